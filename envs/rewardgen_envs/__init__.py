@@ -1,0 +1,1 @@
+"""Simulated tasks: physics, features, fitness. Knows nothing of PPO, rewards' authors or LLMs."""

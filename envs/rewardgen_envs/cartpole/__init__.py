@@ -1,0 +1,1 @@
+"""Cart-pole tasks: one cart on a rail, one pole."""

@@ -1,0 +1,83 @@
+"""The contract of a physics engine: many simulations ("worlds") of one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import mujoco
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Health:
+    """What went wrong in the worlds since the last reset of each.
+
+    Attributes:
+        diverged: the state is not finite.
+        overflow: contact slots ran out somewhere; the whole rollout is void.
+    """
+
+    diverged: Bool[Tensor, " B"]
+    overflow: bool
+
+
+class Engine(Protocol):
+    """Batched physics.
+
+    After ``step``, ``forward`` and ``reset``, position- and velocity-level fields and sensors
+    describe the new state. Acceleration-level fields describe the last substep.
+    """
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The compiled scene."""
+        ...
+
+    @property
+    def nworld(self) -> int:
+        """Number of worlds B."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the fields live."""
+        ...
+
+    def field(self, name: str) -> Tensor:
+        """Return the live array (B, ...) of an MjData field, in the engine's own precision."""
+        ...
+
+    def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
+        """Write a state field of some worlds (None: all); ``values`` is (R, ...)."""
+        ...
+
+    def step(self, substeps: int) -> None:
+        """Advance every world by ``substeps`` physics steps."""
+        ...
+
+    def forward(self, rows: Int64[Tensor, " R"] | None) -> None:
+        """Compute the derived fields of some worlds (None: all) from their state."""
+        ...
+
+    def reset(self, rows: Int64[Tensor, " R"] | None) -> None:
+        """Put some worlds (None: all) into the model's default state, without ``forward``."""
+        ...
+
+    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
+        """Give some worlds (None: all) their own values (R, ...) of a model field."""
+        ...
+
+    def health(self) -> Health:
+        """Report diverged worlds and overflows."""
+        ...
+
+    def snapshot(self, world: int) -> mujoco.MjData:
+        """Copy one world, for rendering."""
+        ...
+
+    def close(self) -> None:
+        """Free the worlds and threads."""
+        ...

@@ -1,0 +1,224 @@
+"""The contract of a task, and what its author writes.
+
+A task is a stateless description: scene, features, resets, terminations, fitness. The
+simulation (``simulation.py``) holds the state and the order of a step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import mujoco
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rewardgen_envs.draw import Draw
+from rewardgen_envs.features import Feature, FeatureTable, FeatureView
+from rewardgen_envs.metrics import Metric
+from rewardgen_envs.physics import Physics
+from rewardgen_envs.quantities import Quantities
+from rewardgen_envs.scene import SceneError, compile_scene, has_acceleration_sensor, scene_sha256
+from rewardgen_envs.trackers import Tracker
+
+
+class TaskError(ValueError):
+    """A task's declaration contradicts itself; says which task and what to change."""
+
+
+@dataclass(frozen=True)
+class BoxAction:
+    """Continuous actions (B, size) in [-1, 1]."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class DiscreteAction:
+    """Actions int64 (B,) in 0 … count - 1."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Initial:
+    """The start of an episode, row by row.
+
+    Attributes:
+        qpos: generalized positions (R, nq).
+        qvel: generalized velocities (R, nv).
+        variables: per-episode values (R, *shape), one entry per declared variable.
+    """
+
+    qpos: Tensor
+    qvel: Tensor
+    variables: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+class Task(ABC):
+    """One simulated task. Subclasses set the class attributes and write the methods.
+
+    Attributes:
+        name: ``family/variant``.
+        description: the sentence that tells a designer what to achieve.
+        version: raised whenever scores of older versions stop being comparable.
+        decimation: physics substeps per control step.
+        episode_s: nominal episode length in seconds.
+        features: what ``measure`` and ``derive`` compute.
+        variables: per-episode values drawn by ``reset``; they are features like any other.
+        trackers: features with a memory.
+        causes: termination cause → sentence; each becomes a public 0/1 feature.
+        metrics: fitness metrics; the first ranks.
+        human_reward: reward file written by a person, the baseline.
+        fitness_in_features: True if a public feature's average is the fitness.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    version: ClassVar[int] = 1
+    decimation: ClassVar[int]
+    episode_s: ClassVar[float]
+    features: ClassVar[tuple[Feature, ...]]
+    variables: ClassVar[tuple[Feature, ...]] = ()
+    trackers: ClassVar[tuple[Tracker, ...]] = ()
+    causes: ClassVar[Mapping[str, str]] = {}
+    metrics: ClassVar[tuple[Metric, ...]]
+    human_reward: ClassVar[Path]
+    fitness_in_features: ClassVar[bool] = False
+
+    # ---- what an author writes
+
+    @abstractmethod
+    def scene(self) -> mujoco.MjSpec:
+        """Return the scene, not yet compiled."""
+
+    @abstractmethod
+    def measure(self, physics: Physics, variables: Quantities) -> dict[str, Tensor]:
+        """Compute, row by row, what follows from the physics alone; (R, *shape) each.
+
+        Returns every declared feature that ``derive`` does not, and what trackers need;
+        keys that are no declared feature serve trackers and ``derive`` only.
+        """
+
+    def derive(self, quantities: Quantities) -> dict[str, Tensor]:
+        """Compute the features that need trackers; sees measured, tracked and variables."""
+        del quantities
+        return {}
+
+    @abstractmethod
+    def observation(self, features: FeatureView) -> Float[Tensor, "... O"]:
+        """Return what the policy sees; any leading dimensions."""
+
+    def terminations(self, features: FeatureView) -> dict[str, Bool[Tensor, "..."]]:
+        """Return each declared cause of termination."""
+        del features
+        return {}
+
+    @abstractmethod
+    def reset(self, mask: Bool[Tensor, " R"], draw: Draw) -> Initial:
+        """Return the start of new episodes, row by row; rows outside ``mask`` are ignored."""
+
+    @abstractmethod
+    def fitness(self, features: FeatureView) -> dict[str, Tensor]:
+        """Return the value of each metric at this step, (…)."""
+
+    @property
+    def action(self) -> BoxAction | DiscreteAction:
+        """The action space; by default one number in [-1, 1] per actuator."""
+        return BoxAction(int(self.model.nu))
+
+    def actuate(self, action: Tensor, features: FeatureView) -> Float[Tensor, "B nu"]:
+        """Return actuator controls; by default affine from [-1, 1] to each actuator's range."""
+        del features
+        low, high = self._control_range
+        return low + (action.to(low.dtype) + 1.0) * (0.5 * (high - low))
+
+    def sparse_reward(
+        self, state: FeatureView, action: Tensor, next_state: FeatureView
+    ) -> Float[Tensor, "..."]:
+        """Return the sparse baseline's reward; trusted, so it may read private features.
+
+        By default the success event of the ranking metric if it has a threshold and is a time
+        average of a 0/1 value or a final one; else the metric's per-step value.
+        """
+        del state, action
+        metric = self.metrics[0]
+        return metric.sign * self.fitness(next_state)[metric.name].to(torch.float32)
+
+    # ---- what follows from it
+
+    @cached_property
+    def table(self) -> FeatureTable:
+        """All features and their columns."""
+        action = self.action
+        shape = (action.size,) if isinstance(action, BoxAction) else ()
+        standard = (
+            Feature("terminated", (), "bool", "1 if the episode was ended by a termination."),
+            Feature("episode_time_s", (), "s", "Time since the start of the episode."),
+            Feature("last_action", shape, "1", "The action applied in the last control step."),
+        )
+        tracked = tuple(t.feature for t in self.trackers)
+        causes = tuple(Feature(name, (), "bool", text) for name, text in self.causes.items())
+        try:
+            return FeatureTable((*self.features, *self.variables, *tracked, *causes, *standard))
+        except ValueError as error:
+            raise TaskError(f"task '{self.name}': {error}") from error
+
+    @cached_property
+    def _compiled(self) -> tuple[mujoco.MjModel, str]:
+        spec = self.scene()
+        model = compile_scene(spec, self.name)
+        needing = [f.name for f in self.features if f.needs_acceleration]
+        if needing and not has_acceleration_sensor(model):
+            raise SceneError(
+                f"task '{self.name}': feature '{needing[0]}' needs contact forces, but the scene "
+                "holds no accelerometer, force or torque sensor, so they would silently be zero; "
+                "add one, for example spec.add_sensor(type=mjSENS_ACCELEROMETER, …)"
+            )
+        return model, scene_sha256(spec)
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The compiled scene."""
+        return self._compiled[0]
+
+    @property
+    def scene_sha256(self) -> str:
+        """Hash of the compiled scene."""
+        return self._compiled[1]
+
+    @cached_property
+    def _control_range(self) -> tuple[Tensor, Tensor]:
+        limited = torch.from_numpy(self.model.actuator_ctrllimited.astype(bool))
+        if not bool(limited.all()):
+            raise TaskError(
+                f"task '{self.name}': an actuator has no control range, so actions in [-1, 1] "
+                "have no meaning; set ctrlrange in the scene or override actuate()"
+            )
+        bounds = torch.from_numpy(self.model.actuator_ctrlrange.copy())
+        return bounds[:, 0], bounds[:, 1]
+
+    @property
+    def control_dt_s(self) -> float:
+        """Length of a control step in seconds."""
+        return float(self.model.opt.timestep) * self.decimation
+
+    @cached_property
+    def episode_steps(self) -> int:
+        """Nominal episode length in control steps."""
+        return max(1, round(self.episode_s / self.control_dt_s))
+
+    @cached_property
+    def observation_size(self) -> int:
+        """Number of columns O of the observation."""
+        return int(self.observation(self.table.view(torch.zeros(1, self.table.width))).shape[-1])
+
+    @property
+    def metric(self) -> Metric:
+        """The ranking metric."""
+        return self.metrics[0]
