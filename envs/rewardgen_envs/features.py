@@ -8,13 +8,14 @@ first, private ones last, so that what untrusted code may see is the prefix
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from rewardgen_envs.names import nearest
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,6 @@ class Feature:
     def size(self) -> int:
         """Number of columns."""
         return math.prod(self.shape)
-
-
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """Return an error suffix: the nearest choice if there is one, and all valid choices."""
-    names = sorted(choices)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"{hint} Valid: {', '.join(names)}"
 
 
 class FeatureTable:

@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from rewardgen_envs.engines.base import Engine
-from rewardgen_envs.features import nearest
+from rewardgen_envs.names import nearest
 
 _OBJECTS = {
     "body": mujoco.mjtObj.mjOBJ_BODY,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from rewardgen_envs.features import nearest
+from rewardgen_envs.names import nearest
 
 
 class Quantities:

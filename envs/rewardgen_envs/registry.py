@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-from rewardgen_envs.features import nearest
+from rewardgen_envs.names import nearest
 from rewardgen_envs.task import Task, TaskError
 
 GROUP = "rewardgen.tasks"

@@ -16,8 +16,8 @@ from torch import Tensor
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.engines.base import Engine
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
-from rewardgen_envs.features import nearest
 from rewardgen_envs.metrics import FitnessTracker
+from rewardgen_envs.names import nearest
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.task import BoxAction, Initial, Task, TaskError

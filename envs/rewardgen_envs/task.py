@@ -23,7 +23,12 @@ from rewardgen_envs.features import Feature, FeatureTable, FeatureView
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
-from rewardgen_envs.scene import SceneError, compile_scene, has_acceleration_sensor, scene_sha256
+from rewardgen_envs.scene import (
+    SceneError,
+    compile_scene,
+    has_acceleration_sensor,
+    scene_sha256,
+)
 from rewardgen_envs.trackers import Tracker
 
 

@@ -1,0 +1,170 @@
+"""The one configuration of a run, YAML presets, and recipes.
+
+Precedence: defaults < preset file < flags. Presets hold only what differs from the defaults.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rewardgen_envs.names import nearest
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; names the key and the valid choices."""
+
+
+class RunConfig(BaseModel):
+    """One search for a reward: what to solve, how widely to search, what it may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str = "cartpole/swing-up"
+    """Installed task, or path/to/file.py:Class."""
+    designer: Literal["evolve"] = "evolve"
+    """Who proposes candidates."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Every random number of the run follows from it."""
+    name: str | None = None
+    """Folder of the run under runs_dir; by default task and time."""
+    runs_dir: Path = Path("runs")
+    """Where runs are kept."""
+
+    iterations: int = Field(default=5, ge=1)
+    """Rounds of propose, train, feed back."""
+    samples: int = Field(default=16, ge=1)
+    """Candidates per iteration."""
+    train_seeds: int = Field(default=2, ge=1)
+    """Members (policies) per candidate while searching."""
+    env_steps: int = Field(default=1_000_000, ge=1)
+    """Training budget of a member that passes every rung, in environment steps."""
+    rungs: int = Field(default=3, ge=1)
+    """Stretches of training of an iteration; the weaker candidates retire between them."""
+    keep: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Share of the candidates that goes on after each rung."""
+    eval_episodes: int = Field(default=10, ge=1)
+    """Evaluation episodes per member and rung."""
+
+    confirm_seeds: int = Field(default=10, ge=2)
+    """Fresh training seeds per arm of the confirmation."""
+    confirm_episodes: int = Field(default=10, ge=1)
+    """Fresh evaluation episodes per confirmed member."""
+    confirm_env_steps: int | None = Field(default=None, ge=1)
+    """Training budget of a confirmed member; by default env_steps."""
+
+    recipe: Path | None = None
+    """PPO settings (YAML); by default those of the task's family."""
+    isolation: Literal["standard", "none"] = "standard"
+    """How generated code is kept from this machine."""
+    threads: int | None = Field(default=None, ge=1)
+    """Physics threads; by default one per CPU of this process."""
+    max_env_steps: int | None = Field(default=None, ge=1)
+    """Stop searching, and confirm, before this many environment steps are spent in all."""
+    max_hours: float | None = Field(default=None, gt=0.0)
+    """Stop between rungs once this much time has passed; the run can be resumed."""
+    render: bool = True
+    """Whether to render a video of winner and human at the end."""
+
+    @property
+    def confirm_steps(self) -> int:
+        """Training budget of a confirmed member, in environment steps."""
+        return self.confirm_env_steps or self.env_steps
+
+    @property
+    def rung_env_steps(self) -> int:
+        """Environment steps per member and rung."""
+        return max(1, self.env_steps // self.rungs)
+
+
+def configs_directory() -> Path:
+    """Return the folder of shipped presets and recipes: in the wheel, or in a checkout."""
+    packaged = Path(__file__).parent / "_configs"
+    return packaged if packaged.is_dir() else Path(__file__).parents[1] / "configs"
+
+
+def preset_names() -> list[str]:
+    """Return the names of the shipped presets."""
+    return sorted(path.stem for path in configs_directory().glob("*.yaml"))
+
+
+def load_config(reference: str | None) -> RunConfig:
+    """Read a run configuration.
+
+    Args:
+        reference: a YAML file, the name of a shipped preset, or None for the defaults.
+
+    Raises:
+        ConfigError: no such file or preset, unreadable YAML, an unknown key, a bad value.
+    """
+    if reference is None:
+        return RunConfig()
+    path = Path(reference)
+    if not path.is_file():
+        shipped = configs_directory() / f"{path.stem}.yaml"
+        if path.name not in (path.stem, shipped.name) or not shipped.is_file():
+            if path.parts[:1] == ("configs",) and shipped.is_file():
+                path = shipped
+            else:
+                hint = nearest(path.stem, preset_names())
+                raise ConfigError(f"no configuration file or preset '{reference}'{hint}")
+        else:
+            path = shipped
+    return parse_config(read_yaml(path), str(reference))
+
+
+def parse_config(values: dict[str, Any], where: str) -> RunConfig:
+    """Validate the values of a configuration.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named) or a bad value.
+    """
+    unknown = [key for key in values if key not in RunConfig.model_fields]
+    if unknown:
+        hint = nearest(unknown[0], RunConfig.model_fields)
+        raise ConfigError(f"{where}: unknown key '{unknown[0]}'{hint}")
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return the first problem of a validation in one line: key, what is wrong, value given."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{key}: {first['msg']}, got {first['input']!r}{more}"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        ConfigError: missing, unreadable, or not a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold 'key: value' lines, got {type(values).__name__}")
+    return values
+
+
+def recipe_path(task_name: str, chosen: Path | None) -> Path | None:
+    """Return the recipe file of a task: the chosen one, its family's, or None (defaults).
+
+    Raises:
+        ConfigError: the chosen file does not exist.
+    """
+    if chosen is not None:
+        if not chosen.is_file():
+            raise ConfigError(f"recipe file {chosen} does not exist")
+        return chosen
+    family = configs_directory() / "recipes" / f"{task_name.split('/')[0]}.yaml"
+    return family if family.is_file() else None
