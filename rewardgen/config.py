@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 
 
-class ConfigError(ValueError):
+class ConfigError(UsageError):
     """A configuration that cannot be used; names the key and the valid choices."""
 
 

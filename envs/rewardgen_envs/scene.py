@@ -7,8 +7,10 @@ from pathlib import Path
 
 import mujoco
 
+from rewardgen_envs.errors import UsageError
 
-class SceneError(ValueError):
+
+class SceneError(UsageError):
     """A scene that cannot be read or compiled, or that lacks what a feature needs."""
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rewardgen_envs.draw import Draw
+from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import Feature, FeatureTable, FeatureView
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.physics import Physics
@@ -32,7 +33,7 @@ from rewardgen_envs.scene import (
 from rewardgen_envs.trackers import Tracker
 
 
-class TaskError(ValueError):
+class TaskError(UsageError):
     """A task's declaration contradicts itself; says which task and what to change."""
 
 
