@@ -85,6 +85,22 @@ class Physics:
         """Return a geom's position in the world, (R, 3) m."""
         return self.field("geom_xpos")[:, self._id("geom", name)]
 
+    def lowest_point(self, name: str) -> Tensor:
+        """Return the height of the lowest point of a sphere or capsule geom, (R,) m.
+
+        Raises:
+            ValueError: the geom has another shape.
+        """
+        geom = self._id("geom", name)
+        kind, size = int(self.model.geom_type[geom]), self.model.geom_size[geom]
+        lowest = self.field("geom_xpos")[:, geom, 2] - float(size[0])
+        if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
+            return lowest
+        if kind != mujoco.mjtGeom.mjGEOM_CAPSULE:
+            raise ValueError(f"geom '{name}' is neither a sphere nor a capsule")
+        axis_z = self.field("geom_xmat")[:, geom, 8]
+        return lowest - axis_z.abs() * float(size[1])
+
     def site_position(self, name: str) -> Tensor:
         """Return a site's position in the world, (R, 3) m."""
         return self.field("site_xpos")[:, self._id("site", name)]

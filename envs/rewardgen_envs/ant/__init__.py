@@ -1,0 +1,1 @@
+"""Ant tasks: a four-legged robot with eight motors."""

@@ -1,0 +1,1 @@
+"""Half-cheetah tasks: a two-legged robot in a vertical plane."""

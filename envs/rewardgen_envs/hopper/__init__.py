@@ -1,0 +1,1 @@
+"""Hopper tasks: a one-legged robot in a vertical plane."""
