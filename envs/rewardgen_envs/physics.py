@@ -39,7 +39,7 @@ class Physics:
         return self._engine.model
 
     def field(self, name: str) -> Tensor:
-        """Return an MjData field, (R, ...): ``qpos``, ``qvel``, ``xpos``, ``cfrc_ext``, …"""
+        """Return an MjData field, (R, ...): ``qpos``, ``qvel``, ``xpos``, ``cfrc_ext``."""
         values = self._engine.field(name)
         return values if self._rows is None else values[self._rows]
 

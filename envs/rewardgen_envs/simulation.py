@@ -234,5 +234,3 @@ class Simulation:
                     f"task '{task.name}': reset() gives '{name}' of shape "
                     f"{tuple(given[name].shape)}, expected {shape}"
                 )
-
-

@@ -5,7 +5,9 @@ Scene, control step, terminations and resets are those of Gymnasium's ``Ant-v5``
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import mujoco
 import torch
@@ -34,7 +36,7 @@ _SHINS = [3, 6, 9, 12]
 ANT_FEATURES = (
     Feature("torso_position", (3,), "m", "Position of the torso; x is forward, z is up."),
     Feature("torso_quaternion", (4,), "1", "Orientation of the torso, scalar part first."),
-    Feature("torso_up", (), "1", "Vertical part of the torso's up axis; 1 upright, -1 on its back."),
+    Feature("torso_up", (), "1", "Vertical part of the torso's up axis; 1 is upright."),
     Feature("joint_angles", (8,), "rad", f"Angles of {_JOINTS}."),
     Feature("torso_velocity", (3,), "m/s", "Velocity of the torso at this instant, world frame."),
     Feature("torso_angular_velocity", (3,), "rad/s", "Angular velocity, in the torso's frame."),
@@ -87,7 +89,7 @@ class Ant(Task):
     episode_s = 50.0
     features = ANT_FEATURES
     trackers = (PREVIOUS_TORSO_POSITION,)
-    causes = {
+    causes: ClassVar[Mapping[str, str]] = {
         "torso_low": "The torso is lower than 0.2 m.",
         "torso_high": "The torso is higher than 1 m.",
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -18,7 +21,9 @@ class Balance(Cartpole):
 
     name = "cartpole/balance"
     description = "Keep the pole upright, with the cart near the middle of the rail."
-    causes = {"pole_fallen": "The pole is more than about 45 degrees from upright."}
+    causes: ClassVar[Mapping[str, str]] = {
+        "pole_fallen": "The pole is more than about 45 degrees from upright."
+    }
     metrics = (upright_metric(success=0.9),)
     human_reward = HERE / "balance_reward.py"
 

@@ -90,9 +90,9 @@ class MujocoBatchEngine:
 
     def health(self) -> Health:
         """Report worlds whose state is not finite."""
-        finite = torch.isfinite(self.field("qpos")).all(1) & torch.isfinite(
-            self.field("qvel")
-        ).all(1)
+        finite = torch.isfinite(self.field("qpos")).all(1) & torch.isfinite(self.field("qvel")).all(
+            1
+        )
         return Health(diverged=~finite, overflow=False)
 
     def snapshot(self, world: int) -> mujoco.MjData:

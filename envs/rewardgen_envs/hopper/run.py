@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -22,7 +25,7 @@ class Run(Hopper):
     description = "Make the one-legged robot hop forward as fast as possible without falling."
     episode_s = 8.0
     fitness_in_features = True
-    causes = {
+    causes: ClassVar[Mapping[str, str]] = {
         "torso_low": "The torso is lower than 0.7 m.",
         "torso_tilted": "The torso is tilted by 0.2 rad or more.",
         "out_of_range": "An angle or velocity is as large as 100 rad, rad/s or m/s.",
