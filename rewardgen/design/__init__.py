@@ -1,0 +1,1 @@
+"""Designers: who proposes reward candidates."""
