@@ -1,0 +1,48 @@
+"""Findings: what a check has to say about a reward, for people and designers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rewardgen_envs.errors import UsageError
+
+Kind = Literal["policy", "contract", "runtime"]
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One remark of a check.
+
+    Attributes:
+        stage: which check: ``parse``, ``gate``, ``probe`` or ``host``.
+        kind: ``policy`` (a construct that reward code may not use), ``contract`` (the
+            format: names, signature, shapes) or ``runtime`` (what happened when it ran).
+        rule: short identifier of the rule.
+        severity: an ``error`` ends the candidate, a ``warning`` does not.
+        line: line of the reward's source, from 1; None where there is none.
+        message: what is wrong, naming the culprit.
+        remedy: what to do.
+    """
+
+    stage: str
+    kind: Kind
+    rule: str
+    severity: Severity
+    line: int | None
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = "" if self.line is None else f"line {self.line}: "
+        remedy = f" ({self.remedy})" if self.remedy else ""
+        return f"{place}{self.message} [{self.rule}]{remedy}"
+
+
+class RewardCodeError(UsageError):
+    """A reward's code cannot be used; carries the finding that says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding

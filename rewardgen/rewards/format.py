@@ -1,0 +1,203 @@
+"""The source format: from a file or a designer's reply to ``RewardCode``.
+
+A plain Python file is taken whole. A reply must hold exactly one fenced block. Helper functions
+above and below ``compute_reward`` are part of the reward.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rewardgen.rewards.findings import Finding, Kind, RewardCodeError
+
+ENTRY = "compute_reward"
+SIGNATURE = f"def {ENTRY}(state, action, next_state):"
+MAX_SOURCE_BYTES = 20_000
+MAX_BRACKET_DEPTH = 60
+_FENCE = re.compile(r"^ {0,3}```")
+_LOOKS_LIKE_CODE = re.compile(rf"^\s*(async\s+)?def\s+{ENTRY}\b|^\s*(import|from)\s+\w+", re.M)
+
+
+class ParseError(RewardCodeError):
+    """The text holds no usable reward."""
+
+
+@dataclass(frozen=True)
+class RewardCode:
+    r"""A reward in source form that is valid Python with a ``compute_reward`` of three arguments.
+
+    Made by ``parse_reward``.
+
+    Attributes:
+        source: the normalized source: no BOM, ``\n`` line ends, no trailing blanks.
+    """
+
+    source: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the normalized source without leading blank lines."""
+        return hashlib.sha256(self.source.lstrip("\n").encode()).hexdigest()
+
+    def tree(self) -> ast.Module:
+        """Return a fresh syntax tree; its lines are those of ``source``."""
+        return ast.parse(self.source)
+
+
+def parse_reward(text: str) -> RewardCode:
+    """Parse a reward file, or a reply with one fenced block.
+
+    Raises:
+        ParseError: carries the finding that says what is wrong, where, and what to do.
+    """
+    text = _normalized(text)
+    lines = text.split("\n")
+    fences = [i for i, line in enumerate(lines) if _FENCE.match(line)]
+    # a file may show a fence in a docstring, so a text that is Python as a whole is a file
+    source = text if not fences or _is_python(text) else _block(lines, fences)
+    code = RewardCode(_normalized(source))
+    _check_size(code.source)
+    _check_signature(_parsed(code.source))
+    return code
+
+
+def read_reward(path: Path) -> RewardCode:
+    """Read a reward file.
+
+    Raises:
+        ParseError: the file is not text, or holds no usable reward.
+        OSError: the file cannot be read.
+    """
+    try:
+        return parse_reward(path.read_bytes().decode())
+    except UnicodeDecodeError as error:
+        raise _error(
+            "encoding", None, f"{path} is not UTF-8 text: {error}", "save it as UTF-8"
+        ) from error
+
+
+def _error(
+    rule: str, line: int | None, message: str, remedy: str, kind: Kind = "contract"
+) -> ParseError:
+    return ParseError(Finding("parse", kind, rule, "error", line, message, remedy))
+
+
+def _normalized(text: str) -> str:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return "\n".join(line.rstrip(" \t") for line in text.split("\n")).rstrip("\n") + "\n"
+
+
+def _is_python(text: str) -> bool:
+    if len(text.encode()) > MAX_SOURCE_BYTES:
+        return False
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _block(lines: list[str], fences: list[int]) -> str:
+    if len(fences) % 2:
+        raise _error(
+            "unclosed-block",
+            fences[-1] + 1,
+            f"the code block opened on line {fences[-1] + 1} of the reply is not closed",
+            "give the whole code in one block that ends with ```",
+        )
+    if len(fences) > 2:
+        starts = ", ".join(str(line + 1) for line in fences[::2])
+        raise _error(
+            "several-blocks",
+            None,
+            f"the reply holds {len(fences) // 2} code blocks (lines {starts}), not one",
+            "put everything, helper functions too, into exactly one ```python block",
+        )
+    return "\n".join(lines[fences[0] + 1 : fences[1]])
+
+
+def _check_size(source: str) -> None:
+    size = len(source.encode())
+    if size > MAX_SOURCE_BYTES:
+        raise _error(
+            "too-long",
+            None,
+            f"the code has {size} bytes, more than {MAX_SOURCE_BYTES}",
+            "write a shorter reward",
+            "policy",
+        )
+    depth = 0
+    for number, line in enumerate(source.split("\n"), start=1):
+        for character in line:
+            depth += (character in "([{") - (character in ")]}")
+            if depth > MAX_BRACKET_DEPTH:
+                raise _error(
+                    "too-deep",
+                    number,
+                    f"brackets are nested more than {MAX_BRACKET_DEPTH} deep",
+                    "split the expression into several assignments",
+                    "policy",
+                )
+
+
+def _parsed(source: str) -> ast.Module:
+    if not source.strip():
+        raise _error("empty", None, "there is no code", f"write {SIGNATURE}")
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        if not _LOOKS_LIKE_CODE.search(source):
+            raise _error(
+                "no-code",
+                None,
+                "the text holds no code block and is not Python",
+                f"give the code in one ```python block with {SIGNATURE}",
+            ) from error
+        text = f": {error.text.strip()[:120]}" if error.text else ""
+        raise _error(
+            "syntax", error.lineno, f"syntax error, {error.msg}{text}", "correct the syntax"
+        ) from error
+    except ValueError as error:
+        raise _error("syntax", None, f"not Python: {error}", "remove the NUL characters") from error
+    except (MemoryError, RecursionError) as error:
+        raise _error(
+            "too-deep",
+            None,
+            "the code is nested too deeply to be parsed",
+            "split long expressions into several assignments",
+            "policy",
+        ) from error
+
+
+def _check_signature(tree: ast.Module) -> None:
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    entries = [node for node in functions if node.name == ENTRY]
+    if not entries:
+        others = ", ".join(node.name for node in functions)
+        defined = f" (it defines {others})" if others else ""
+        raise _error(
+            "no-function", None, f"the code has no function {ENTRY}{defined}", f"write {SIGNATURE}"
+        )
+    if len(entries) > 1:
+        raise _error(
+            "several-functions",
+            entries[1].lineno,
+            f"{ENTRY} is defined {len(entries)} times",
+            "keep one of them",
+        )
+    arguments = entries[0].args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    required = len(positional) - len(arguments.defaults)
+    keyword_required = sum(default is None for default in arguments.kw_defaults)
+    if required != 3 or keyword_required or arguments.vararg or arguments.kwarg:
+        raise _error(
+            "signature",
+            entries[0].lineno,
+            f"{ENTRY} takes ({ast.unparse(arguments)}), not (state, action, next_state)",
+            f"write {SIGNATURE}; features are read as state.name and next_state.name",
+        )

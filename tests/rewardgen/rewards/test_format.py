@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rewardgen.rewards.format import ParseError, parse_reward, read_reward
+
+GOOD = """\
+def compute_reward(state, action, next_state):
+    speed = scaled(next_state.forward_velocity)
+    return speed, {"speed": speed}
+
+
+def scaled(x):
+    return 2.0 * x
+"""
+
+
+def refusal(text: str) -> ParseError:
+    with pytest.raises(ParseError) as caught:
+        parse_reward(text)
+    assert caught.value.finding.stage == "parse"
+    assert caught.value.finding.remedy
+    return caught.value
+
+
+def test_a_file_is_taken_whole_with_helpers_above_and_below() -> None:
+    above = "import torch\n\nSCALE = 2.0\n\n\ndef half(x):\n    return x / SCALE\n\n\n"
+    assert parse_reward(above + GOOD).source == above + GOOD
+
+
+def test_a_reply_with_one_block_gives_the_block() -> None:
+    reply = f"Here is my idea:\n\n```python\n{GOOD}```\nIt rewards speed."
+    assert parse_reward(reply).source == GOOD
+    assert parse_reward(reply.replace("```python", "```")).source == GOOD
+    assert parse_reward(reply) == parse_reward(GOOD)
+
+
+def test_a_fence_in_a_docstring_does_not_make_a_file_a_reply() -> None:
+    text = f'"""Notes.\n\n```\nx\n```\n"""\n{GOOD}'
+    assert parse_reward(text).source == text
+
+
+def test_equal_code_has_an_equal_hash_whatever_the_line_ends() -> None:
+    code = parse_reward(GOOD)
+    assert parse_reward("\ufeff\n\n" + GOOD.replace("\n", "  \r\n") + "\n\n").sha256 == code.sha256
+    assert parse_reward(GOOD.replace("2.0", "3.0")).sha256 != code.sha256
+    assert len(code.sha256) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "line", "words"),
+    [
+        ("I would reward forward speed.", "no-code", None, "no code block"),
+        ("", "empty", None, "no code"),
+        (f"```python\n{GOOD}```\nor\n```python\n{GOOD}```\n", "several-blocks", None, "2 code"),
+        (f"Sure!\n```python\n{GOOD}", "unclosed-block", 2, "not closed"),
+        ("```\n```", "empty", None, "no code"),
+        (GOOD.replace("= scaled(", "= = scaled("), "syntax", 2, "invalid syntax"),
+        (f"```python\n{GOOD.replace('):', ')')}```", "syntax", 1, "expected ':'"),
+        ("x = 1\n", "no-function", None, "compute_reward"),
+        ("def reward(a, b, c):\n    return a, {}\n", "no-function", None, "it defines reward"),
+        ("class A:\n    def compute_reward(a, b, c): ...\n", "no-function", None, "compute_reward"),
+        (GOOD + "\n\n" + GOOD, "several-functions", 10, "2 times"),
+        ("def compute_reward(state, action): ...\n", "signature", 1, "(state, action)"),
+        ("\ndef compute_reward(a, b, c, d): ...\n", "signature", 2, "(a, b, c, d)"),
+        ("def compute_reward(*args): ...\n", "signature", 1, "*args"),
+        ("def compute_reward(a, b, c, *, d): ...\n", "signature", 1, "d"),
+        ("def compute_reward(a, b, c):\n    x = '\0'\n", "syntax", None, "null bytes"),
+    ],
+)
+def test_what_is_no_reward_is_refused_by_name(
+    text: str, rule: str, line: int | None, words: str
+) -> None:
+    error = refusal(text)
+    assert (error.finding.rule, error.finding.line) == (rule, line)
+    assert words in str(error)
+
+
+def test_defaults_beyond_the_three_arguments_are_part_of_the_format() -> None:
+    parse_reward("def compute_reward(s, a, n, scale=2.0, *, t=0.1):\n    return s, {}\n")
+
+
+BOMBS = {
+    "brackets": ("x = " + "(" * 70 + "1" + ")" * 70 + "\n", "too-deep"),
+    "long": ("# " + "x" * 20_001, "too-long"),
+    "minus": ("x = " + "-" * 19_000 + "1\n", "too-deep"),
+    "not": ("x = " + "not " * 4_900 + "1\n", "too-deep"),
+    "attributes": ("x = a" + ".a" * 9_000 + "\n", "too-deep"),
+    "sum": ("x = 1" + "+1" * 9_000 + "\n", "too-deep"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_parser_bombs_are_refused_in_order(name: str) -> None:
+    text, rule = BOMBS[name]
+    assert refusal(GOOD + text).finding.rule == rule
+
+
+def test_files_are_read_and_refused_by_path(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text(GOOD)
+    assert read_reward(path).source == GOOD
+    path.write_bytes(b"\xff\xfe\x00bad")
+    with pytest.raises(ParseError, match="UTF-8"):
+        read_reward(path)
