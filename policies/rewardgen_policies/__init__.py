@@ -1,0 +1,1 @@
+"""PPO for whole populations of policies, and the seam to their rewards."""

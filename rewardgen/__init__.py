@@ -1,0 +1,1 @@
+"""Design, train and compare reward functions for simulated robots."""
