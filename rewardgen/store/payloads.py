@@ -1,0 +1,406 @@
+"""What can happen in a run: one frozen type per event. Their union is the format of the log.
+
+Artifacts are named by the sha256 of their bytes, so a reward's ``source`` is at once its
+artifact and its hash. A change of any type here raises ``events.FORMAT_VERSION``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, JsonValue
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Interval = tuple[FiniteFloat, FiniteFloat]
+Count = Annotated[int, Field(ge=0)]
+Verdict = Literal["accepted", "refused", "failed"]
+FinalState = Literal["rejected", "failed", "retired", "evaluated", "confirmed"]
+
+
+class Data(BaseModel):
+    """Frozen, strict plain data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Payload(Data):
+    """What an event carries."""
+
+
+# ---- parts of payloads
+
+
+class MetricFacts(Data):
+    """A fitness metric, as far as a reader of results needs it."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    success: float | None
+
+
+class TaskFacts(Data):
+    """The task of a run; the first metric ranks."""
+
+    name: str
+    version: int
+    description: str
+    scene_sha256: Sha256
+    metrics: Annotated[tuple[MetricFacts, ...], Field(min_length=1)]
+
+
+class Manifest(Data):
+    """Machine and versions."""
+
+    python: str
+    system: str
+    machine: str
+    cpu: str
+    cpus: int
+    memory_bytes: int
+    packages: dict[str, str]
+
+
+class Isolation(Data):
+    """How generated code was kept from the machine: the mode, and what of it took effect."""
+
+    mode: str
+    applied: tuple[str, ...] = ()
+
+
+class Finding(Data):
+    """One remark of a check."""
+
+    stage: str
+    kind: Literal["policy", "contract", "runtime"]
+    rule: str
+    severity: str
+    line: int | None
+    message: str
+    remedy: str
+
+
+class MemberKey(Data):
+    """A policy in training: a candidate's id (or an arm's name) and the training seed."""
+
+    source: str
+    seed: Count
+
+
+class MemberOutcome(MemberKey):
+    """What a rung made of one member.
+
+    Attributes:
+        env_steps: environment steps trained in this rung.
+        checkpoint: artifact of the policy, None if the member failed.
+        failure: why it failed, or None.
+        fitness: metric → one number per evaluation seed; empty if it failed.
+    """
+
+    env_steps: Count
+    checkpoint: Sha256 | None = None
+    failure: str | None = None
+    fitness: dict[str, tuple[FiniteFloat, ...]] = {}
+
+
+class TrialArm(Data):
+    """One reward of a trial; ``source`` is None for a reward that is no file (sparse)."""
+
+    arm: str
+    source: Sha256 | None
+
+
+class ArmStatistics(Data):
+    """Statistics of an arm over its training seeds, by the ranking metric.
+
+    Attributes:
+        iqm: interquartile mean; None if no member has a fitness.
+        interval: 95 % interval.
+        method: how the interval was made.
+    """
+
+    arm: str
+    iqm: FiniteFloat | None
+    interval: Interval | None
+    method: str = ""
+
+
+class Comparison(Data):
+    """Arm against another arm, by the ranking metric.
+
+    Attributes:
+        probability: that a run of ``arm`` beats a run of ``over``, ties counting half.
+        difference: IQM of ``arm`` minus that of ``over``.
+    """
+
+    arm: str
+    over: str
+    probability: FiniteFloat
+    interval: Interval
+    difference: FiniteFloat
+    difference_interval: Interval | None
+
+
+# ---- life of a run
+
+
+class RunStarted(Payload):
+    """The first event of every run.
+
+    Attributes:
+        verb: the command that made it.
+        command: what the user typed.
+        config: the whole configuration.
+        recipe: PPO settings, the same for every reward of the run.
+        budget_env_steps: environment steps that the plan comes to, if known.
+    """
+
+    verb: Literal["run", "train", "compare", "baseline"]
+    command: tuple[str, ...]
+    config: dict[str, JsonValue]
+    task: TaskFacts
+    recipe: dict[str, JsonValue]
+    recipe_sha256: Sha256
+    designer: str | None
+    seed: Count
+    isolation: Isolation
+    manifest: Manifest
+    budget_env_steps: Count | None = None
+
+
+class Resumed(Payload):
+    """A process took the run up again; wall time counts from here."""
+
+    command: tuple[str, ...]
+    isolation: Isolation
+    manifest: Manifest
+
+
+class RunFinished(Payload):
+    """All that was planned is done."""
+
+
+class RunInterrupted(Payload):
+    """Stopped on purpose (signal, time limit); can be resumed."""
+
+    reason: str
+
+
+class RunFailed(Payload):
+    """Stopped by an error that is no reward's fault; can be resumed once it is mended."""
+
+    reason: str
+
+
+class Note(Payload):
+    """Something a reader of the run should know; changes nothing."""
+
+    message: str
+
+
+class ArtifactStored(Payload):
+    """An immutable file became durable."""
+
+    sha256: Sha256
+    name: str
+    media_type: str
+    size_bytes: Count
+
+
+# ---- search
+
+
+class IterationStarted(Payload):
+    """A round of propose, train, feed back begins."""
+
+    iteration: Count
+
+
+class CandidateProposed(Payload):
+    """A designer proposed a reward.
+
+    Attributes:
+        candidate: its id, unique in the run.
+        slot: its place within the iteration.
+        attempt: how many proposals for this slot came before.
+        parents: ids of the candidates it was made from.
+        source: artifact of the reward file.
+        origin: how it was made, in the designer's words (``random``, ``mutation``, …).
+        note: what the designer says about it.
+    """
+
+    candidate: str
+    iteration: Count
+    slot: Count
+    attempt: Count = 0
+    parents: tuple[str, ...] = ()
+    source: Sha256
+    origin: str = ""
+    note: str = ""
+
+
+class CandidateChecked(Payload):
+    """The check of a candidate came to a verdict."""
+
+    candidate: str
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+
+
+class CandidateSettled(Payload):
+    """A candidate reached a final state; a later one replaces it (evaluated → confirmed)."""
+
+    candidate: str
+    state: FinalState
+    reason: str
+
+
+class FeedbackStored(Payload):
+    """What designers hear about a candidate: artifacts of the data and of its text."""
+
+    candidate: str
+    feedback: Sha256
+    text: Sha256
+
+
+class IterationFinished(Payload):
+    """A round is over.
+
+    Attributes:
+        best: the best candidate so far.
+        fitness: its fitness in the search.
+        feedback: artifact of the text that the next round starts from.
+    """
+
+    iteration: Count
+    best: str | None
+    fitness: FiniteFloat | None
+    feedback: Sha256 | None = None
+
+
+class WinnerSelected(Payload):
+    """The search chose whom to confirm; None if no candidate could be trained."""
+
+    candidate: str | None
+    fitness: FiniteFloat | None
+    reason: str
+
+
+# ---- training
+
+
+class TrialStarted(Payload):
+    """Rewards are trained on seeds without racing (``confirm``, ``train``, …)."""
+
+    trial: str
+    arms: tuple[TrialArm, ...]
+    seeds: tuple[Count, ...]
+    env_steps: Count
+
+
+class TrialFinished(Payload):
+    """A trial's statistics."""
+
+    trial: str
+    arms: tuple[ArmStatistics, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+
+class RungStarted(Payload):
+    """A population is handed to the executor; a resumed run may start a rung again.
+
+    Attributes:
+        rung: its id, unique in the run.
+        trial: the trial it belongs to, or None in the search.
+        iteration: the iteration it belongs to, or None in a trial.
+        number: which rung in its members' lives this is.
+        env_steps: budget per member.
+        members: the population.
+    """
+
+    rung: str
+    trial: str | None
+    iteration: Count | None
+    number: Count
+    env_steps: Count
+    members: tuple[MemberKey, ...]
+
+
+class RungFinished(Payload):
+    """A population was trained and evaluated.
+
+    Attributes:
+        members: in the order of the population.
+        eval_seeds: evaluation episodes, the same for all members.
+        curves: artifact: a JSON list with one mapping per member, quantity → one number (or
+            null) per update; ``env_steps`` among the quantities.
+        details: artifact with whatever else the executor knows.
+        env_steps: environment steps spent by all members, evaluation included.
+        wall_s: seconds it took, for display only.
+        isolation: what took effect in the reward hosts.
+    """
+
+    rung: str
+    members: tuple[MemberOutcome, ...]
+    eval_seeds: tuple[Count, ...]
+    curves: Sha256
+    details: Sha256 | None = None
+    env_steps: Count
+    wall_s: FiniteFloat
+    isolation: tuple[str, ...] = ()
+
+
+class JobFinished(Payload):
+    """A job outside of rungs (a survey, a baseline's evaluation) gave its result.
+
+    Attributes:
+        job: its id, unique in the run; a repetition counts once.
+        env_steps: environment steps it spent; they count against the budget.
+        result: artifact of what it gave.
+    """
+
+    job: str
+    env_steps: Count
+    result: Sha256 | None = None
+
+
+class DeadlineFired(Payload):
+    """A reward answered too late; a resumed rung replays this instead of timing it again."""
+
+    rung: str
+    source: str
+    message: str
+
+
+class VideoRendered(Payload):
+    """A video of a policy; ``source`` is a candidate's id or an arm's name."""
+
+    source: str
+    video: Sha256
+
+
+PAYLOADS: dict[str, type[Payload]] = {
+    "run_started": RunStarted,
+    "resumed": Resumed,
+    "run_finished": RunFinished,
+    "run_interrupted": RunInterrupted,
+    "run_failed": RunFailed,
+    "note": Note,
+    "artifact_stored": ArtifactStored,
+    "iteration_started": IterationStarted,
+    "candidate_proposed": CandidateProposed,
+    "candidate_checked": CandidateChecked,
+    "candidate_settled": CandidateSettled,
+    "feedback_stored": FeedbackStored,
+    "iteration_finished": IterationFinished,
+    "winner_selected": WinnerSelected,
+    "trial_started": TrialStarted,
+    "trial_finished": TrialFinished,
+    "rung_started": RungStarted,
+    "rung_finished": RungFinished,
+    "job_finished": JobFinished,
+    "deadline_fired": DeadlineFired,
+    "video_rendered": VideoRendered,
+}
+
+EVENT_NAMES: dict[type[Payload], str] = {kind: name for name, kind in PAYLOADS.items()}

@@ -1,0 +1,246 @@
+"""Machine-readable output: the objects that ``--json`` prints and that reports render.
+
+Everything here is plain data. The Python API returns the same objects; their JSON schemas lie
+in ``docs/schemas`` (``schemas.py`` writes them).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, FiniteFloat, JsonValue
+
+from rewardgen.store.payloads import (
+    Comparison,
+    Count,
+    Data,
+    Finding,
+    Interval,
+    Isolation,
+    Manifest,
+    Sha256,
+    Verdict,
+)
+from rewardgen.store.state import CandidateStatus
+
+RunStateName = Literal["running", "done", "interrupted", "failed"]
+Direction = Literal["higher", "lower"]
+
+
+class MemberRecord(Data):
+    """One policy."""
+
+    train_seed: Annotated[int, Field(description="seed it was trained with")]
+    env_steps: Annotated[Count, Field(description="environment steps trained")]
+    checkpoint_step: Annotated[Count, Field(description="environment steps at its checkpoint")]
+    eval_seeds: Annotated[tuple[int, ...], Field(description="seeds of its evaluation episodes")]
+    fitness: Annotated[
+        tuple[FiniteFloat, ...],
+        Field(description="ranking metric, one number per evaluation seed"),
+    ]
+    metrics: Annotated[
+        dict[str, tuple[FiniteFloat, ...]], Field(description="every metric, the ranking one too")
+    ]
+    checkpoint: Annotated[Sha256 | None, Field(description="artifact of the policy")]
+    failure: Annotated[str | None, Field(description="why its training failed")]
+    curves: Annotated[
+        tuple[tuple[Sha256, int], ...],
+        Field(description="training curves: artifact and place in its list, one per rung"),
+    ]
+
+
+class CandidateRecord(Data):
+    """One reward proposed in a run."""
+
+    id: str
+    iteration: Count
+    slot: Count
+    parents: tuple[str, ...]
+    state: CandidateStatus
+    reason: Annotated[str, Field(description="why it is in this state")]
+    source_sha256: Sha256
+    source: Annotated[str, Field(description="the reward file")]
+    members: tuple[MemberRecord, ...]
+    origin: Annotated[str, Field(description="how the designer made it")]
+    note: Annotated[str, Field(description="what the designer says about it")]
+    fitness: Annotated[
+        FiniteFloat | None, Field(description="search-time fitness: mean of its members' means")
+    ]
+    findings: tuple[Finding, ...]
+    feedback: Annotated[Sha256 | None, Field(description="artifact of the feedback's text")]
+
+
+class ImprovementRecord(Data):
+    """An arm against another."""
+
+    over: Annotated[str, Field(description="the other arm")]
+    probability: Annotated[FiniteFloat, Field(description="that one run beats one of the other")]
+    interval: Interval
+    difference: Annotated[FiniteFloat, Field(description="of the IQMs")]
+    difference_interval: Interval | None
+
+
+class ArmRecord(Data):
+    """One reward of a trial."""
+
+    arm: Annotated[str, Field(description="winner, human, sparse, or a reward file's name")]
+    source_sha256: Sha256 | None
+    members: tuple[MemberRecord, ...]
+    iqm: Annotated[FiniteFloat | None, Field(description="interquartile mean over its members")]
+    interval: Annotated[Interval | None, Field(description="95 % interval")]
+    method: Annotated[str, Field(description="how the interval was made")]
+    improvements: tuple[ImprovementRecord, ...]
+    search_fitness: Annotated[
+        FiniteFloat | None, Field(description="fitness of the same reward during the search")
+    ]
+    source: Annotated[str | None, Field(description="the reward file, if it is one")]
+
+
+class FitnessRecord(Data):
+    """One metric of a task; the first of a list ranks."""
+
+    name: str
+    unit: str
+    direction: Direction
+    success: FiniteFloat | None
+
+
+class IterationRecord(Data):
+    """One round of the search."""
+
+    iteration: Count
+    candidates: tuple[str, ...]
+    best: Annotated[str | None, Field(description="best candidate so far")]
+    fitness: Annotated[FiniteFloat | None, Field(description="its fitness")]
+
+
+class WinnerRecord(Data):
+    """The choice of the search."""
+
+    candidate: str | None
+    fitness: FiniteFloat | None
+    reason: str
+
+
+class ShowRecord(Data):
+    """A whole run: ``rewardgen show RUN --json``."""
+
+    run: Annotated[str, Field(description="name of its folder")]
+    task: str
+    task_version: int
+    seed: int
+    designer: str | None
+    state: RunStateName
+    env_steps: Annotated[Count, Field(description="spent, evaluations included")]
+    wall_s: Annotated[FiniteFloat, Field(description="seconds that processes worked on it")]
+    cost_usd: FiniteFloat
+    isolation: Isolation
+    winner: Annotated[str | None, Field(description="candidate chosen by the search")]
+    candidates: tuple[CandidateRecord, ...]
+    arms: tuple[ArmRecord, ...]
+    reason: Annotated[str, Field(description="why it was interrupted or failed")]
+    verb: str
+    command: tuple[str, ...]
+    started: Annotated[str, Field(description="ISO 8601, UTC")]
+    description: Annotated[str, Field(description="the task in a sentence")]
+    scene_sha256: str
+    fitness: Annotated[tuple[FitnessRecord, ...], Field(description="the task's metrics")]
+    budget_env_steps: Count | None
+    config: dict[str, JsonValue]
+    recipe: dict[str, JsonValue]
+    recipe_sha256: str
+    manifest: Manifest | None
+    resumes: Annotated[int, Field(description="how often it was taken up again")]
+    iterations: tuple[IterationRecord, ...]
+    selection: WinnerRecord | None
+    videos: Annotated[dict[str, Sha256], Field(description="candidate or arm → artifact")]
+    notes: tuple[str, ...]
+
+
+class TrialRecord(Data):
+    """Result of ``train``, ``compare`` and ``tasks baseline``."""
+
+    run: str
+    arms: tuple[ArmRecord, ...]
+
+
+class RunEntry(Data):
+    """One line of ``list``; a run that cannot be read is ``unreadable``."""
+
+    run: str
+    state: RunStateName | Literal["unreadable"]
+    task: str | None
+    reason: Annotated[str, Field(description="what is wrong with an unreadable run")] = ""
+    started: Annotated[str, Field(description="ISO 8601, UTC")] = ""
+
+
+class ListRecord(Data):
+    """All runs, oldest first: ``rewardgen list --json``."""
+
+    runs: tuple[RunEntry, ...]
+
+
+class TaskName(Data):
+    """One line of ``tasks list``."""
+
+    name: str
+
+
+class TaskListRecord(Data):
+    """All tasks: ``rewardgen tasks list --json``."""
+
+    tasks: tuple[TaskName, ...]
+
+
+class FeatureRecord(Data):
+    """One feature of a task."""
+
+    name: str
+    shape: tuple[int, ...]
+    unit: str
+    description: str
+    private: bool
+
+
+class TaskRecord(Data):
+    """One task: ``rewardgen tasks show NAME --json``."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: str
+    class_: Annotated[str, Field(alias="class", description="module:Class")]
+    description: str
+    version: int
+    scene_sha256: Sha256
+    human_reward: Annotated[str, Field(description="source of the human-written reward")]
+    fitness: tuple[FitnessRecord, ...]
+    features: tuple[FeatureRecord, ...]
+
+
+class CheckRecord(Data):
+    """What a check of a reward file says: ``rewardgen check FILE --json``."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    isolation: Isolation
+
+
+def improvement(comparison: Comparison) -> ImprovementRecord:
+    """Return a comparison as part of its arm."""
+    return ImprovementRecord(
+        over=comparison.over,
+        probability=comparison.probability,
+        interval=comparison.interval,
+        difference=comparison.difference,
+        difference_interval=comparison.difference_interval,
+    )
+
+
+RECORDS: dict[str, type[Data]] = {
+    "check": CheckRecord,
+    "list": ListRecord,
+    "show": ShowRecord,
+    "tasks-list": TaskListRecord,
+    "tasks-show": TaskRecord,
+    "train": TrialRecord,
+}

@@ -1,0 +1,32 @@
+"""Writes the JSON schemas of all machine-readable output: ``python -m rewardgen.store.schemas``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from rewardgen.store.records import RECORDS
+
+
+def schema_files() -> dict[str, str]:
+    """Return file name → text of every schema."""
+    files: dict[str, str] = {}
+    for name, record in RECORDS.items():
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            **record.model_json_schema(by_alias=True, mode="serialization"),
+        }
+        files[f"{name}.json"] = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return files
+
+
+def main(directory: Path) -> None:
+    """Write the schemas into a directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in schema_files().items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/schemas"))

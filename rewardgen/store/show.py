@@ -1,0 +1,244 @@
+"""Builds the records of a run from its state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+
+from rewardgen.store.artifacts import ArtifactReader
+from rewardgen.store.errors import StoreError
+from rewardgen.store.events import DATABASE_NAME, read_ends
+from rewardgen.store.lock import is_locked
+from rewardgen.store.payloads import (
+    Isolation,
+    MetricFacts,
+    Resumed,
+    RunFailed,
+    RunFinished,
+    RunInterrupted,
+    RunStarted,
+)
+from rewardgen.store.records import (
+    ArmRecord,
+    CandidateRecord,
+    FitnessRecord,
+    IterationRecord,
+    ListRecord,
+    MemberRecord,
+    RunEntry,
+    RunStateName,
+    ShowRecord,
+    TrialRecord,
+    WinnerRecord,
+    improvement,
+)
+from rewardgen.store.run_directory import RunSnapshot, run_names
+from rewardgen.store.state import CandidateState, MemberState, RunState, Status, TrialState
+
+# the arm that retrains the search's choice; its record also shows what the search measured
+WINNER_ARM = "winner"
+
+
+def show_record(run: RunSnapshot) -> ShowRecord:
+    """Return everything there is to say about a run.
+
+    Raises:
+        StoreError: an artifact is missing or was changed.
+    """
+    state = run.state
+    started = _started(state)
+    task = started.task
+    ranking = task.metrics[0].name
+    winner = state.winner
+    return ShowRecord(
+        run=run.name,
+        task=task.name,
+        task_version=task.version,
+        seed=started.seed,
+        designer=started.designer,
+        state=run_state(state.status, alive=run.alive),
+        env_steps=state.env_steps,
+        wall_s=round(state.wall_s, 3),
+        cost_usd=state.cost_usd,
+        isolation=Isolation(mode=started.isolation.mode, applied=tuple(state.isolation_applied)),
+        winner=None if winner is None else winner.candidate,
+        candidates=tuple(
+            _candidate(candidate, ranking, run.artifacts) for candidate in state.candidates.values()
+        ),
+        arms=_arms(run),
+        reason=state.reason,
+        verb=started.verb,
+        command=started.command,
+        started=_iso(state.started_wall),
+        description=task.description,
+        scene_sha256=task.scene_sha256,
+        fitness=tuple(fitness_record(metric) for metric in task.metrics),
+        budget_env_steps=started.budget_env_steps,
+        config=started.config,
+        recipe=started.recipe,
+        recipe_sha256=started.recipe_sha256,
+        manifest=started.manifest,
+        resumes=len(state.resumes),
+        iterations=tuple(
+            IterationRecord(
+                iteration=iteration.iteration,
+                candidates=tuple(iteration.candidates),
+                best=iteration.finished.best if iteration.finished else None,
+                fitness=iteration.finished.fitness if iteration.finished else None,
+            )
+            for iteration in state.iterations.values()
+        ),
+        selection=None
+        if winner is None
+        else WinnerRecord(candidate=winner.candidate, fitness=winner.fitness, reason=winner.reason),
+        videos=state.videos,
+        notes=tuple(state.notes),
+    )
+
+
+def trial_record(run: RunSnapshot) -> TrialRecord:
+    """Return the arms of a run.
+
+    Raises:
+        StoreError: an artifact is missing or was changed.
+    """
+    return TrialRecord(run=run.name, arms=_arms(run))
+
+
+def list_record(runs_dir: Path) -> ListRecord:
+    """Return all runs of a folder, oldest first; those never begun are left out."""
+    entries: list[tuple[float, RunEntry]] = []
+    for name in run_names(runs_dir):
+        entry = _entry(runs_dir / name)
+        if entry is not None:
+            entries.append(entry)
+    entries.sort(key=lambda pair: (pair[0], pair[1].run))
+    return ListRecord(runs=tuple(entry for _, entry in entries))
+
+
+def fitness_record(metric: MetricFacts) -> FitnessRecord:
+    """Return a metric as it is printed."""
+    return FitnessRecord(
+        name=metric.name,
+        unit=metric.unit,
+        direction="higher" if metric.higher_is_better else "lower",
+        success=metric.success,
+    )
+
+
+def run_state(status: Status, *, alive: bool) -> RunStateName:
+    """Return the state of a run: one whose process died without a word was interrupted."""
+    if status in ("new", "running"):
+        return "running" if alive else "interrupted"
+    return status
+
+
+def member_fitness(members: Iterable[MemberState], metric: str) -> float | None:
+    """Return the mean over the members' mean fitness; None while no member has one."""
+    means = [fmean(m.fitness[metric]) for m in members if m.fitness.get(metric)]
+    return fmean(means) if means else None
+
+
+def _candidate(
+    candidate: CandidateState, ranking: str, artifacts: ArtifactReader
+) -> CandidateRecord:
+    proposal = candidate.proposal
+    return CandidateRecord(
+        id=proposal.candidate,
+        iteration=proposal.iteration,
+        slot=proposal.slot,
+        parents=proposal.parents,
+        state=candidate.state,
+        reason=candidate.reason,
+        source_sha256=proposal.source,
+        source=artifacts.read_text(proposal.source),
+        members=_members(candidate.members, ranking),
+        origin=proposal.origin,
+        note=proposal.note,
+        fitness=member_fitness(candidate.members.values(), ranking),
+        findings=() if candidate.check is None else candidate.check.findings,
+        feedback=None if candidate.feedback is None else candidate.feedback.text,
+    )
+
+
+def _members(members: Mapping[int, MemberState], ranking: str) -> tuple[MemberRecord, ...]:
+    return tuple(
+        MemberRecord(
+            train_seed=member.seed,
+            env_steps=member.env_steps,
+            checkpoint_step=member.checkpoint_step,
+            eval_seeds=member.eval_seeds,
+            fitness=member.fitness.get(ranking, ()),
+            metrics=member.fitness,
+            checkpoint=member.checkpoint,
+            failure=member.failure,
+            curves=tuple(member.curves),
+        )
+        for member in members.values()
+    )
+
+
+def _arms(run: RunSnapshot) -> tuple[ArmRecord, ...]:
+    return tuple(arm for trial in run.state.trials.values() for arm in _trial_arms(run, trial))
+
+
+def _trial_arms(run: RunSnapshot, trial: TrialState) -> list[ArmRecord]:
+    ranking = _started(run.state).task.metrics[0].name
+    statistics = {} if trial.finished is None else {a.arm: a for a in trial.finished.arms}
+    comparisons = () if trial.finished is None else trial.finished.comparisons
+    records: list[ArmRecord] = []
+    for arm in trial.started.arms:
+        known = statistics.get(arm.arm)
+        selected = run.state.winner if arm.arm == WINNER_ARM else None
+        records.append(
+            ArmRecord(
+                arm=arm.arm,
+                source_sha256=arm.source,
+                members=_members(trial.members[arm.arm], ranking),
+                iqm=None if known is None else known.iqm,
+                interval=None if known is None else known.interval,
+                method="" if known is None else known.method,
+                improvements=tuple(improvement(c) for c in comparisons if c.arm == arm.arm),
+                search_fitness=None if selected is None else selected.fitness,
+                source=None if arm.source is None else run.artifacts.read_text(arm.source),
+            )
+        )
+    return records
+
+
+def _entry(path: Path) -> tuple[float, RunEntry] | None:
+    closing = (RunFinished, RunInterrupted, RunFailed, Resumed)
+    alive = is_locked(path)
+    try:
+        events = read_ends(path / DATABASE_NAME, closing)
+    except StoreError as error:
+        written = (path / DATABASE_NAME).stat().st_mtime
+        return written, RunEntry(run=path.name, state="unreadable", task=None, reason=str(error))
+    if not events or not isinstance(events[0].payload, RunStarted):
+        return None
+    first, last = events[0], events[-1].payload
+    status: Status = "running"
+    if isinstance(last, RunFinished):
+        status = "done"
+    elif isinstance(last, RunInterrupted):
+        status = "interrupted"
+    elif isinstance(last, RunFailed):
+        status = "failed"
+    entry = RunEntry(
+        run=path.name,
+        state=run_state(status, alive=alive),
+        task=events[0].payload.task.name,
+        started=_iso(first.t_wall),
+    )
+    return first.t_wall, entry
+
+
+def _started(state: RunState) -> RunStarted:
+    assert state.started is not None, "a snapshot is of a run that was begun"
+    return state.started
+
+
+def _iso(t_wall: float) -> str:
+    return datetime.fromtimestamp(t_wall, UTC).isoformat(timespec="seconds")
