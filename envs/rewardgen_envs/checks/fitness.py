@@ -1,0 +1,117 @@
+"""Fitness is finite, varies, and its success threshold makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from rewardgen_envs.checks.episodes import varies
+from rewardgen_envs.checks.finding import TaskFinding
+from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.metrics import Accumulation, Metric
+
+STAGE = "fitness"
+
+
+def fitness(subject: Subject) -> Iterator[TaskFinding]:
+    """Every metric is finite in all states, differs between them, and can tell success."""
+    task = subject.task
+    values = task.fitness(task.table.view(subject.rows))
+    for metric in task.metrics:
+        value = values[metric.name].float()
+        if not bool(value.isfinite().all()):
+            yield subject.broken(
+                STAGE,
+                "fitness_finite",
+                "fitness",
+                f"metric '{metric.name}' is not finite in {int((~value.isfinite()).sum())} of "
+                f"{len(value)} states",
+                "guard divisions, roots and logarithms",
+            )
+        elif not bool(varies(value.unsqueeze(1))[0]):
+            yield subject.broken(
+                STAGE,
+                "fitness_constant",
+                "fitness",
+                f"metric '{metric.name}' is {float(value[0]):g} in every state",
+                "return what distinguishes good states; for survival, 1 - features.terminated",
+            )
+        elif _only_time(subject, metric):
+            yield subject.broken(
+                STAGE,
+                "fitness_constant",
+                "fitness",
+                f"metric '{metric.name}' depends on the time in the episode alone",
+                "return what distinguishes good states",
+            )
+        else:
+            yield from _success(subject, metric, value)
+    yield from _is_a_feature(subject)
+
+
+def _only_time(subject: Subject, metric: Metric) -> bool:
+    """Whether all worlds have the same value at each time."""
+    task, play = subject.task, subject.random
+    value = task.fitness(task.table.view(play.next_state))[metric.name].float()
+    groups = [value[(play.t == t) & play.valid] for t in play.t.unique()]
+    return all(not bool(varies(group.unsqueeze(1))[0]) for group in groups if len(group) > 1) and (
+        bool(varies(value[play.valid].unsqueeze(1))[0])
+    )
+
+
+def _success(subject: Subject, metric: Metric, value: Tensor) -> Iterator[TaskFinding]:
+    if metric.success is None:
+        return
+    zero_one = bool(((value == 0) | (value == 1)).all())
+    if zero_one and not 0.0 <= metric.success <= 1.0:
+        yield _threshold(subject, metric, "is outside [0, 1], where a share of 0/1 values lies")
+    elif metric.sign * metric.success <= metric.sign * metric.after_termination and (
+        subject.task.causes
+    ):
+        yield _threshold(
+            subject, metric, f"is already met by falling at once ({metric.after_termination:g})"
+        )
+    elif metric.accumulation is Accumulation.TIME_AVERAGE and _idle_succeeds(subject, metric):
+        yield _threshold(subject, metric, "is met by every random episode")
+
+
+def _idle_succeeds(subject: Subject, metric: Metric) -> bool:
+    """Whether the average over the play of every world passes the threshold."""
+    task, play = subject.task, subject.random
+    value = task.fitness(task.table.view(play.next_state))[metric.name].float()
+    value = value.where(play.valid, metric.after_termination)
+    value = value.where(~play.terminated, metric.after_termination)
+    return bool((metric.sign * value.mean(0) >= metric.sign * (metric.success or 0.0)).all())
+
+
+def _threshold(subject: Subject, metric: Metric, problem: str) -> TaskFinding:
+    return subject.broken(
+        STAGE,
+        "success_threshold",
+        "fitness",
+        f"metric '{metric.name}': the success threshold {metric.success:g} {problem}",
+        "correct success, higher_is_better or after_termination",
+    )
+
+
+def _is_a_feature(subject: Subject) -> Iterator[TaskFinding]:
+    """A metric that averages a public feature must say so."""
+    task = subject.task
+    if task.fitness_in_features:
+        return
+    metric = task.metrics[0]
+    value = task.fitness(task.table.view(subject.rows))[metric.name].float()
+    for feature in task.table.public():
+        if feature.shape != ():
+            continue
+        column = subject.rows[:, task.table.columns(feature.name).start]
+        if bool(varies(column.unsqueeze(1))[0]) and torch.equal(column, value):
+            yield subject.broken(
+                STAGE,
+                "fitness_in_features",
+                "fitness",
+                f"metric '{metric.name}' averages the public feature '{feature.name}'",
+                "set fitness_in_features = True; it is recorded with every score",
+            )

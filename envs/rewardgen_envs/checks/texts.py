@@ -1,0 +1,143 @@
+"""What a task says about itself: names, units, sentences, metric declarations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rewardgen_envs.checks.finding import TaskFinding
+from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.features import Feature
+from rewardgen_envs.metrics import Metric
+
+STAGE = "texts"
+_PLACEHOLDERS = ("todo", "fixme", "xxx", "tbd", "?")
+
+
+def texts(subject: Subject) -> Iterator[TaskFinding]:
+    """Features, causes, metrics and the task have a name, a unit and a sentence each."""
+    task = subject.task
+    if not _is_name(task.name):
+        yield _missing(subject, "name_missing", "the task has no name", "set name = 'family/task'")
+    if not _is_sentence(task.description):
+        yield _missing(
+            subject,
+            "sentence_missing",
+            "the task has no description",
+            "set description to a sentence that tells a designer what to achieve",
+        )
+    for feature in _declared(subject):
+        yield from _feature(subject, feature)
+    for cause, sentence in task.causes.items():
+        if not _is_sentence(sentence):
+            yield _sentence(subject, f"cause '{cause}'", cause)
+    yield from _metrics(subject)
+    if not task.human_reward.is_file():
+        yield _missing(
+            subject,
+            "human_reward_missing",
+            f"the file of the human reward, {task.human_reward}, does not exist",
+            "write compute_reward(state, action, next_state) there, or correct human_reward",
+        )
+
+
+def _declared(subject: Subject) -> list[Feature]:
+    task = subject.task
+    return [*task.features, *task.variables, *(t.feature for t in task.trackers)]
+
+
+def _feature(subject: Subject, feature: Feature) -> Iterator[TaskFinding]:
+    if not _is_text(feature.unit):
+        yield _missing(
+            subject,
+            "unit_missing",
+            f"feature '{feature.name}' has no unit",
+            "give an SI unit such as 'm/s', '1' for a pure number, 'bool' for 0/1",
+        )
+    if not _is_sentence(feature.description) or feature.description.strip() == feature.name:
+        yield _sentence(subject, f"feature '{feature.name}'", feature.name)
+    if not all(size > 0 for size in feature.shape):
+        yield _missing(
+            subject,
+            "feature_shape",
+            f"feature '{feature.name}' declares the shape {feature.shape}",
+            "declare the shape of one world: () for a scalar, (3,) for a vector",
+        )
+
+
+def _metrics(subject: Subject) -> Iterator[TaskFinding]:
+    metrics = subject.task.metrics
+    if not metrics:
+        yield _missing(
+            subject,
+            "metric_missing",
+            "there is no fitness metric",
+            "declare metrics = (Metric(…),); the first ranks",
+        )
+    names = [metric.name for metric in metrics]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield _missing(
+            subject,
+            "metric_twice",
+            f"metric '{name}' is declared twice",
+            "give every metric a name of its own",
+        )
+    for metric in metrics:
+        yield from _metric(subject, metric)
+
+
+def _metric(subject: Subject, metric: Metric) -> Iterator[TaskFinding]:
+    if not metric.name.isidentifier():
+        yield _missing(
+            subject,
+            "name_missing",
+            f"metric name {metric.name!r} is not an identifier",
+            "use letters, digits and underscores",
+        )
+    if not _is_text(metric.unit):
+        yield _missing(
+            subject,
+            "unit_missing",
+            f"metric '{metric.name}' has no unit",
+            "give the unit of the accumulated number, '1' for a share or a count",
+        )
+    if not _is_sentence(metric.description):
+        yield _sentence(subject, f"metric '{metric.name}'", metric.name)
+    numbers = {"after_termination": metric.after_termination, "success": metric.success}
+    for name, value in numbers.items():
+        if value is not None and not math.isfinite(value):
+            yield _missing(
+                subject,
+                "metric_number",
+                f"metric '{metric.name}' declares {name} = {value}",
+                "give a finite number",
+            )
+
+
+def _sentence(subject: Subject, culprit: str, name: str) -> TaskFinding:
+    return _missing(
+        subject,
+        "sentence_missing",
+        f"{culprit} is not described by a sentence",
+        f"say in one sentence what '{name}' is; people and designers read nothing else",
+    )
+
+
+def _missing(subject: Subject, rule: str, message: str, remedy: str) -> TaskFinding:
+    return subject.broken(STAGE, rule, "__init__", message, remedy)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and not _is_placeholder(value)
+
+
+def _is_sentence(value: object) -> bool:
+    return isinstance(value, str) and len(value.split()) >= 2 and not _is_placeholder(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_placeholder(text: str) -> bool:
+    return text.strip().lower().startswith(_PLACEHOLDERS)
