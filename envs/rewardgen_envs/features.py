@@ -95,6 +95,21 @@ class FeatureTable:
         feature = self[name]
         return self._slices[feature.name]
 
+    def select(self, data: Tensor, name: str) -> Tensor:
+        """Return the feature ``name`` of ``data`` (..., F) as a view (..., *shape).
+
+        Raises:
+            AttributeError: no such feature; lists what there is.
+        """
+        columns = self._slices.get(name)
+        if columns is None:
+            raise AttributeError(f"no feature '{name}'{nearest(name, self.names)}")
+        shape = self._by_name[name].shape
+        if not shape:
+            return data[..., columns.start]
+        part = data[..., columns]
+        return part if len(shape) == 1 else part.unflatten(-1, shape)
+
     def public(self) -> FeatureTable:
         """Return the table of the public features: the same columns, a prefix of this one."""
         return FeatureTable(f for f in self.features if not f.private)
@@ -118,14 +133,7 @@ class FeatureView:
         self._data = data
 
     def __getattr__(self, name: str) -> Tensor:
-        if name not in self._table:
-            raise AttributeError(f"no feature '{name}'{nearest(name, self._table.names)}")
-        feature = self._table[name]
-        columns = self._table.columns(name)
-        if feature.shape == ():
-            return self._data[..., columns.start]
-        part = self._data[..., columns]
-        return part if len(feature.shape) == 1 else part.unflatten(-1, feature.shape)
+        return self._table.select(self._data, name)
 
     def __dir__(self) -> list[str]:
         return list(self._table.names)

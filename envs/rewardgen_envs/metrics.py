@@ -75,15 +75,14 @@ class FitnessTracker:
         # total: running sum, last, best or longest streak; streak: length of the running one
         self._total = torch.zeros(len(metrics), nworld, device=device)
         self._streak = torch.zeros(len(metrics), nworld, device=device)
-        self.reset(torch.ones(nworld, dtype=torch.bool, device=device))
+        self.reset(torch.arange(nworld, device=device))
 
-    def reset(self, mask: Bool[Tensor, " B"]) -> None:
-        """Forget the episodes of the masked worlds."""
+    def reset(self, rows: Int64[Tensor, " R"]) -> None:
+        """Forget the episodes of some worlds."""
         for row, metric in enumerate(self._metrics):
             best = metric.accumulation is Accumulation.BEST
-            start = -metric.sign * torch.inf if best else 0.0
-            self._total[row].masked_fill_(mask, start)
-        self._streak.masked_fill_(mask, 0.0)
+            self._total[row, rows] = -metric.sign * torch.inf if best else 0.0
+        self._streak[:, rows] = 0.0
 
     def update(self, values: Mapping[str, Tensor]) -> None:
         """Add one control step; ``values`` maps each metric's name to (B,)."""

@@ -13,14 +13,15 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from rewardgen_envs.draw import Draw
 from rewardgen_envs.engines.base import Engine
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
+from rewardgen_envs.features import Feature
 from rewardgen_envs.metrics import FitnessTracker
 from rewardgen_envs.names import nearest
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
-from rewardgen_envs.task import BoxAction, Initial, Task, TaskError
+from rewardgen_envs.starts import Starts
+from rewardgen_envs.task import BoxAction, Task, TaskError
 from rewardgen_envs.trackers import TrackerState
 
 
@@ -80,16 +81,19 @@ class Simulation:
         self.engine = engine or MujocoBatchEngine(task.model, self.nworld, threads)
         device = self.engine.device
         self.world = torch.arange(worlds_per_member, device=device).repeat(len(seeds))
-        self._seed = torch.tensor(list(seeds), device=device).repeat_interleave(worlds_per_member)
+        seed = torch.tensor(list(seeds), device=device).repeat_interleave(worlds_per_member)
+        self._starts = Starts(task, seed, self.world)
         self.episode = torch.full((self.nworld,), first_episode - 1, device=device)
         self.t = torch.zeros(self.nworld, dtype=torch.int64, device=device)
         self.state = torch.zeros(self.nworld, task.table.width, device=device)
         self._trackers = TrackerState(task.trackers, task.control_dt_s)
         self._metrics = FitnessTracker(task.metrics, self.nworld, task.episode_steps, device)
         self._variables: dict[str, Tensor] = {}
+        self._control_dt_s = task.control_dt_s
+        self._judged = ("terminated", *task.causes)  # filled in after the other features
         self._no_action = self._idle_action()
         self._register_fields()
-        self._restart(torch.ones(self.nworld, dtype=torch.bool, device=device))
+        self._restart(torch.arange(self.nworld, device=device))
 
     def observation(self) -> Float32[Tensor, "B O"]:
         """Return what the policies see now."""
@@ -107,7 +111,7 @@ class Simulation:
         self.engine.step(task.decimation)
         self.t += 1
         next_state = self._advance(action)
-        valid = torch.isfinite(next_state).all(1) & ~self.engine.health().diverged
+        valid = _finite_rows(next_state) & ~self.engine.health().diverged
         view = task.table.view(next_state)
         terminated = (view.terminated > 0.5) & valid
         truncated = (self.t >= task.episode_steps) & ~terminated & valid
@@ -117,10 +121,11 @@ class Simulation:
         # copies: a step's results stay as they are when the simulation goes on
         self.state = next_state
         fitness: dict[str, Tensor] = {}
-        if bool(ended.any()):
+        rows = ended.nonzero()[:, 0]
+        if len(rows):
             fitness = self._metrics.result(length, terminated)
             self.state = next_state.clone()
-            self._restart(ended)
+            self._restart(rows)
         return Step(
             state=self.state,
             next_state=next_state,
@@ -152,26 +157,25 @@ class Simulation:
         self.task.measure(Physics(self.engine), Quantities(self._variables))
 
     def _measure(self, rows: Int64[Tensor, " R"] | None) -> dict[str, Tensor]:
-        variables = (
-            self._variables if rows is None else {k: v[rows] for k, v in self._variables.items()}
-        )
+        variables, t = self._variables, self.t
+        if rows is not None:
+            variables, t = {k: v[rows] for k, v in variables.items()}, t[rows]
         measured = self.task.measure(Physics(self.engine, rows), Quantities(variables))
-        return {**{k: v.to(torch.float64) for k, v in measured.items()}, **variables}
+        quantities = {k: _floating(v) for k, v in measured.items()} | variables
+        quantities["episode_time_s"] = t.to(torch.float64) * self._control_dt_s
+        return quantities
 
     def _advance(self, action: Tensor) -> Float32[Tensor, "B F"]:
         quantities = self._measure(None)
         quantities |= self._trackers.update(quantities)
-        return self._fill(quantities, action, self.t)
+        return self._fill(quantities, action)
 
-    def _restart(self, mask: Bool[Tensor, " B"]) -> None:
-        """Start new episodes in the masked worlds and write their rows of ``state``."""
-        rows = mask.nonzero()[:, 0]
-        self.episode += mask
-        self.t.masked_fill_(mask, 0)
-        self._metrics.reset(mask)
-        draw = Draw(self._seed[rows], self.world[rows], self.episode[rows])
-        initial = self.task.reset(torch.ones_like(rows, dtype=torch.bool), draw)
-        self._check_initial(initial, len(rows))
+    def _restart(self, rows: Int64[Tensor, " R"]) -> None:
+        """Start new episodes in some worlds and write their rows of ``state``."""
+        self.episode[rows] += 1
+        self.t[rows] = 0
+        self._metrics.reset(rows)
+        initial = self._starts.take(rows, self.episode)
         self.engine.reset(rows)
         self.engine.write("qpos", initial.qpos, rows)
         self.engine.write("qvel", initial.qvel, rows)
@@ -182,55 +186,48 @@ class Simulation:
         self.engine.forward(rows)
         quantities = self._measure(rows)
         quantities |= self._trackers.reset(rows, quantities, self.nworld)
-        self.state[rows] = self._fill(quantities, self._no_action[rows], self.t[rows])
+        self.state[rows] = self._fill(quantities, self._no_action[rows])
 
-    def _fill(
-        self, quantities: dict[str, Tensor], action: Tensor, t: Int64[Tensor, " R"]
-    ) -> Float32[Tensor, "R F"]:
+    def _fill(self, quantities: dict[str, Tensor], action: Tensor) -> Float32[Tensor, "R F"]:
         """Turn quantities into a new feature tensor, with causes and standard features."""
-        task, table = self.task, self.task.table
+        task, table, rows = self.task, self.task.table, len(action)
         quantities |= task.derive(Quantities(quantities))
         quantities["last_action"] = action
-        quantities["episode_time_s"] = t * task.control_dt_s
-        data = torch.zeros(len(t), table.width, device=t.device)
-        for feature in table:
-            if feature.name in task.causes or feature.name == "terminated":
-                continue
-            self._write_feature(data, feature.name, quantities)
-        ended = torch.zeros(len(t), dtype=torch.bool, device=t.device)
+        quantities |= dict.fromkeys(self._judged, torch.zeros(rows, device=action.device))
+        parts = [self._part(feature, quantities, rows) for feature in table]
+        data = torch.cat(parts, dim=1).to(torch.float32)
+        ended = torch.zeros(rows, dtype=torch.bool, device=data.device)
         for cause, happened in task.terminations(table.view(data)).items():
-            data[:, table.columns(cause).start] = happened.to(torch.float32)
+            table.select(data, cause).copy_(happened)
             ended |= happened
-        data[:, table.columns("terminated").start] = ended.to(torch.float32)
+        table.select(data, "terminated").copy_(ended)
         return data
 
-    def _write_feature(self, data: Tensor, name: str, quantities: dict[str, Tensor]) -> None:
-        feature, columns = self.task.table[name], self.task.table.columns(name)
-        if name not in quantities:
+    def _part(self, feature: Feature, quantities: dict[str, Tensor], rows: int) -> Tensor:
+        """Return the columns of one feature, (R, size).
+
+        Raises:
+            TaskError: the task does not compute it, or in another shape.
+        """
+        value = quantities.get(feature.name)
+        if value is None:
             raise TaskError(
-                f"task '{self.task.name}': feature '{name}' is declared but neither measure() "
-                f"nor derive() returns it{nearest(name, quantities)}"
+                f"task '{self.task.name}': feature '{feature.name}' is declared but neither "
+                f"measure() nor derive() returns it{nearest(feature.name, quantities)}"
             )
-        value, rows = quantities[name], data.shape[0]
         if tuple(value.shape) != (rows, *feature.shape):
             raise TaskError(
-                f"task '{self.task.name}': feature '{name}' has shape {tuple(value.shape)}, "
-                f"declared is (B, {', '.join(map(str, feature.shape))}) with B = {rows}"
+                f"task '{self.task.name}': feature '{feature.name}' has shape "
+                f"{tuple(value.shape)}, declared is (B, {', '.join(map(str, feature.shape))}) "
+                f"with B = {rows}"
             )
-        data[:, columns] = value.reshape(rows, -1).to(torch.float32)
+        return value.reshape(rows, -1)
 
-    def _check_initial(self, initial: Initial, rows: int) -> None:
-        model, task = self.task.model, self.task
-        expected = {"qpos": (rows, model.nq), "qvel": (rows, model.nv)}
-        given = {"qpos": initial.qpos, "qvel": initial.qvel}
-        for variable in task.variables:
-            if variable.name not in initial.variables:
-                raise TaskError(f"task '{task.name}': reset() draws no '{variable.name}'")
-            expected[variable.name] = (rows, *variable.shape)
-            given[variable.name] = initial.variables[variable.name]
-        for name, shape in expected.items():
-            if tuple(given[name].shape) != shape:
-                raise TaskError(
-                    f"task '{task.name}': reset() gives '{name}' of shape "
-                    f"{tuple(given[name].shape)}, expected {shape}"
-                )
+
+def _floating(value: Tensor) -> Tensor:
+    return value if value.is_floating_point() else value.to(torch.float64)
+
+
+def _finite_rows(data: Float32[Tensor, "B F"]) -> Bool[Tensor, " B"]:
+    """Find the rows without NaN or infinity; their sum in float64 cannot overflow."""
+    return torch.isfinite(data.sum(1, dtype=torch.float64))

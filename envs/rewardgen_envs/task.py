@@ -112,7 +112,10 @@ class Task(ABC):
         """
 
     def derive(self, quantities: Quantities) -> dict[str, Tensor]:
-        """Compute the features that need trackers; sees measured, tracked and variables."""
+        """Compute what needs trackers or time, row by row; (R, *shape) each.
+
+        Sees what ``measure`` returned, the variables, ``episode_time_s`` and the trackers.
+        """
         del quantities
         return {}
 
@@ -149,12 +152,15 @@ class Task(ABC):
     ) -> Float[Tensor, "..."]:
         """Return the sparse baseline's reward; trusted, so it may read private features.
 
-        By default the success event of the ranking metric if it has a threshold and is a time
-        average of a 0/1 value or a final one; else the metric's per-step value.
+        By default, of the ranking metric's value at this step: 1 where it reaches the success
+        threshold, else 0; without a threshold the value itself.
         """
         del state, action
         metric = self.metrics[0]
-        return metric.sign * self.fitness(next_state)[metric.name].to(torch.float32)
+        value = metric.sign * self.fitness(next_state)[metric.name].to(torch.float32)
+        if metric.success is None:
+            return value
+        return (value >= metric.sign * metric.success).to(torch.float32)
 
     # ---- what follows from it
 
@@ -209,7 +215,7 @@ class Task(ABC):
         bounds = torch.from_numpy(self.model.actuator_ctrlrange.copy())
         return bounds[:, 0], bounds[:, 1]
 
-    @property
+    @cached_property
     def control_dt_s(self) -> float:
         """Length of a control step in seconds."""
         return float(self.model.opt.timestep) * self.decimation
