@@ -75,12 +75,12 @@ def column_statistics(table: FeatureTable, data: Tensor) -> dict[str, ColumnStat
         columns += list(part.T)
         if len(feature.shape) == 1:
             names.append(norm_name(feature.name))
-            columns.append(torch.linalg.vector_norm(part, dim=1))
+            columns.append(part.square().sum(dim=1).sqrt())
     stacked = torch.stack(columns)
     wanted = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
-    quantiles = torch.quantile(stacked, wanted, dim=1).T.tolist()
-    means = stacked.mean(dim=1).tolist()
+    quantiles = torch.quantile(stacked, wanted, dim=1).T
+    statistics = torch.cat([stacked.mean(dim=1, keepdim=True), quantiles], dim=1)
     return {
-        name: ColumnStatistics(mean, low, median, high)
-        for name, mean, (low, median, high) in zip(names, means, quantiles, strict=True)
+        name: ColumnStatistics(*(float(value) for value in row.unbind()))
+        for name, row in zip(names, statistics.unbind(), strict=True)
     }

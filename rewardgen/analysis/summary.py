@@ -4,14 +4,14 @@ Inputs are plain mappings, so that any trainer can give them: a curve holds, per
 ``env_steps``, ``return``, ``length``, ``fitness/<metric>``, ``cause/<name>``, ``term/<name>``
 (mean per transition) and, where the trainer knows them, ``share/<name>`` (the term's share of
 the reward's variance over the rollout) and ``std/<name>`` (its spread over the rollout).
-Entries that are not finite (no episode ended in that update) are left out of averages.
+Entries that are None or not finite (no episode ended in that update) are left out of averages.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from statistics import fmean, variance
 from typing import TypeAlias
 
@@ -27,7 +27,7 @@ from rewardgen.analysis.feedback import (
 )
 from rewardgen_envs.metrics import Metric
 
-Curve: TypeAlias = Mapping[str, Sequence[float]]
+Curve: TypeAlias = Mapping[str, Sequence[float | None]]
 
 CHECKPOINTS = 10
 # below this share of the liveliest term's spread, a term gives the policy nothing to act on
@@ -99,14 +99,14 @@ def evaluation_fitness(metric: Metric, members: Sequence[Sequence[float]]) -> Fi
 # ---- series
 
 
-def _average(rows: Sequence[Sequence[float]]) -> list[float]:
-    """Average rows over members, entry by entry, leaving out what is not finite."""
-    length = max((len(row) for row in rows), default=0)
-    result: list[float] = []
-    for i in range(length):
-        finite = [row[i] for row in rows if i < len(row) and math.isfinite(row[i])]
-        result.append(fmean(finite) if finite else math.nan)
-    return result
+def _average(rows: Sequence[Sequence[float | None]]) -> list[float]:
+    """Average rows over members, entry by entry; NaN where no member has a finite value."""
+    return [
+        fmean(finite)
+        if (finite := [v for v in entry if v is not None and math.isfinite(v)])
+        else math.nan
+        for entry in zip_longest(*rows)
+    ]
 
 
 def _stretches(values: Sequence[float]) -> list[list[float]]:
@@ -125,9 +125,7 @@ def _summarize(values: Sequence[float]) -> Series | None:
         inside = [v for v in stretch if math.isfinite(v)]
         # a stretch without an episode's end repeats what was known before it
         means.append(fmean(inside) if inside else (means[-1] if means else finite[0]))
-    return Series(
-        values=tuple(means), maximum=max(finite), mean=fmean(finite), minimum=min(finite)
-    )
+    return Series(values=tuple(means), maximum=max(finite), mean=fmean(finite), minimum=min(finite))
 
 
 def _series(curves: Sequence[Curve], key: str) -> Series | None:

@@ -38,6 +38,8 @@ def term_name(shape: Shape, taken: set[str]) -> str:
             base = "action_change"
         case Progress(potential):
             base = _short(potential.signal) + "_progress"
+        case Flag(Signal("terminated"), False):
+            base = "alive"
         case Flag(signal, wanted):
             base = _short(signal) if wanted else "no_" + _short(signal)
         case Tolerance(signal, _, _, _) | Exponential(signal, _, _) | Beyond(signal, _, _):
@@ -86,6 +88,8 @@ def _shape(shape: Shape, table: FeatureTable) -> str:
             return "changes of the action"
         case Progress(potential):
             return f"a rise in this step of {_shape(potential, table)}"
+        case Flag(Signal("terminated"), False):
+            return "every step without a termination"
         case Flag(signal, wanted):
             return _named(signal) if wanted else f"not {_named(signal)}"
         case Linear(signal, _, _):

@@ -38,10 +38,11 @@ class Want(StrEnum):
     NEAR = "near"
 
 
-STOP = frozenset(
-    "the and with from for its into onto that this are was not but have has can may each per "
-    "all any one two make made robot current step control world frame relative measured".split()
-)
+_STOP = """
+the and with from for its into onto that this are was not but have has can may each per all any
+one two make made robot current step control world frame relative measured
+"""
+STOP = frozenset(_STOP.split())
 
 
 def stem(word: str) -> str:
@@ -108,10 +109,22 @@ UP = "up height vertical upward"
 CONCEPTS = (
     _concept(
         "forward ahead run walk gallop sprint trot hop drive swim crawl travel",
-        "velocity", Want.MORE, 3.0, axis=0, cues=AHEAD, unless="backward reverse",
+        "velocity",
+        Want.MORE,
+        3.0,
+        axis=0,
+        cues=AHEAD,
+        unless="backward reverse",
     ),
-    _concept("fast speed quick", "velocity", Want.MORE, 1.0, axis=0, cues=AHEAD,
-             unless="backward reverse"),
+    _concept(
+        "fast speed quick",
+        "velocity",
+        Want.MORE,
+        1.0,
+        axis=0,
+        cues=AHEAD,
+        unless="backward reverse",
+    ),
     _concept("backward reverse", "velocity", Want.LESS, 3.0, axis=0, cues=AHEAD, unless=TURNING),
     _concept("left", "velocity", Want.MORE, 3.0, axis=1, cues="left lateral sideway"),
     _concept("right sideway", "velocity", Want.LESS, 2.0, axis=1, cues="left lateral sideway"),
@@ -120,13 +133,28 @@ CONCEPTS = (
     _concept(
         "jump leap high lift raise rise stand climb", "position", Want.MORE, 1.5, axis=2, cues=UP
     ),
-    _concept("upright balance straight level stand land", "angle", Want.NEAR, 1.0,
-             cues="upright tilt lean pitch roll torso body"),
-    _concept("upright balance straight stand land", "pure", Want.MORE, 1.0,
-             cues="upright vertical up cosine"),
+    _concept(
+        "upright balance straight level stand land",
+        "angle",
+        Want.NEAR,
+        1.0,
+        cues="upright tilt lean pitch roll torso body",
+    ),
+    _concept(
+        "upright balance straight stand land",
+        "pure",
+        Want.MORE,
+        1.0,
+        cues="upright vertical up cosine",
+    ),
     _concept("reach goal target touch approach arrive", "distance", Want.LESS, 3.0),
-    _concept("reach goal target touch approach arrive", "velocity", Want.MORE, 2.0,
-             cues="goal target toward"),
+    _concept(
+        "reach goal target touch approach arrive",
+        "velocity",
+        Want.MORE,
+        2.0,
+        cues="goal target toward",
+    ),
     _concept("reach goal target touch", "event", Want.MORE, 1.0, cues="goal target reach touch"),
     _concept(TURNING, "rate", Want.MORE, 2.0, cues=f"{TURNING} pitch angular yaw"),
     _concept(TURNING, "rate", Want.LESS, 1.0, cues=f"{TURNING} pitch angular yaw"),
@@ -175,9 +203,10 @@ def role_of(name: str, unit: str, description: str) -> Role:
         if words & _words("height altitude clearance") or "height" in more:
             return Role.HEIGHT
         return Role.POSITION
-    if more & _words("rotations revolutions turns laps count number") and compact != "s":
-        return Role.COUNT
-    return Role.PURE if compact in ("1", "") else Role.OTHER
+    if compact in ("1", "", "rev", "turn", "turns"):
+        counted = more & _words("rotations revolutions turns laps count number")
+        return Role.COUNT if counted else Role.PURE
+    return Role.OTHER
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ NATURAL: dict[Role, float] = {
     Role.COUNT: 1.0,
     Role.OTHER: 1.0,
 }
+# the length of such a vector means nothing
+NO_NORM = frozenset({Role.EVENT, Role.PURE, Role.HEIGHT, Role.COUNT})
 # components of larger vectors are one of many alike: joints, rays, forces
 MANY = 4
 
@@ -98,7 +100,7 @@ def build_space(context: DesignContext) -> Space:
         role = role_of(feature.name, feature.unit, feature.description)
         three = feature.shape == (3,)
         signals = [Signal(feature.name, i) for i in product(*map(range, feature.shape))]
-        if len(feature.shape) == 1 and role is not Role.EVENT:
+        if len(feature.shape) == 1 and role not in NO_NORM:
             signals.append(Signal(feature.name, (), Form.NORM))
         for signal in signals:
             norm = signal.form is Form.NORM
@@ -106,13 +108,13 @@ def build_space(context: DesignContext) -> Space:
             axis = signal.index[0] if three and not norm else None
             reading = sentence.read(kind, feature.name, feature.description, axis, norm)
             seen = context.feature_ranges.get(column_of(signal))
-            base = 0.2 if len(signals) <= MANY else 0.2 / len(signals)
+            alike = 1.0 if len(signals) <= MANY or norm else 1.0 / len(signals)
             strongest = max(reading.wants.values())
             quantities.append(
                 Quantity(
                     signal=signal,
                     role=kind,
-                    relevance=(base + reading.relevance) * strongest,
+                    relevance=alike * (0.2 + reading.relevance) * strongest,
                     wants=reading.wants,
                     target=reading.target,
                     seen=seen or ColumnStatistics(0.0, -NATURAL[kind], 0.0, NATURAL[kind]),

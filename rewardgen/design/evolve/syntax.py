@@ -34,7 +34,7 @@ from rewardgen_envs.features import FeatureTable
 NEXT, NOW = "next_state", "state"
 
 
-class NotInGrammar(ValueError):
+class GrammarError(ValueError):
     """The source is no program of this grammar; says which part is not."""
 
 
@@ -100,7 +100,7 @@ _FORMS = {
     Form.PLAIN: "X",
     Form.ABSOLUTE: "X.abs()",
     Form.COSINE: "torch.cos(X)",
-    Form.NORM: "torch.linalg.vector_norm(X, dim=-1)",
+    Form.NORM: "norm_l2(X)",
 }
 
 
@@ -159,7 +159,7 @@ def read_number(node: ast.expr) -> float:
     """Read a number literal, with a sign, or ``math.inf``.
 
     Raises:
-        NotInGrammar: it is something else.
+        GrammarError: it is something else.
     """
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -read_number(node.operand)
@@ -167,20 +167,20 @@ def read_number(node: ast.expr) -> float:
         return float(ast.literal_eval(node))
     if ast.unparse(node) == "math.inf":
         return math.inf
-    raise NotInGrammar(f"'{ast.unparse(node)}' is no number")
+    raise GrammarError(f"'{ast.unparse(node)}' is no number")
 
 
 def read_factor(node: ast.expr, table: FeatureTable) -> Factor:
     """Read a factor.
 
     Raises:
-        NotInGrammar: it is none.
+        GrammarError: it is none.
     """
     found = _match(_tree("FLOOR + REST * SHAPE"), node)
     if found is not None:
         floor = read_number(found["FLOOR"])
         if abs(read_number(found["REST"]) - (1.0 - floor)) > 1e-6:
-            raise NotInGrammar(f"'{ast.unparse(node)}' does not end at 1")
+            raise GrammarError(f"'{ast.unparse(node)}' does not end at 1")
         return Factor(read_shape(found["SHAPE"], table), floor)
     return Factor(read_shape(node, table))
 
@@ -189,7 +189,7 @@ def read_shape(node: ast.expr, table: FeatureTable, at: str = NEXT) -> Shape:
     """Read a shape.
 
     Raises:
-        NotInGrammar: it is none, or reads an unknown feature.
+        GrammarError: it is none, or reads an unknown feature.
     """
     fixed: dict[str, Shape] = {EFFORT: Effort(), ACTION_CHANGE: ActionChange()}
     fixed[ACTION_CHANGE_DISCRETE] = ActionChange()
@@ -214,7 +214,7 @@ def _read_progress(node: ast.expr, table: FeatureTable, at: str) -> Progress:
         potential = isinstance(after, Linear | Tolerance | Exponential | Saturating | Quadratic)
         if potential and after == before:
             return Progress(after)
-    raise NotInGrammar(f"'{ast.unparse(node)}' is no shape of this grammar")
+    raise GrammarError(f"'{ast.unparse(node)}' is no shape of this grammar")
 
 
 def _numbers(pattern: Pattern, found: Mapping[str, ast.expr]) -> dict[str, float]:
@@ -233,7 +233,7 @@ def _read_signal(node: ast.expr, table: FeatureTable, at: str) -> Signal | None:
             continue
         feature, index = plain
         if feature not in table:
-            raise NotInGrammar(f"'{feature}' is no feature of this task")
+            raise GrammarError(f"'{feature}' is no feature of this task")
         if len(index) == (0 if form is Form.NORM else len(table[feature].shape)):
             return Signal(feature, index, form)
     return None
@@ -249,10 +249,9 @@ def _read_access(node: ast.expr, at: str) -> tuple[str, tuple[int, ...]] | None:
         if not isinstance(rows, ast.Slice) or len(index) < len(rest):
             return None
         node = node.value
-    named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    if not named or ast.unparse(node) != f"{at}.{node.attr}":
-        return None
-    return node.attr, index
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) == at:
+        return node.attr, index
+    return None
 
 
 def _tree(text: str) -> ast.expr:
@@ -263,34 +262,27 @@ def _match(pattern: ast.AST, node: ast.AST) -> dict[str, ast.expr] | None:
     """Match trees; a name in capitals in the pattern binds any expression."""
     if isinstance(pattern, ast.Name) and _PLACEHOLDER.fullmatch(pattern.id):
         return {pattern.id: node} if isinstance(node, ast.expr) else None
-    if type(pattern) is not type(node):
+    ours, theirs = list(ast.iter_child_nodes(pattern)), list(ast.iter_child_nodes(node))
+    alike = type(pattern) is type(node) and _label(pattern) == _label(node)
+    if not alike or len(ours) != len(theirs):
         return None
     bound: dict[str, ast.expr] = {}
-    for field in pattern._fields:
-        if field in ("ctx", "kind"):
-            continue
-        inner = _match_values(getattr(pattern, field), getattr(node, field))
+    for one, other in zip(ours, theirs, strict=True):
+        inner = _match(one, other)
         if inner is None:
             return None
         bound |= inner
     return bound
 
 
-def _match_values(pattern: object, value: object) -> dict[str, ast.expr] | None:
-    if isinstance(pattern, ast.AST) and isinstance(value, ast.AST):
-        return _match(pattern, value)
-    if isinstance(pattern, list) and isinstance(value, list):
-        return _match_lists(pattern, value)
-    return {} if pattern == value else None
-
-
-def _match_lists(pattern: list[object], values: list[object]) -> dict[str, ast.expr] | None:
-    if len(pattern) != len(values):
-        return None
-    bound: dict[str, ast.expr] = {}
-    for one, other in zip(pattern, values, strict=True):
-        inner = _match_values(one, other)
-        if inner is None:
-            return None
-        bound |= inner
-    return bound
+def _label(node: ast.AST) -> str:
+    """Return what a node holds beside its children."""
+    match node:
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name
+        case ast.Constant(value):
+            return repr(value)
+        case ast.keyword(arg=name):
+            return name or "**"
+        case _:
+            return ""

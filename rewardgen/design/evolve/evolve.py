@@ -1,0 +1,192 @@
+"""The designer ``evolve``: no language model, a search over typed programs.
+
+The first iteration starts from different goals that the sentence and the features suggest. Later
+ones are mostly children of the best (Eureka's greedy choice), some of others (by tournament),
+crossovers, and an immigrant from the space as tilted by what has been learned; nothing is tried
+twice. Everything follows from the context; the designer keeps no memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import cycle
+from random import Random
+
+from rewardgen.design.designer import DesignContext, Proposal, Tried
+from rewardgen.design.evolve.describe import describe
+from rewardgen.design.evolve.emit import emit, parse
+from rewardgen.design.evolve.grammar import Program, rounded
+from rewardgen.design.evolve.guide import mutate
+from rewardgen.design.evolve.learn import learned, seen_by
+from rewardgen.design.evolve.sample import draw_program, initial_programs
+from rewardgen.design.evolve.space import Space, build_space
+from rewardgen.design.evolve.syntax import GrammarError
+from rewardgen.design.evolve.vary import crossover
+
+# how the places of an iteration are filled, in turn
+PLAN = ("best", "best", "cross", "other", "best", "immigrant", "cross", "best_far")
+TRIES = 40
+
+
+class Strategy(StrEnum):
+    """How much of the search is used; the second is the baseline that benchmarks compare with."""
+
+    EVOLVE = "evolve"
+    RANDOM = "random"  # the same grammar and first guess, no parents, no feedback
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A candidate that programs can be made from."""
+
+    tried: Tried
+    program: Program
+    score: float
+
+
+@dataclass(frozen=True)
+class EvolveDesigner:
+    """Proposes programs over the task's public features.
+
+    Attributes:
+        strategy: the search, or its baseline without parents and feedback.
+    """
+
+    strategy: Strategy = Strategy.EVOLVE
+
+    @property
+    def name(self) -> str:
+        """``evolve`` or ``random``."""
+        return self.strategy.value
+
+    def propose(self, context: DesignContext) -> list[Proposal]:
+        """Return ``context.count`` programs that have not been tried."""
+        rng = Random(context.seed)
+        space = build_space(context)
+        tried = {_canonical(program) for program in _programs(context)}
+        parents = _parents(context)
+        if self.strategy is Strategy.RANDOM or not parents:
+            drafts = _scratch(rng, space, context.count, tried)
+        else:
+            drafts = _children(rng, learned(space, context.history), context, parents, tried)
+        return [
+            Proposal(
+                source=emit(draft.program, context.table, context.action),
+                parents=draft.parents,
+                origin=draft.origin,
+                note="; ".join(describe(term, context.table) for term in draft.program.terms),
+            )
+            for draft in drafts
+        ]
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A program before it is written out."""
+
+    program: Program
+    parents: tuple[str, ...]
+    origin: str
+
+
+def _programs(context: DesignContext) -> Iterator[Program]:
+    """Yield the candidates so far that are programs of the grammar."""
+    for tried in context.history:
+        try:
+            yield parse(tried.source, context.table)
+        except GrammarError:
+            continue
+
+
+def _parents(context: DesignContext) -> list[Parent]:
+    """Return the evaluated candidates that can be varied, best first."""
+    found: list[Parent] = []
+    for tried in {t.candidate: t for t in (*context.history, *context.parents)}.values():
+        score = tried.feedback.score
+        if score is None:
+            continue
+        try:
+            found.append(Parent(tried, parse(tried.source, context.table), score))
+        except GrammarError:
+            continue
+    first = {tried.candidate: i for i, tried in enumerate(context.parents)}
+    found.sort(key=lambda p: (first.get(p.tried.candidate, len(first)), -p.score))
+    return found
+
+
+def _canonical(program: Program) -> Program:
+    """Return the program without names and overall scale, which change nothing in training."""
+    largest = max(abs(term.weight) for term in program.terms)
+    return Program(
+        tuple(
+            replace(term, name="", weight=rounded(term.weight / largest)) for term in program.terms
+        )
+    )
+
+
+def _scratch(rng: Random, space: Space, count: int, tried: set[Program]) -> list[_Draft]:
+    drafts: list[_Draft] = []
+    for first in initial_programs(rng, space, count):
+        program = first
+        for _ in range(TRIES):
+            if _canonical(program) not in tried:
+                break
+            program = draw_program(rng, space)
+        tried.add(_canonical(program))
+        drafts.append(_Draft(program, (), "scratch"))
+    return drafts
+
+
+def _children(
+    rng: Random, space: Space, context: DesignContext, parents: list[Parent], tried: set[Program]
+) -> list[_Draft]:
+    drafts: list[_Draft] = []
+    for _, place in zip(range(context.count), cycle(PLAN), strict=False):
+        draft = None
+        for _ in range(TRIES):
+            draft = _child(rng, space, parents, place)
+            if draft is not None and _canonical(draft.program) not in tried:
+                break
+        draft = draft or _immigrant(rng, space)
+        tried.add(_canonical(draft.program))
+        drafts.append(draft)
+    return drafts
+
+
+def _child(rng: Random, space: Space, parents: Sequence[Parent], place: str) -> _Draft | None:
+    best, others = parents[0], parents[1:]
+    match place:
+        case "immigrant":
+            return _immigrant(rng, space)
+        case "cross" if others:
+            pair = [best, _tournament(rng, others)]
+            rng.shuffle(pair)
+            program = crossover(rng, pair[0].program, pair[1].program)
+            ids = (pair[0].tried.candidate, pair[1].tried.candidate)
+            return None if program is None else _Draft(program, ids, "crossover")
+        case "other" if others:
+            return _mutant(rng, space, _tournament(rng, others), steps=1)
+        case "best_far":
+            return _mutant(rng, space, best, steps=3)
+        case _:
+            return _mutant(rng, space, best, steps=rng.choice((1, 1, 2)))
+
+
+def _immigrant(rng: Random, space: Space) -> _Draft:
+    return _Draft(draw_program(rng, space), (), "scratch")
+
+
+def _mutant(rng: Random, space: Space, parent: Parent, steps: int) -> _Draft | None:
+    feedback = parent.tried.feedback
+    found = mutate(rng, parent.program, feedback, seen_by(space, feedback), steps)
+    if found is None:
+        return None
+    program, operators = found
+    return _Draft(program, (parent.tried.candidate,), f"mutation:{operators}")
+
+
+def _tournament(rng: Random, parents: Sequence[Parent]) -> Parent:
+    """Return the better of two drawn at random; parents come best first."""
+    return parents[min(rng.randrange(len(parents)), rng.randrange(len(parents)))]

@@ -1,0 +1,106 @@
+"""Which variation to try on which term, given what the feedback says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from rewardgen.analysis.feedback import Feedback, TermStatus
+from rewardgen.design.evolve import vary
+from rewardgen.design.evolve.grammar import Program
+from rewardgen.design.evolve.space import Space
+
+OPERATORS: dict[str, vary.Operator] = {
+    "rescale": vary.rescale,
+    "weaken": vary.weaken,
+    "strengthen": vary.strengthen,
+    "reshape": vary.reshape,
+    "retune": vary.retune,
+    "widen": vary.widen,
+    "raise_goal": vary.raise_goal,
+    "swap_feature": vary.swap_feature,
+    "add_term": vary.add_term,
+    "add_cost": vary.add_cost,
+    "add_survival": vary.add_survival,
+    "drop_term": vary.drop_term,
+    "add_factor": vary.add_factor,
+    "drop_factor": vary.drop_factor,
+    "sum_to_product": vary.sum_to_product,
+    "product_to_sum": vary.product_to_sum,
+    "reverse": vary.reverse,
+}
+# weights without a remark; per term, except for those that concern the program
+PER_TERM = {
+    "rescale": 0.7,
+    "reshape": 1.0,
+    "retune": 1.0,
+    "raise_goal": 0.4,
+    "swap_feature": 0.3,
+    "drop_term": 0.3,
+    "add_factor": 0.6,
+    "drop_factor": 0.4,
+    "sum_to_product": 0.5,
+    "product_to_sum": 0.3,
+    "reverse": 0.1,
+}
+PER_PROGRAM = {"add_term": 1.5, "add_cost": 0.4}
+REMEDIES: dict[TermStatus, dict[str, float]] = {
+    TermStatus.DEAD: {"drop_term": 3.0, "swap_feature": 2.0, "reshape": 2.0, "strengthen": 1.5},
+    TermStatus.SATURATED: {"widen": 2.0, "raise_goal": 3.0},
+    TermStatus.DOMINANT: {"weaken": 2.0},
+}
+HACKED = {"drop_term": 4.0, "weaken": 3.0, "swap_feature": 2.0}
+TERMINATING = 0.3  # share of episodes from which terminations are the thing to work on
+
+
+@dataclass(frozen=True)
+class Move:
+    """An operator on a term."""
+
+    operator: str
+    index: int
+    weight: float
+
+    def apply(self, rng: Random, program: Program, space: Space) -> Program | None:
+        """Return the changed program, None where the operator does not apply."""
+        return OPERATORS[self.operator](rng, program, self.index, space)
+
+
+def moves(program: Program, feedback: Feedback | None, space: Space) -> list[Move]:
+    """Return all moves with their weights."""
+    found = [Move(name, 0, weight) for name, weight in PER_PROGRAM.items()]
+    found.append(Move("add_survival", 0, _survival_weight(feedback, space)))
+    statuses = {} if feedback is None else {t.name: t.status for t in feedback.terms}
+    driver = feedback.hacking.driver if feedback is not None and feedback.hacking else None
+    for index, term in enumerate(program.terms):
+        found += [Move(name, index, weight) for name, weight in PER_TERM.items()]
+        remedies = REMEDIES.get(statuses.get(term.name, TermStatus.OK), {})
+        found += [Move(name, index, weight) for name, weight in remedies.items()]
+        if term.name == driver:
+            found += [Move(name, index, weight) for name, weight in HACKED.items()]
+    return found
+
+
+def _survival_weight(feedback: Feedback | None, space: Space) -> float:
+    if feedback is not None and feedback.causes:
+        ended = sum(series.values[-1] for series in feedback.causes.values())
+        return 3.0 if ended > TERMINATING else 0.5
+    return 0.02 if space.ends == 0.0 else 0.5
+
+
+def mutate(
+    rng: Random, program: Program, feedback: Feedback | None, space: Space, steps: int
+) -> tuple[Program, str] | None:
+    """Return a program some moves away, and the names of the moves; None if none applied."""
+    applied: list[str] = []
+    for _ in range(6 * steps):
+        # only the first move has feedback to go by: after it the terms are others
+        open_to = moves(program, None if applied else feedback, space)
+        move = rng.choices(open_to, [m.weight for m in open_to])[0]
+        changed = move.apply(rng, program, space)
+        if changed is not None and changed != program:
+            program = changed
+            applied.append(move.operator)
+            if len(applied) == steps:
+                break
+    return (program, "+".join(applied)) if applied else None
