@@ -76,9 +76,8 @@ class Term(_Frozen):
     Attributes:
         name: as the reward code names it.
         series: its mean per transition.
-        share: its share of the reward's variance (covariance with the total, over the total's
-            variance): the shares of all terms sum to 1, and a negative one pulls against the
-            others. None if the total does not vary.
+        share: its share of what drives the policy, the advantage: the shares of all terms sum
+            to 1, and a negative one pulls against the others. None if nothing drives it.
         status: dead, saturated, dominant or ok.
     """
 

@@ -70,7 +70,7 @@ def _training(feedback: Feedback) -> list[str]:
 
 
 def _term(term: Term) -> str:
-    share = "" if term.share is None else f"; share of the reward's variance {term.share:.2f}"
+    share = "" if term.share is None else f"; share of the advantage {term.share:.2f}"
     return f"term {_row(term.name, term.series)}{share}"
 
 

@@ -1,10 +1,10 @@
 """Builds feedback from training curves and evaluations.
 
 Inputs are plain mappings, so that any trainer can give them: a curve holds, per update,
-``env_steps``, ``return``, ``length``, ``fitness/<metric>``, ``cause/<name>``, ``term/<name>``
-(mean per transition) and, where the trainer knows them, ``share/<name>`` (the term's share of
-the reward's variance over the rollout) and ``std/<name>`` (its spread over the rollout).
-Entries that are None or not finite (no episode ended in that update) are left out of averages.
+``env_steps``, ``episode_return``, ``episode_length``, ``fitness/<metric>``, ``cause/<name>``
+(share of the episodes), ``term/<name>`` (mean per transition) and, where the trainer knows it,
+``advantage_share/<name>``. Entries that are None or not finite (no episode ended in that update)
+are left out of averages.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from rewardgen_envs.metrics import Metric
 Curve: TypeAlias = Mapping[str, Sequence[float | None]]
 
 CHECKPOINTS = 10
-# below this share of the liveliest term's spread, a term gives the policy nothing to act on
+# below this share of the advantage, and of the liveliest term's change along training, a term
+# gives the policy nothing to act on
 DEAD_BELOW = 0.01
 DOMINANT_SHARE = 0.9
 # a term that stays this close to its best for a third of training has nothing left to give
@@ -66,8 +67,8 @@ def summarize(
         checkpoints=tuple(stretch[-1] for stretch in _stretches(steps)),
         fitness=fitness,
         training_fitness=_group(curves, "fitness/"),
-        episode_return=_series(curves, "return"),
-        episode_length=_series(curves, "length"),
+        episode_return=_series(curves, "episode_return"),
+        episode_length=_series(curves, "episode_length"),
         terms=terms,
         causes=_group(curves, "cause/"),
         columns=_columns(columns),
@@ -168,7 +169,7 @@ def _terms(curves: Sequence[Curve]) -> tuple[Term, ...]:
     series = {name: _summarize(values) for name, values in means.items()}
     known = {name: value for name, value in series.items() if value is not None}
     shares = _shares(curves, {name: means[name] for name in known})
-    spreads = {name: _spread(curves, name, value) for name, value in known.items()}
+    spreads = {name: value.maximum - value.minimum for name, value in known.items()}
     liveliest = max(spreads.values(), default=0.0)
     return tuple(
         Term(
@@ -182,12 +183,13 @@ def _terms(curves: Sequence[Curve]) -> tuple[Term, ...]:
 
 
 def _shares(curves: Sequence[Curve], means: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Return each term's share of the reward's variance; they sum to 1.
+    """Return how much of what drives the policy is each term's; the shares sum to 1.
 
-    From the rollouts of the last third of training if the trainer gives it, else from how the
-    terms' means moved along training.
+    The share of the advantage over the last third of training if the trainer gives it, else
+    that of the variance of the reward's mean along training.
     """
-    given = {name: _average([c.get(f"share/{name}", ()) for c in curves]) for name in means}
+    key = "advantage_share/"
+    given = {name: _average([c.get(key + name, ()) for c in curves]) for name in means}
     late = {name: [v for v in _late(row) if math.isfinite(v)] for name, row in given.items()}
     if late and all(late.values()):
         raw = {name: fmean(row) for name, row in late.items()}
@@ -215,17 +217,11 @@ def _late(values: Sequence[float]) -> Sequence[float]:
     return values[len(values) - max(1, len(values) // 3) :]
 
 
-def _spread(curves: Sequence[Curve], name: str, series: Series) -> float:
-    """How much a term varies: over the rollouts where known, and along training."""
-    inside = _series(curves, f"std/{name}")
-    return max(inside.mean if inside else 0.0, series.maximum - series.minimum)
-
-
 def _status(
     means: Sequence[float], spread: float, liveliest: float, share: float | None, count: int
 ) -> TermStatus:
     finite = [v for v in means if math.isfinite(v)]
-    if spread <= DEAD_BELOW * liveliest or liveliest == 0.0:
+    if spread <= DEAD_BELOW * liveliest and abs(share or 0.0) <= DEAD_BELOW:
         return TermStatus.DEAD
     late, top, reach = _late(finite), max(finite), max(finite) - min(finite)
     flat = max(late) - min(late) <= SATURATED_WITHIN * abs(top)
@@ -241,7 +237,7 @@ def _status(
 
 def _hacking(metric: Metric, curves: Sequence[Curve], steps: Sequence[float]) -> Hacking | None:
     fitness = _series(curves, f"fitness/{metric.name}")
-    returns = _series(curves, "return")
+    returns = _series(curves, "episode_return")
     if fitness is None or returns is None or len(fitness.values) < 4:
         return None
     scores = [metric.sign * v for v in fitness.values]

@@ -40,7 +40,7 @@ def test_ten_checkpoints_are_means_over_members_and_stretches() -> None:
 
 def test_updates_without_an_episode_are_left_out() -> None:
     values: list[float | None] = [None, math.nan, 4.0, 6.0]
-    feedback = summarize([SPEED], [{"env_steps": ramp(1, 4, 4), "length": values}], {})
+    feedback = summarize([SPEED], [{"env_steps": ramp(1, 4, 4), "episode_length": values}], {})
     assert feedback.episode_length is not None
     assert feedback.episode_length.values == (4.0, 4.0, 4.0, 6.0)
     assert feedback.episode_length.mean == 5.0
@@ -59,7 +59,12 @@ def test_shares_sum_to_one_from_curves_and_from_rollouts() -> None:
     plain = summarize([SPEED], [curve(term__a=ramp(0, 3), term__b=ramp(1, 0))], {})
     # total rises by 2: the covariances with it are as 3 to -1
     assert [t.share for t in plain.terms] == pytest.approx([1.5, -0.5])
-    given = curve(term__a=ramp(0, 3), term__b=ramp(1, 0), share__a=[0.5] * 20, share__b=[1.5] * 20)
+    given = curve(
+        term__a=ramp(0, 3),
+        term__b=ramp(1, 0),
+        advantage_share__a=[0.5] * 20,
+        advantage_share__b=[1.5] * 20,
+    )
     assert [t.share for t in summarize([SPEED], [given], {}).terms] == [0.25, 0.75]
     constant = summarize([SPEED], [curve(term__a=[1.0] * 20)], {})
     assert constant.terms[0].share is None
@@ -80,21 +85,25 @@ def test_dead_saturated_and_dominant_terms_are_named() -> None:
     assert "term alive is dead" in to_text(feedback)
 
 
-def test_spread_within_rollouts_keeps_a_flat_mean_alive() -> None:
-    flat = curve(term__a=[0.5] * 20, std__a=[1.0] * 20, term__b=ramp(0, 1))
-    assert summarize([SPEED], [flat], {}).terms[0].status is not TermStatus.DEAD
+def test_a_flat_mean_that_drives_the_policy_is_not_dead() -> None:
+    shares = {"advantage_share__a": [0.6] * 20, "advantage_share__b": [0.4] * 20}
+    flat = curve(term__a=[0.5] * 20, term__b=ramp(0, 1), **shares)
+    assert summarize([SPEED], [flat], {}).terms[0].status is TermStatus.OK
 
 
 @pytest.mark.parametrize(("metric", "sign"), [(SPEED, 1.0), (ERROR, -1.0)])
 def test_alarm_where_the_reward_rises_while_fitness_falls(metric: Metric, sign: float) -> None:
     hill = [sign * min(i, 20 - i) for i in range(20)]
-    series = {f"fitness__{metric.name}": hill, "return": ramp(0, 10)}
+    series = {f"fitness__{metric.name}": hill, "episode_return": ramp(0, 10)}
     hacked = summarize([metric], [curve(**series, term__a=ramp(1, 0), term__b=ramp(0, 5))], {})
     assert hacked.hacking is not None
     assert hacked.hacking.driver == "b"
     assert hacked.hacking.since_env_steps == pytest.approx(1200.0)
     assert "ALARM" in to_text(hacked)
-    honest = {f"fitness__{metric.name}": hill, "return": hill if sign > 0 else [-x for x in hill]}
+    honest = {
+        f"fitness__{metric.name}": hill,
+        "episode_return": hill if sign > 0 else [-x for x in hill],
+    }
     assert summarize([metric], [curve(**honest)], {}).hacking is None
 
 
@@ -102,7 +111,7 @@ def test_text_tells_everything_and_json_gives_it_back() -> None:
     seen = [{"x": ColumnStatistics(0.5, -1.0, 0.4, 2.0)}, {"x": ColumnStatistics(1.5, 0, 0.6, 3)}]
     feedback = summarize(
         [SPEED, ERROR],
-        [curve(term__a=ramp(0, 1), cause__fell=ramp(1, 0), length=ramp(10, 500))] * 2,
+        [curve(term__a=ramp(0, 1), cause__fell=ramp(1, 0), episode_length=ramp(10, 500))] * 2,
         {"speed": [[1.0, 2.0], [3.0, 4.0]], "error": [[1.0], [2.0]]},
         seen,
     )
