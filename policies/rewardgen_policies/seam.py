@@ -121,3 +121,15 @@ class RewardSource(Protocol):
             RewardFailure: the source cannot go on; the trainer freezes its members.
         """
         ...
+
+
+@runtime_checkable
+class Prefetching(Protocol):
+    """A source that can work on a rollout while others do.
+
+    The trainer calls ``prefetch`` on every source before ``score`` on any, with the same object.
+    """
+
+    def prefetch(self, rollout: Rollout) -> None:
+        """Begin to score a rollout and return at once."""
+        ...
