@@ -80,6 +80,37 @@ class RunConfig(BaseModel):
         return max(1, self.env_steps // self.rungs)
 
 
+class TrainConfig(BaseModel):
+    """Training of given rewards, without a search."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    """Installed task, or path/to/file.py:Class."""
+    reward: tuple[str, ...] = ("human",)
+    """What to train on: human, sparse, or a reward file; several are trained side by side."""
+    seeds: int = Field(default=5, ge=1)
+    """Training seeds (members) per reward."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Every random number follows from it."""
+    name: str | None = None
+    """Folder of the run under runs_dir; by default task and a number."""
+    runs_dir: Path = Path("runs")
+    """Where runs are kept."""
+    env_steps: int = Field(default=1_000_000, ge=1)
+    """Training budget per member, in environment steps."""
+    rungs: int = Field(default=1, ge=1)
+    """Stretches of training; an interrupted training repeats at most one."""
+    eval_episodes: int = Field(default=10, ge=1)
+    """Evaluation episodes per member."""
+    recipe: Path | None = None
+    """PPO settings (YAML); by default those of the task's family."""
+    isolation: Literal["standard", "none"] = "standard"
+    """How reward files are kept from this machine."""
+    threads: int | None = Field(default=None, ge=1)
+    """Physics threads; by default one per CPU of this process."""
+
+
 def configs_directory() -> Path:
     """Return the folder of shipped presets and recipes: in the wheel, or in a checkout."""
     packaged = Path(__file__).parent / "_configs"

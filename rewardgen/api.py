@@ -1,0 +1,222 @@
+"""The Python interface: what the command line does, as functions that return typed objects.
+
+``from rewardgen import api`` then ``api.run(config)``, ``api.train(config)``, ``api.load(run)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.report.write import write_report
+from rewardgen.rewards.format import RewardCode, read_reward
+from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
+from rewardgen.run.display import Display, make_display
+from rewardgen.run.program import search_program, train_program
+from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
+from rewardgen.store import payloads as p
+from rewardgen.store.manifest import collect_manifest
+from rewardgen.store.records import ListRecord, ShowRecord, TrialRecord
+from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
+from rewardgen.store.show import list_record, show_record, trial_record
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.task import Task
+from rewardgen_policies.recipe import Recipe
+
+__all__ = ["dry_run", "list_runs", "load", "resume", "run", "train"]
+
+
+def run(
+    config: RunConfig, *, command: Sequence[str] = ("api.run",), display: Display | None = None
+) -> ShowRecord:
+    """Search a reward, confirm the winner on fresh seeds, write the report.
+
+    Args:
+        config: the whole configuration.
+        command: what the user typed, for the record.
+        display: where progress is shown; by default stderr.
+
+    Raises:
+        UsageError: the configuration cannot be used; nothing was started.
+        Interrupted: by a signal or a time limit; ``resume`` goes on.
+        RunFailure: by an error that no reward is to blame for; ``resume`` goes on.
+    """
+    task = load_task(config.task)
+    recipe = recipe_of(task, config)
+    check_memory(task, recipe, config)
+    started = _started("run", config, task, recipe, command)
+    path = new_run_path(config.runs_dir, config.name, config.task)
+    with RunDirectory.create(path) as directory:
+        directory.append(started)
+        _work(directory, config, task, recipe, display or make_display(), {})
+    return load(path)
+
+
+def train(
+    config: TrainConfig, *, command: Sequence[str] = ("api.train",), display: Display | None = None
+) -> TrialRecord:
+    """Train policies on given rewards, several seeds each, in one population.
+
+    Raises:
+        UsageError: the configuration or a reward file cannot be used; nothing was started.
+        Interrupted: by a signal; ``resume`` goes on.
+        RunFailure: by an error that no reward is to blame for; ``resume`` goes on.
+    """
+    task = load_task(config.task)
+    recipe = recipe_of(task, config)
+    check_memory(task, recipe, config)
+    codes = reward_files(config)
+    started = _started("train", config, task, recipe, command)
+    path = new_run_path(config.runs_dir, config.name, config.task)
+    with RunDirectory.create(path) as directory:
+        directory.append(started)
+        for name, code in codes.items():
+            directory.artifacts.put_text(code.source, name=name, media_type="text/x-python")
+        _work(directory, config, task, recipe, display or make_display(), codes)
+    return trial_record(read_run(path))
+
+
+def resume(
+    reference: str,
+    runs_dir: Path = Path("runs"),
+    *,
+    command: Sequence[str] = ("api.resume",),
+    display: Display | None = None,
+) -> ShowRecord:
+    """Go on with a run where it stopped; a finished one is left as it is.
+
+    Raises:
+        UsageError: no such run, or its task has changed.
+        StoreError: the run is locked, damaged or of another version.
+        Interrupted: again.
+        RunFailure: again.
+    """
+    path = find_run(reference, runs_dir)
+    if read_run(path).state.status == "done":
+        return load(path)
+    with RunDirectory.resume(path) as directory:
+        started = directory.state.started
+        assert started is not None
+        kind = RunConfig if started.verb == "run" else TrainConfig
+        config = kind.model_validate(started.config)
+        task = load_task(config.task)
+        _check_unchanged(task, started)
+        directory.append(
+            p.Resumed(
+                command=tuple(command),
+                isolation=p.Isolation(mode=config.isolation),
+                manifest=collect_manifest(),
+            )
+        )
+        recipe = Recipe.model_validate(started.recipe)
+        codes = {} if isinstance(config, RunConfig) else _stored_rewards(directory, config)
+        _work(directory, config, task, recipe, display or make_display(), codes)
+    return load(path)
+
+
+def load(reference: str | Path, runs_dir: Path = Path("runs")) -> ShowRecord:
+    """Return a run as it is now, also while it is being written.
+
+    Raises:
+        UsageError: no such run.
+        StoreError: it cannot be read.
+    """
+    path = reference if isinstance(reference, Path) else find_run(reference, runs_dir)
+    return show_record(read_run(path))
+
+
+def list_runs(runs_dir: Path = Path("runs")) -> ListRecord:
+    """Return all runs of a folder, oldest first."""
+    return list_record(runs_dir)
+
+
+def dry_run(config: RunConfig) -> Estimate:
+    """Validate a configuration, simulate one second, and estimate what the run would take.
+
+    Raises:
+        UsageError: the configuration cannot be used.
+    """
+    task = load_task(config.task)
+    recipe = recipe_of(task, config)
+    check_memory(task, recipe, config)
+    return estimate(task, recipe, config)
+
+
+def reward_files(config: TrainConfig) -> dict[str, RewardCode]:
+    """Read and parse the reward files of a training; ``human`` and ``sparse`` are none.
+
+    Raises:
+        UsageError: a file is missing or holds no usable reward.
+    """
+    files = [name for name in config.reward if name not in ("human", "sparse")]
+    if len(set(config.reward)) != len(config.reward):
+        raise UsageError("a reward is given twice; each names an arm of its own")
+    return {name: read_reward(Path(name)) for name in files}
+
+
+def _work(
+    directory: RunDirectory,
+    config: RunConfig | TrainConfig,
+    task: Task,
+    recipe: Recipe,
+    display: Display,
+    codes: dict[str, RewardCode],
+) -> None:
+    def program(session: Session) -> None:
+        if isinstance(config, RunConfig):
+            search_program(session, config)
+        else:
+            train_program(session, config, codes)
+
+    with display, open_session(directory, config, task, recipe, display) as session:
+        carry_out(session, program)
+    write_report(directory.path)
+
+
+def _started(
+    verb: str, config: RunConfig | TrainConfig, task: Task, recipe: Recipe, command: Sequence[str]
+) -> p.RunStarted:
+    return p.RunStarted.model_validate(
+        {
+            "verb": verb,
+            "command": tuple(command),
+            "config": config.model_dump(mode="json"),
+            "task": task_facts(task),
+            "recipe": recipe.model_dump(mode="json"),
+            "recipe_sha256": recipe.sha256,
+            "designer": config.designer if isinstance(config, RunConfig) else None,
+            "seed": config.seed,
+            "isolation": p.Isolation(mode=config.isolation),
+            "manifest": collect_manifest(),
+            "budget_env_steps": plan_env_steps(config, task),
+        }
+    )
+
+
+def _check_unchanged(task: Task, started: p.RunStarted) -> None:
+    """Refuse to mix scores of two versions of a task.
+
+    Raises:
+        UsageError: scene or version differ from when the run started.
+    """
+    then = started.task
+    if (task.version, task.scene_sha256) != (then.version, then.scene_sha256):
+        raise UsageError(
+            f"task '{then.name}' has changed since this run started (version {then.version}, "
+            f"scene {then.scene_sha256[:12]}; now version {task.version}, scene "
+            f"{task.scene_sha256[:12]}): its scores would not be comparable. Start a new run, or "
+            "restore the task"
+        )
+
+
+def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, RewardCode]:
+    from rewardgen.rewards.format import parse_reward
+
+    names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
+    return {
+        name: parse_reward(directory.artifacts.read_text(names[name]))
+        for name in config.reward
+        if name not in ("human", "sparse")
+    }

@@ -1,0 +1,103 @@
+"""The ``rewardgen`` command: finds the verb, parses its arguments, runs it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Protocol
+
+from rewardgen.cli.output import complain, say
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.names import nearest
+
+
+class Command(Protocol):
+    """A parsed command line."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        ...
+
+
+# verb → (module, class, what it does). Modules are imported when their verb is used, so that
+# reading commands stay fast and need neither torch nor mujoco.
+VERBS: dict[str, tuple[str, str, str]] = {
+    "run": ("run", "Run", "search a reward for a task"),
+    "resume": ("resume", "Resume", "go on with an interrupted run"),
+    "list": ("runs", "ListRuns", "list runs"),
+    "show": ("runs", "ShowRun", "show a run or one of its candidates"),
+    "render": ("render", "Render", "render the video of a run"),
+    "check": ("check", "Check", "check a reward file without training"),
+    "train": ("train", "Train", "train policies on given rewards, without a search"),
+    "tasks list": ("tasks", "TasksList", "list the installed tasks"),
+    "tasks show": ("tasks", "TasksShow", "show a task: features, fitness, human reward"),
+    "tasks check": ("tasks", "TasksCheck", "check the contract of a task"),
+    "tasks new": ("tasks", "TasksNew", "write the skeleton of a new task"),
+    "tasks baseline": ("baseline", "TasksBaseline", "train a task's human and sparse rewards"),
+    "doctor": ("doctor", "Doctor", "say what this machine offers"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    0: done. 1: the job failed or the input was refused. 2: wrong usage or configuration.
+    130: interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        if not given or given[0] in ("-h", "--help"):
+            say(_overview())
+            return 0 if given else 2
+        if given[0] == "--version":
+            say(_version())
+            return 0
+        verb, rest = _verb(given)
+        return _parse(verb, rest).run()
+    except UsageError as error:
+        complain(str(error))
+        return 2
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return 130
+
+
+def _verb(given: list[str]) -> tuple[str, list[str]]:
+    pair = " ".join(given[:2])
+    if pair in VERBS:
+        return pair, given[2:]
+    if given[0] in VERBS:
+        return given[0], given[1:]
+    grouped = [verb for verb in VERBS if verb.startswith(f"{given[0]} ")]
+    if grouped:
+        raise UsageError(f"'rewardgen {given[0]}' needs one of: {', '.join(grouped)}")
+    raise UsageError(f"unknown command '{given[0]}'{nearest(given[0], VERBS)}")
+
+
+def _parse(verb: str, rest: list[str]) -> Command:
+    module, name, _ = VERBS[verb]
+    command = getattr(importlib.import_module(f"rewardgen.cli.{module}"), name)
+    parse = getattr(command, "parse", None)
+    if parse is not None:
+        return parse(rest)
+    import tyro
+
+    return tyro.cli(command, args=rest, prog=f"rewardgen {verb}")
+
+
+def _overview() -> str:
+    width = max(len(verb) for verb in VERBS)
+    lines = [f"  {verb:<{width}}  {text}" for verb, (_, _, text) in VERBS.items()]
+    return "\n".join(
+        ["usage: rewardgen COMMAND [options]    (rewardgen COMMAND --help)", "", *lines]
+    )
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"rewardgen-lab {version('rewardgen-lab')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""What a run will cost: environment steps, memory, time."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from rewardgen.config import RunConfig, TrainConfig
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.simulation import Simulation
+from rewardgen_envs.task import BoxAction, Task
+from rewardgen_policies.recipe import Recipe
+
+_WORKER_BYTES = 700 * 2**20  # a worker process with torch and mujoco, before any world
+_WORLD_BYTES = 256 * 2**10  # one persistent MjData of a robot
+_LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by benchmarks
+
+
+class Estimate(BaseModel):
+    """What a run would take.
+
+    Attributes:
+        env_steps: environment steps at most.
+        steps_per_s: environment steps per second of physics and features, just measured.
+        minutes: duration at that rate.
+        memory_mib: peak memory of the training worker.
+        cost_usd: money for endpoints; 0 without an LLM.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    env_steps: int
+    steps_per_s: float
+    minutes: float
+    memory_mib: int
+    cost_usd: float = 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"up to {self.env_steps:,} environment steps, about {self.minutes:.1f} minutes at "
+            f"{self.steps_per_s:,.0f} steps/s, {self.memory_mib:,} MiB of memory, "
+            f"{self.cost_usd:.2f} USD"
+        )
+
+
+def iteration_env_steps(config: RunConfig, task: Task) -> int:
+    """Return the most environment steps that an iteration takes, evaluation included."""
+    candidates, total = config.samples, 0
+    for _ in range(config.rungs):
+        members = candidates * config.train_seeds
+        total += members * (config.rung_env_steps + config.eval_episodes * task.episode_steps)
+        candidates = max(1, math.ceil(candidates * config.keep))
+    return total
+
+
+def confirm_env_steps(config: RunConfig, task: Task) -> int:
+    """Return the environment steps of confirming winner, human and sparse."""
+    per_member = config.confirm_steps + config.confirm_episodes * task.episode_steps
+    return 3 * config.confirm_seeds * per_member
+
+
+def plan_env_steps(config: RunConfig | TrainConfig, task: Task) -> int:
+    """Return the environment steps that a run comes to if nothing fails or ties.
+
+    Raises:
+        UsageError: ``max_env_steps`` does not even cover one iteration and the confirmation.
+    """
+    if isinstance(config, TrainConfig):
+        per_member = config.env_steps + config.rungs * config.eval_episodes * task.episode_steps
+        return len(config.reward) * config.seeds * per_member
+    iteration = iteration_env_steps(config, task)
+    confirm = confirm_env_steps(config, task)
+    limit = config.max_env_steps
+    if limit is not None and limit < iteration + confirm:
+        raise UsageError(
+            f"max_env_steps is {limit:,}, but one iteration takes up to {iteration:,} and the "
+            f"confirmation {confirm:,}; raise it, or lower env_steps, samples or confirm_seeds"
+        )
+    total = config.iterations * iteration + confirm
+    return total if limit is None else min(total, limit)
+
+
+def memory_bytes(task: Task, recipe: Recipe, members: int) -> int:
+    """Estimate the peak memory of a population's training."""
+    action = task.action.size if isinstance(task.action, BoxAction) else 1
+    # two feature rows, observations of now and then, action, and about 16 numbers per sample;
+    # minibatches and buffers of the reward hosts hold about as much again
+    row = 2 * task.table.width + 2 * task.observation_size + 2 * action + 16
+    samples = members * recipe.samples
+    weights = task.observation_size * recipe.hidden[0] + sum(
+        a * b for a, b in zip(recipe.hidden, (*recipe.hidden[1:], action), strict=True)
+    )
+    learning = members * 2 * weights * 4 * 6
+    return _WORKER_BYTES + 2 * 4 * samples * row + members * recipe.worlds * _WORLD_BYTES + learning
+
+
+def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> None:
+    """Refuse a population that does not fit.
+
+    Raises:
+        UsageError: with how many members would fit.
+    """
+    members = largest_population(config)
+    available = available_bytes()
+    if available is None or memory_bytes(task, recipe, members) <= available:
+        return
+    fitting = members
+    while fitting > 1 and memory_bytes(task, recipe, fitting) > available:
+        fitting -= 1
+    raise UsageError(
+        f"a population of {members:,} members needs about "
+        f"{memory_bytes(task, recipe, members) / 2**30:,.1f} GiB, {available / 2**30:.1f} GiB are "
+        f"free; about {fitting} members would fit: lower samples, seeds, or the recipe's worlds"
+    )
+
+
+def largest_population(config: RunConfig | TrainConfig) -> int:
+    """Return the number of members of the largest population of a run."""
+    if isinstance(config, TrainConfig):
+        return len(config.reward) * config.seeds
+    return max(config.samples * config.train_seeds, 3 * config.confirm_seeds)
+
+
+def available_bytes() -> int | None:
+    """Return the memory that is free now, None where the system does not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    free = [line for line in lines if line.startswith("MemAvailable:")]
+    return int(free[0].split()[1]) * 1024 if free else None
+
+
+def estimate(task: Task, recipe: Recipe, config: RunConfig) -> Estimate:
+    """Simulate about a second of the largest population, and extrapolate."""
+    members = largest_population(config)
+    simulation = Simulation(task, list(range(members)), recipe.worlds, threads=config.threads)
+    action = task.action
+    count = simulation.nworld
+    steps, start = 0, time.perf_counter()
+    while time.perf_counter() - start < 1.0:
+        if isinstance(action, BoxAction):
+            given = torch.rand(count, action.size) * 2.0 - 1.0
+        else:
+            given = torch.randint(action.count, (count,))
+        simulation.step(given)
+        steps += count
+    rate = steps / (time.perf_counter() - start)
+    simulation.close()
+    total = plan_env_steps(config, task)
+    return Estimate(
+        env_steps=total,
+        steps_per_s=rate,
+        minutes=total / (rate * _LEARNING_SHARE) / 60.0,
+        memory_mib=memory_bytes(task, recipe, members) // 2**20,
+    )

@@ -1,0 +1,278 @@
+"""The search's view of a run directory: what is recorded already, and how to record more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rewardgen.analysis.feedback import Feedback
+from rewardgen.analysis.reflection import to_text
+from rewardgen.design.designer import Proposal
+from rewardgen.rungs.jobs import Columns, TrainJob
+from rewardgen.rungs.rung import Curves, Place, RungOutcome
+from rewardgen.store import payloads as p
+from rewardgen.store.run_directory import RunDirectory
+
+_SURVEY = "survey"
+
+
+@dataclass(frozen=True)
+class CandidateEntry:
+    """A candidate as recorded.
+
+    Attributes:
+        candidate: its id.
+        iteration: when it was proposed.
+        slot: its place in the iteration.
+        source: its reward code.
+        state: ``proposed``, ``accepted`` or a final state.
+        parents: ids of the candidates it was made from.
+    """
+
+    candidate: str
+    iteration: int
+    slot: int
+    source: str
+    state: str
+    parents: tuple[str, ...]
+
+
+class RunJournal:
+    """Records a run; implements the rungs' ``Journal``.
+
+    Args:
+        directory: the run, open for writing.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+
+    # ---- rungs
+
+    def finished(self, key: str) -> RungOutcome | None:
+        """Return the recorded outcome of a rung, or None."""
+        rung = self._directory.state.rungs.get(key)
+        if rung is None or rung.finished is None or rung.finished.details is None:
+            return None
+        return RungOutcome.model_validate_json(self._text(rung.finished.details))
+
+    def begin(self, key: str, place: Place, job: TrainJob) -> None:
+        """Note that a rung is handed to the executor."""
+        self._directory.append(
+            p.RungStarted(
+                rung=key,
+                trial=place.trial,
+                iteration=place.iteration,
+                number=job.rung,
+                env_steps=job.env_steps,
+                members=tuple(
+                    p.MemberKey(source=job.rewards[m.reward].name, seed=m.seed)
+                    for m in job.members
+                ),
+            )
+        )
+
+    def record(self, key: str, job: TrainJob, outcome: RungOutcome) -> None:
+        """Record the outcome of a rung."""
+        details = self._put(outcome.model_dump_json(), f"{key}.json", "application/json")
+        self._directory.append(
+            p.RungFinished(
+                rung=key,
+                members=tuple(
+                    p.MemberOutcome(
+                        source=job.rewards[m.reward].name,
+                        seed=m.seed,
+                        env_steps=m.env_steps,
+                        checkpoint=m.checkpoint,
+                        failure=m.failure,
+                        fitness=m.episodes.fitness if m.episodes is not None else {},
+                    )
+                    for m in outcome.members
+                ),
+                eval_seeds=outcome.eval_seeds,
+                curves=outcome.curves,
+                details=details,
+                env_steps=outcome.env_steps,
+                wall_s=outcome.wall_s,
+                isolation=outcome.isolation,
+            )
+        )
+
+    def keep_file(self, path: Path) -> str:
+        """Store a file as an artifact and return its id."""
+        return self._directory.artifacts.put_file(path, media_type="application/octet-stream")
+
+    def keep_curves(self, curves: Sequence[Curves]) -> str:
+        """Store the curves of all members and return the artifact's id."""
+        text = json.dumps(list(curves), allow_nan=False)
+        return self._put(text, "curves.json", "application/json")
+
+    def artifact_path(self, artifact: str) -> Path:
+        """Return where an artifact lies."""
+        return self._directory.artifacts.path(artifact)
+
+    def curves(self, artifact: str) -> list[Curves]:
+        """Return stored curves, one mapping per member."""
+        return json.loads(self._text(artifact))
+
+    # ---- survey
+
+    def survey(self) -> Columns | None:
+        """Return the recorded statistics of the features under random actions, or None."""
+        job = self._directory.state.jobs.get(_SURVEY)
+        if job is None or job.result is None:
+            return None
+        return json.loads(self._text(job.result))
+
+    def record_survey(self, columns: Columns, env_steps: int) -> None:
+        """Record the statistics of the features under random actions."""
+        text = json.dumps(columns, allow_nan=False)
+        result = self._put(text, f"{_SURVEY}.json", "application/json")
+        self._directory.append(p.JobFinished(job=_SURVEY, env_steps=env_steps, result=result))
+
+    # ---- candidates
+
+    def entry(self, name: str) -> CandidateEntry:
+        """Return a candidate by its id."""
+        recorded = self._directory.state.candidates[name]
+        proposal = recorded.proposal
+        return CandidateEntry(
+            candidate=name,
+            iteration=proposal.iteration,
+            slot=proposal.slot,
+            source=self._text(proposal.source),
+            state=recorded.state,
+            parents=proposal.parents,
+        )
+
+    def proposals(self, iteration: int) -> list[CandidateEntry] | None:
+        """Return the candidates of an iteration, or None if none were asked for yet."""
+        recorded = self._directory.state.iterations.get(iteration)
+        if recorded is None or not recorded.candidates:
+            return None
+        return [self.entry(name) for name in recorded.candidates]
+
+    def record_proposals(
+        self, iteration: int, proposals: Sequence[Proposal]
+    ) -> list[CandidateEntry]:
+        """Record what a designer proposed, in one transaction."""
+        events: list[p.Payload] = [p.IterationStarted(iteration=iteration)]
+        for slot, proposal in enumerate(proposals):
+            name = f"c{iteration + 1}-{slot + 1}"
+            events.append(
+                p.CandidateProposed(
+                    candidate=name,
+                    iteration=iteration,
+                    slot=slot,
+                    parents=proposal.parents,
+                    source=self._put(proposal.source, f"{name}.py", "text/x-python"),
+                    origin=proposal.origin,
+                    note=proposal.note,
+                )
+            )
+        self._directory.append(*events)
+        return [self.entry(f"c{iteration + 1}-{slot + 1}") for slot in range(len(proposals))]
+
+    def candidates(self) -> list[CandidateEntry]:
+        """Return all candidates, oldest first."""
+        return [self.entry(name) for name in self._directory.state.candidates]
+
+    def check(self, candidate: str) -> p.CandidateChecked | None:
+        """Return the recorded verdict on a candidate, or None."""
+        return self._directory.state.candidates[candidate].check
+
+    def record_check(self, checked: p.CandidateChecked) -> None:
+        """Record the verdict on a candidate."""
+        self._directory.append(checked)
+
+    def settle(
+        self, candidate: str, state: p.FinalState, reason: str, feedback: Feedback
+    ) -> None:
+        """Record how a candidate ended, once, and what designers hear about it."""
+        if self._directory.state.candidates[candidate].state == state:
+            return
+        data = self._put(feedback.model_dump_json(), f"{candidate}.json", "application/json")
+        text = self._put(to_text(feedback), f"{candidate}.txt", "text/plain")
+        self._directory.append(
+            p.FeedbackStored(candidate=candidate, feedback=data, text=text),
+            p.CandidateSettled(candidate=candidate, state=state, reason=reason),
+        )
+
+    def confirm(self, candidate: str, reason: str) -> None:
+        """Record that a candidate was confirmed."""
+        if self._directory.state.candidates[candidate].state != "confirmed":
+            self._directory.append(
+                p.CandidateSettled(candidate=candidate, state="confirmed", reason=reason)
+            )
+
+    def feedback(self, candidate: str) -> Feedback:
+        """Return what is known about a candidate."""
+        stored = self._directory.state.candidates[candidate].feedback
+        if stored is None:
+            return Feedback()
+        return Feedback.model_validate_json(self._text(stored.feedback))
+
+    # ---- iterations and winner
+
+    def finish_iteration(
+        self, iteration: int, best: str | None, fitness: float | None
+    ) -> None:
+        """Record the end of an iteration, once."""
+        recorded = self._directory.state.iterations.get(iteration)
+        if recorded is not None and recorded.finished is not None:
+            return
+        stored = None if best is None else self._directory.state.candidates[best].feedback
+        self._directory.append(
+            p.IterationFinished(
+                iteration=iteration,
+                best=best,
+                fitness=fitness,
+                feedback=None if stored is None else stored.text,
+            )
+        )
+
+    def select_winner(self, candidate: str | None, fitness: float | None, reason: str) -> None:
+        """Record the search's choice, once."""
+        if self._directory.state.winner is None:
+            self._directory.append(
+                p.WinnerSelected(candidate=candidate, fitness=fitness, reason=reason)
+            )
+
+    def env_steps_before(self, iteration: int) -> int:
+        """Return the environment steps spent before an iteration.
+
+        Only what earlier iterations spent counts, so that a resumed run decides as the
+        undisturbed one did.
+        """
+        spent = 0
+        for rung in self._directory.state.rungs.values():
+            place = rung.started.iteration
+            if rung.finished is not None and place is not None and place < iteration:
+                spent += rung.finished.env_steps
+        return spent
+
+    # ---- trials
+
+    def start_trial(self, trial: p.TrialStarted) -> None:
+        """Record the plan of a trial, once."""
+        if trial.trial not in self._directory.state.trials:
+            self._directory.append(trial)
+
+    def finish_trial(self, trial: p.TrialFinished) -> None:
+        """Record the statistics of a trial, once."""
+        if self._directory.state.trials[trial.trial].finished is None:
+            self._directory.append(trial)
+
+    def keep_source(self, name: str, source: str) -> str:
+        """Store a reward's source and return the artifact's id."""
+        return self._put(source, f"{name}.py", "text/x-python")
+
+    # ---- internals
+
+    def _text(self, artifact: str) -> str:
+        return self._directory.artifacts.read_text(artifact)
+
+    def _put(self, text: str, name: str, media_type: str) -> str:
+        return self._directory.artifacts.put_text(text, name=name, media_type=media_type)

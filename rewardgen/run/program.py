@@ -1,0 +1,171 @@
+"""What the verbs do with a session: a search with its confirmation, or a training."""
+
+from __future__ import annotations
+
+from rewardgen.analysis.columns import ColumnStatistics
+from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.design.contract import reward_contract
+from rewardgen.design.registry import make_designer
+from rewardgen.rewards.format import RewardCode
+from rewardgen.run.screening import Screening
+from rewardgen.run.search import Incumbent, Search
+from rewardgen.run.session import Session, human_source
+from rewardgen.rungs.executor import LocalExecutor
+from rewardgen.rungs.jobs import RewardRef, SurveyJob
+from rewardgen.rungs.video import VideoError, VideoJob, render
+from rewardgen.store import payloads as p
+from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
+from rewardgen.trial import TrialPlan, trial
+
+CONFIRM = "confirm"
+TRAIN = "train"
+
+
+def search_program(session: Session, config: RunConfig) -> None:
+    """Search, confirm the winner against human and sparse, render."""
+    columns = _survey(session, config)
+    with Screening(session.task, config.isolation) as screening:
+        winner = Search(
+            config=config,
+            task=session.task,
+            designer=make_designer(config.designer),
+            contract=reward_contract(session.task.table.public(), session.task.action),
+            feature_ranges=columns,
+            workshop=session.workshop,
+            journal=session.journal,
+            screening=screening,
+            display=session.display,
+            deadline=session.deadline,
+        ).run()
+    session.journal.select_winner(
+        None if winner is None else winner.candidate,
+        None if winner is None else winner.fitness,
+        "best mean fitness in the search" if winner else "no candidate could be trained",
+    )
+    _confirm(session, config, winner)
+    if config.render:
+        render_video(session, config.seed)
+
+
+def _survey(session: Session, config: RunConfig) -> dict[str, ColumnStatistics]:
+    """Roll out random actions once; designers learn how the features are spread."""
+    executor: LocalExecutor = session.workshop.executor
+    columns = session.journal.survey()
+    if columns is None:
+        session.display.note("surveying the features under random actions")
+        job = SurveyJob(
+            task=config.task,
+            seed=derive_seed(config.seed, Purpose.SURVEY),
+            threads=config.threads,
+        )
+        result = executor.survey("survey", job)
+        session.journal.record_survey(result.columns, result.env_steps)
+        columns = result.columns
+    return {name: ColumnStatistics(*values) for name, values in columns.items()}
+
+
+def _confirm(session: Session, config: RunConfig, winner: Incumbent | None) -> None:
+    """Train winner, human and sparse on fresh seeds, evaluate on fresh episodes."""
+    rewards = [
+        RewardRef(kind="human", name="human"),
+        RewardRef(kind="sparse", name="sparse"),
+    ]
+    sources: list[str | None] = [human_source(session.task), None]
+    if winner is not None:
+        source = session.journal.entry(winner.candidate).source
+        rewards.insert(0, RewardRef(kind="code", name="winner", source=source))
+        sources.insert(0, source)
+    session.display.note(
+        f"confirming {', '.join(r.name for r in rewards)} on {config.confirm_seeds} fresh seeds"
+    )
+    trial(
+        session.workshop,
+        session.journal,
+        session.task.metric,
+        TrialPlan(
+            name=CONFIRM,
+            rewards=tuple(rewards),
+            sources=tuple(sources),
+            seeds=derive_seeds(config.seed, Purpose.TRIAL_TRAINING, config.confirm_seeds),
+            eval_seeds=derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.confirm_episodes),
+            env_steps=config.confirm_steps,
+            rungs=1,
+            reference="human",
+            statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
+        ),
+    )
+    if winner is not None:
+        session.journal.confirm(winner.candidate, "winner, retrained on fresh seeds")
+
+
+def train_program(session: Session, config: TrainConfig, codes: dict[str, RewardCode]) -> None:
+    """Train the given rewards side by side.
+
+    Args:
+        session: the open run.
+        config: what to train.
+        codes: arm → parsed reward file; arms named human and sparse are the task's own.
+    """
+    arms = train_arms(config, codes)
+    trial(
+        session.workshop,
+        session.journal,
+        session.task.metric,
+        TrialPlan(
+            name=TRAIN,
+            rewards=tuple(arms),
+            sources=tuple(
+                human_source(session.task) if a.kind == "human" else a.source or None for a in arms
+            ),
+            seeds=derive_seeds(config.seed, Purpose.TRIAL_TRAINING, config.seeds),
+            eval_seeds=derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.eval_episodes),
+            env_steps=config.env_steps,
+            rungs=config.rungs,
+            reference=arms[0].name if len(arms) > 1 else None,
+            statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
+        ),
+    )
+
+
+def train_arms(config: TrainConfig, codes: dict[str, RewardCode]) -> list[RewardRef]:
+    """Return the arms of a training, in the order given."""
+    arms: list[RewardRef] = []
+    for name in config.reward:
+        if name == "human":
+            arms.append(RewardRef(kind="human", name="human"))
+        elif name == "sparse":
+            arms.append(RewardRef(kind="sparse", name="sparse"))
+        else:
+            arms.append(RewardRef(kind="code", name=name, source=codes[name].source))
+    return arms
+
+
+def render_video(session: Session, seed: int) -> None:
+    """Render winner and human side by side; a machine without GL only costs the video."""
+    state = session.directory.state
+    confirm = state.trials.get(CONFIRM)
+    if confirm is None or "winner" in state.videos:
+        return
+    labels, paths = [], []
+    for arm in ("winner", "human"):
+        members = [m for m in confirm.members.get(arm, {}).values() if m.checkpoint is not None]
+        if members and members[0].checkpoint is not None:
+            labels.append(arm)
+            paths.append(str(session.directory.artifacts.path(members[0].checkpoint)))
+    output = session.directory.path / "video.mp4"
+    try:
+        render(
+            VideoJob(
+                task=session.workshop.task,
+                labels=tuple(labels),
+                checkpoints=tuple(paths),
+                eval_seed=derive_seed(seed, Purpose.VIDEO),
+                output=str(output),
+            )
+        )
+    except VideoError as error:
+        session.directory.append(p.Note(message=str(error)))
+        session.display.note(str(error))
+        return
+    video = session.directory.artifacts.put_file(output, media_type="video/mp4")
+    session.directory.append(p.VideoRendered(source="winner", video=video))

@@ -1,0 +1,336 @@
+"""The search: iterations of propose → check → race → feed back.
+
+The program is deterministic given the journal: every expensive step is recorded once and read
+back when the program is repeated. ``resume`` is therefore nothing but running it again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rewardgen.analysis.columns import ColumnStatistics
+from rewardgen.analysis.feedback import Failure, Feedback
+from rewardgen.analysis.summary import summarize
+from rewardgen.config import RunConfig
+from rewardgen.design.designer import DesignContext, Designer, Tried
+from rewardgen.run.budget import confirm_env_steps, iteration_env_steps
+from rewardgen.run.display import Display
+from rewardgen.run.journal import CandidateEntry, RunJournal
+from rewardgen.run.population import Runner, mean_fitness
+from rewardgen.run.racing import survivors
+from rewardgen.run.screening import Screening
+from rewardgen.rungs.rung import Place, RungOutcome, Workshop
+from rewardgen.store.payloads import CandidateChecked, FinalState
+from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
+from rewardgen_envs.task import Task
+
+PARENTS = 4
+"""How many of the best candidates so far a designer starts from."""
+
+
+class Paused(Exception):
+    """A limit was reached between rungs; the run can be resumed."""
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The best candidate so far.
+
+    Attributes:
+        candidate: its id.
+        checkpoints: artifacts of its policies after its last rung.
+        fitness: mean fitness when it was last compared, in the metric's unit.
+    """
+
+    candidate: str
+    checkpoints: tuple[str, ...]
+    fitness: float
+
+
+@dataclass
+class Search:
+    """One run's search; ``run`` returns the winner.
+
+    Attributes:
+        config: the run's configuration.
+        task: the task.
+        designer: who proposes.
+        contract: the reward format as text for the designer.
+        feature_ranges: statistics of the features under random actions.
+        workshop: trains and evaluates populations.
+        journal: the run's record.
+        screening: checks proposals before they cost simulation.
+        display: what people watch.
+        deadline: monotonic time after which no further rung starts, or None.
+    """
+
+    config: RunConfig
+    task: Task
+    designer: Designer
+    contract: str
+    feature_ranges: dict[str, ColumnStatistics]
+    workshop: Workshop
+    journal: RunJournal
+    screening: Screening
+    display: Display
+    deadline: float | None = None
+
+    def run(self) -> Incumbent | None:
+        """Search, and return the winner; None if no candidate could be trained.
+
+        Raises:
+            Paused: ``max_hours`` is over.
+        """
+        incumbent: Incumbent | None = None
+        for iteration in range(self.config.iterations):
+            if self._exhausted(iteration):
+                break
+            self.display.iteration(iteration, self.config.iterations)
+            candidates = self._propose(iteration, incumbent)
+            runners = self._screen(iteration, candidates)
+            incumbent = self._race(iteration, runners, incumbent)
+            self.journal.finish_iteration(
+                iteration,
+                None if incumbent is None else incumbent.candidate,
+                None if incumbent is None else incumbent.fitness,
+            )
+        return incumbent
+
+    # ---- propose and check
+
+    def _propose(self, iteration: int, incumbent: Incumbent | None) -> list[CandidateEntry]:
+        recorded = self.journal.proposals(iteration)
+        if recorded is not None:
+            return recorded
+        history = self._history()
+        context = DesignContext(
+            sentence=self.task.description,
+            table=self.task.table.public(),
+            action=self.task.action,
+            contract=self.contract,
+            control_dt_s=self.task.control_dt_s,
+            episode_steps=self.task.episode_steps,
+            count=self.config.samples,
+            seed=derive_seed(self.config.seed, Purpose.DESIGN, iteration=iteration),
+            iteration=iteration,
+            parents=self._parents(history, incumbent),
+            history=history,
+            feature_ranges=self.feature_ranges,
+        )
+        return self.journal.record_proposals(iteration, self.designer.propose(context))
+
+    def _history(self) -> tuple[Tried, ...]:
+        return tuple(
+            Tried(
+                candidate=entry.candidate,
+                iteration=entry.iteration,
+                source=entry.source,
+                state=entry.state,
+                feedback=self.journal.feedback(entry.candidate),
+                parents=entry.parents,
+            )
+            for entry in self.journal.candidates()
+        )
+
+    def _parents(
+        self, history: Sequence[Tried], incumbent: Incumbent | None
+    ) -> tuple[Tried, ...]:
+        """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
+        if incumbent is None:
+            return ()
+        scored = [t for t in history if t.feedback.score is not None and t.state != "failed"]
+        ranked = sorted(
+            scored,
+            key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
+        )
+        return tuple(ranked[:PARENTS])
+
+    def _screen(self, iteration: int, candidates: Sequence[CandidateEntry]) -> list[Runner]:
+        """Check every candidate; return those that may be trained."""
+        runners: list[Runner] = []
+        for entry in candidates:
+            checked = self.journal.check(entry.candidate)
+            if checked is None:
+                checked = self.screening.check(entry.candidate, entry.source)
+                self.journal.record_check(checked)
+            if checked.verdict == "accepted":
+                seeds = self._train_seeds(iteration, entry.slot)
+                runners.append(Runner(entry.candidate, entry.source, seeds))
+            else:
+                self._fail(entry.candidate, "rejected", _failures(checked))
+            self.display.candidate(entry.candidate, checked.verdict)
+        return runners
+
+    def _train_seeds(self, iteration: int, slot: int) -> tuple[int, ...]:
+        return derive_seeds(
+            self.config.seed,
+            Purpose.SEARCH_TRAINING,
+            self.config.train_seeds,
+            iteration=iteration,
+            slot=slot,
+        )
+
+    # ---- race
+
+    def _race(
+        self, iteration: int, runners: list[Runner], incumbent: Incumbent | None
+    ) -> Incumbent | None:
+        """Train rung by rung; return the best of the finalists and the incumbent."""
+        running = runners
+        for rung in range(self.config.rungs):
+            if not running:
+                return incumbent
+            self._pause_if_late()
+            last = rung == self.config.rungs - 1
+            guests = incumbent.checkpoints if last and incumbent is not None else ()
+            outcome = self._rung(iteration, rung, running, guests)
+            running = self._without_failures(running)
+            if last:
+                return self._decide(iteration, running, outcome, incumbent)
+            running = self._prune(rung, running)
+        return incumbent
+
+    def _rung(
+        self, iteration: int, rung: int, running: list[Runner], guests: Sequence[str]
+    ) -> RungOutcome:
+        outcome = self.workshop.rung(
+            f"iteration-{iteration + 1}-rung-{rung + 1}",
+            Place(iteration=iteration),
+            [runner.reward for runner in running],
+            [entry for i, runner in enumerate(running) for entry in runner.entries(i)],
+            number=rung,
+            env_steps=self.config.rung_env_steps,
+            eval_seeds=derive_seeds(
+                self.config.seed,
+                Purpose.SEARCH_EVALUATION,
+                self.config.eval_episodes,
+                iteration=iteration,
+                rung=rung,
+            ),
+            guests=guests,
+        )
+        curves = self.journal.curves(outcome.curves)
+        width = self.config.train_seeds
+        for i, runner in enumerate(running):
+            part = slice(i * width, (i + 1) * width)
+            runner.advance(outcome.members[part], curves[part])
+        return outcome
+
+    def _without_failures(self, running: list[Runner]) -> list[Runner]:
+        for runner in running:
+            if runner.failure is not None:
+                failure = Failure(
+                    state="failed", stage="train", rule="training", message=runner.failure
+                )
+                self._fail(runner.candidate, "failed", (failure,), runner)
+                self.display.candidate(runner.candidate, f"failed: {runner.failure}")
+        return [runner for runner in running if runner.failure is None]
+
+    def _prune(self, rung: int, running: list[Runner]) -> list[Runner]:
+        scores = {runner.candidate: runner.score(self.task.metric) for runner in running}
+        going_on = survivors(scores, self.config.keep)
+        ranked = sorted(scores, key=lambda name: -scores[name])
+        for runner in running:
+            fitness = self.task.metric.sign * scores[runner.candidate]
+            self.display.candidate(runner.candidate, f"rung {rung + 1}", fitness)
+            if runner.candidate not in going_on:
+                place = ranked.index(runner.candidate) + 1
+                reason = (
+                    f"ranked {place} of {len(ranked)} after rung {rung + 1}: "
+                    f"{self.task.metric.name} {fitness:.3g}"
+                )
+                self._finish(runner, "retired", reason)
+        return [runner for runner in running if runner.candidate in going_on]
+
+    def _decide(
+        self,
+        iteration: int,
+        running: list[Runner],
+        outcome: RungOutcome,
+        incumbent: Incumbent | None,
+    ) -> Incumbent | None:
+        metric = self.task.metric
+        best = incumbent
+        if incumbent is not None:
+            # the same episodes for all: the incumbent meets those of the finalists
+            score = mean_fitness(outcome.guests, metric)
+            best = replace(incumbent, fitness=metric.sign * score)
+        for runner in running:
+            fitness = metric.sign * runner.score(metric)
+            self._finish(runner, "evaluated", f"{metric.name} {fitness:.3g} after all rungs")
+            self.display.candidate(runner.candidate, "evaluated", fitness)
+            if best is None or metric.sign * (fitness - best.fitness) > 0:
+                best = Incumbent(runner.candidate, runner.checkpoints, fitness)
+        if best is not None:
+            self.display.note(
+                f"iteration {iteration + 1}: best so far is {best.candidate} with "
+                f"{metric.name} {best.fitness:.3g} {metric.unit}"
+            )
+        return best
+
+    # ---- ends
+
+    def _finish(self, runner: Runner, state: FinalState, reason: str) -> None:
+        self.journal.settle(runner.candidate, state, reason, self._feedback(runner))
+
+    def _fail(
+        self,
+        candidate: str,
+        state: FinalState,
+        failures: tuple[Failure, ...],
+        runner: Runner | None = None,
+    ) -> None:
+        feedback = Feedback(failures=failures)
+        if runner is not None and runner.curves:
+            feedback = summarize(self.task.metrics, runner.curves, {}).model_copy(
+                update={"failures": failures}
+            )
+        reason = failures[0].message if failures else state
+        self.journal.settle(candidate, state, reason, feedback)
+
+    def _feedback(self, runner: Runner) -> Feedback:
+        episodes = [m.episodes for m in runner.members if m.episodes is not None]
+        return summarize(
+            self.task.metrics,
+            runner.curves,
+            {m.name: [e.fitness[m.name] for e in episodes] for m in self.task.metrics},
+            [
+                {name: ColumnStatistics(*values) for name, values in e.columns.items()}
+                for e in episodes
+            ],
+        )
+
+    # ---- limits
+
+    def _exhausted(self, iteration: int) -> bool:
+        """Whether another iteration and the confirmation would exceed ``max_env_steps``."""
+        limit = self.config.max_env_steps
+        if limit is None:
+            return False
+        needed = iteration_env_steps(self.config, self.task) + confirm_env_steps(
+            self.config, self.task
+        )
+        if self.journal.env_steps_before(iteration) + needed <= limit:
+            return False
+        self.display.note(f"max_env_steps reached: confirming after {iteration} iterations")
+        return True
+
+    def _pause_if_late(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise Paused("max_hours is over")
+
+
+def _failures(checked: CandidateChecked) -> tuple[Failure, ...]:
+    return tuple(
+        Failure(
+            state="rejected",
+            stage=finding.stage,
+            rule=finding.rule,
+            message=finding.message,
+            line=finding.line,
+            remedy=finding.remedy,
+        )
+        for finding in checked.findings
+    )

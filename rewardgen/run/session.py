@@ -1,0 +1,152 @@
+"""A process working on one run directory: from opening it to a recorded end."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from rewardgen.config import RunConfig, TrainConfig, recipe_path
+from rewardgen.isolation.host import HostUnavailable
+from rewardgen.run.display import Display
+from rewardgen.run.journal import RunJournal
+from rewardgen.run.search import Paused
+from rewardgen.run.tensorboard import write_scalars
+from rewardgen.rungs.executor import ExecutorError, LocalExecutor
+from rewardgen.rungs.rung import Workshop
+from rewardgen.store import payloads as p
+from rewardgen.store.errors import StoreError
+from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.task import Task
+from rewardgen_policies.recipe import Recipe, load_recipe
+
+
+class Interrupted(Exception):
+    """The run stopped on purpose and can be resumed; carries why."""
+
+
+class RunFailure(RuntimeError):
+    """The run stopped by an error that no reward is to blame for; it can be resumed."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the program of a run works with.
+
+    Attributes:
+        directory: the run, open for writing.
+        journal: the search's view of it.
+        workshop: trains and evaluates populations.
+        task: the task.
+        display: what people watch.
+        deadline: monotonic time after which no further rung starts, or None.
+    """
+
+    directory: RunDirectory
+    journal: RunJournal
+    workshop: Workshop
+    task: Task
+    display: Display
+    deadline: float | None
+
+
+@contextmanager
+def open_session(
+    directory: RunDirectory,
+    config: RunConfig | TrainConfig,
+    task: Task,
+    recipe: Recipe,
+    display: Display,
+) -> Iterator[Session]:
+    """Start the workers of a run; stop them at the end."""
+    jobs = directory.path / "jobs"
+    shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
+    journal = RunJournal(directory)
+    hours = config.max_hours if isinstance(config, RunConfig) else None
+    with LocalExecutor(jobs) as executor:
+        workshop = Workshop(
+            executor=executor,
+            journal=journal,
+            task=config.task,
+            recipe=recipe.model_dump(mode="json"),
+            threads=config.threads,
+            isolation=config.isolation,
+            progress=display.progress,
+        )
+        deadline = None if hours is None else time.monotonic() + hours * 3600.0
+        yield Session(directory, journal, workshop, task, display, deadline)
+    shutil.rmtree(jobs, ignore_errors=True)
+
+
+def carry_out(session: Session, program: Callable[[Session], None]) -> None:
+    """Run a program and record how it ended.
+
+    Raises:
+        Interrupted: by a signal or a time limit.
+        RunFailure: by an error that no reward is to blame for.
+    """
+    append = session.directory.append
+    try:
+        with _signals_as_interrupts():
+            program(session)
+    except KeyboardInterrupt:
+        append(p.RunInterrupted(reason="interrupted by the user"))
+        raise Interrupted("interrupted") from None
+    except Paused as pause:
+        append(p.RunInterrupted(reason=str(pause)))
+        raise Interrupted(str(pause)) from None
+    except (ExecutorError, HostUnavailable) as error:
+        append(p.RunFailed(reason=str(error)))
+        raise RunFailure(str(error)) from error
+    except StoreError as error:
+        raise RunFailure(str(error)) from error
+    append(p.RunFinished())
+    write_scalars(session.directory)
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C: stop between events, leave a resumable run."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def recipe_of(task: Task, config: RunConfig | TrainConfig) -> Recipe:
+    """Return the PPO settings of a run: the chosen ones, the family's, or the defaults."""
+    path = recipe_path(task.name, config.recipe)
+    return Recipe() if path is None else load_recipe(path)
+
+
+def task_facts(task: Task) -> p.TaskFacts:
+    """Return what a run records of its task."""
+    return p.TaskFacts(
+        name=task.name,
+        version=task.version,
+        description=task.description,
+        scene_sha256=task.scene_sha256,
+        metrics=tuple(
+            p.MetricFacts(
+                name=m.name, unit=m.unit, higher_is_better=m.higher_is_better, success=m.success
+            )
+            for m in task.metrics
+        ),
+    )
+
+
+def human_source(task: Task) -> str:
+    """Return the text of the task's human reward."""
+    return task.human_reward.read_text(encoding="utf-8")
+
+

@@ -1,0 +1,43 @@
+"""TensorBoard scalars: one log per member, written from the recorded curves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from rewardgen.store.run_directory import RunDirectory
+from rewardgen.store.state import MemberState
+
+_FOLDER = "tensorboard"
+
+
+def write_scalars(directory: RunDirectory) -> None:
+    """Write ``tensorboard/SOURCE/SEED`` for every member of a run, replacing what was there."""
+    root = directory.path / _FOLDER
+    shutil.rmtree(root, ignore_errors=True)
+    state = directory.state
+    groups = {name: c.members for name, c in state.candidates.items()}
+    for trial in state.trials.values():
+        groups |= {f"{trial.started.trial}-{arm}": m for arm, m in trial.members.items()}
+    for name, members in groups.items():
+        for index, member in enumerate(members.values()):
+            _write_member(directory, root / name / f"seed-{index}", member)
+
+
+def _write_member(directory: RunDirectory, folder: Path, member: MemberState) -> None:
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    writer = SummaryWriter(str(folder))
+    offset = 0
+    for artifact, index in member.curves:
+        curves: dict[str, list[float | None]] = json.loads(
+            directory.artifacts.read_text(artifact)
+        )[index]
+        steps = [offset + int(x or 0) for x in curves["env_steps"]]
+        for name, values in curves.items():
+            for step, value in zip(steps, values, strict=True):
+                if value is not None and name != "env_steps":
+                    writer.add_scalar(name, value, step)
+        offset = steps[-1] if steps else offset
+    writer.close()

@@ -1,0 +1,1 @@
+"""Rungs: the unit of work, a self-contained job directory, and who executes it."""

@@ -1,0 +1,199 @@
+"""Runs jobs on this machine: one worker process that trains, one that evaluates.
+
+The evaluating worker never holds a reward, so no candidate can touch a score. A worker that
+dies is replaced once per job; a second death is an infrastructure failure, never the fault of
+a reward.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from rewardgen.rungs.jobs import (
+    EvaluateJob,
+    EvaluateResult,
+    SurveyJob,
+    SurveyResult,
+    TrainJob,
+    TrainResult,
+    read_result,
+    write_job,
+)
+
+Progress = Callable[[int, int], None]
+"""Called with environment steps done and to do, per member."""
+
+_MESSAGE_LIMIT = 1 << 20
+
+# OpenMP threads that spin while they wait take the cores from the physics threads: a step of
+# 512 ants then costs 5 times as much. They must sleep instead; read at the library's start.
+_OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+
+
+class ExecutorError(RuntimeError):
+    """A worker could not do its job for a reason that no reward is to blame for."""
+
+
+class _WorkerDied(RuntimeError):
+    """A worker process ended in the middle of a job."""
+
+
+class _Worker:
+    """A process that takes job directories on stdin and reports JSON lines on stdout."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "rewardgen.rungs.worker", role],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,
+            env={**os.environ, **_OPENMP},
+        )
+
+    def run(self, directory: Path, progress: Progress) -> None:
+        """Do one job.
+
+        Raises:
+            _WorkerDied: the process ended before the job did.
+            ExecutorError: the job cannot be done, with the worker's message.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"job": str(directory)}).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._death() from None
+        while True:
+            line = self._process.stdout.readline(_MESSAGE_LIMIT)
+            if not line:
+                raise self._death()
+            message = json.loads(line)
+            match message["event"]:
+                case "progress":
+                    progress(int(message["done"]), int(message["total"]))
+                case "done":
+                    return
+                case _:
+                    raise ExecutorError(str(message["message"]))
+
+    def _death(self) -> _WorkerDied:
+        code = self._process.wait()
+        self._log.seek(0)
+        tail = self._log.read()[-2000:].decode(errors="replace").strip()
+        return _WorkerDied(f"the {self._role} process ended with status {code}: {tail}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the process and everything it started."""
+        if self.alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._log):
+            if stream is not None:
+                stream.close()
+
+
+class LocalExecutor:
+    """Executes jobs in worker processes of this machine; use as a context manager.
+
+    Args:
+        workspace: folder for job directories; made on first use.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._workers: dict[str, _Worker] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all workers."""
+        for worker in self._workers.values():
+            worker.stop()
+        self._workers.clear()
+
+    def train(self, name: str, job: TrainJob, progress: Progress) -> tuple[TrainResult, Path]:
+        """Train a rung; return the result and the directory of its checkpoints.
+
+        Raises:
+            ExecutorError: the worker failed twice.
+        """
+        result, directory = self._run("train", name, job, progress)
+        assert isinstance(result, TrainResult)
+        return result, directory
+
+    def evaluate(self, name: str, job: EvaluateJob) -> EvaluateResult:
+        """Evaluate policies in a process that never ran candidate code.
+
+        Raises:
+            ExecutorError: the worker failed twice.
+        """
+        result, directory = self._run("evaluate", name, job, _ignore)
+        shutil.rmtree(directory)
+        assert isinstance(result, EvaluateResult)
+        return result
+
+    def survey(self, name: str, job: SurveyJob) -> SurveyResult:
+        """Roll out random actions.
+
+        Raises:
+            ExecutorError: the worker failed twice.
+        """
+        result, directory = self._run("evaluate", name, job, _ignore)
+        shutil.rmtree(directory)
+        assert isinstance(result, SurveyResult)
+        return result
+
+    def _run(
+        self, role: str, name: str, job: TrainJob | EvaluateJob | SurveyJob, progress: Progress
+    ) -> tuple[TrainResult | EvaluateResult | SurveyResult, Path]:
+        directory = (self._workspace / name).resolve()
+        for attempt in (1, 2):
+            shutil.rmtree(directory, ignore_errors=True)
+            write_job(directory, job)
+            try:
+                self._worker(role).run(directory, progress)
+            except _WorkerDied as death:
+                if attempt == 2:
+                    raise ExecutorError(f"job {name} failed twice; {death}") from death
+            else:
+                break
+        return read_result(directory), directory
+
+    def _worker(self, role: str) -> _Worker:
+        worker = self._workers.get(role)
+        if worker is None or not worker.alive:
+            if worker is not None:
+                worker.stop()
+            worker = self._workers[role] = _Worker(role)
+        return worker
+
+
+def _ignore(done: int, total: int) -> None:
+    del done, total

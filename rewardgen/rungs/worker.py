@@ -1,0 +1,229 @@
+"""A worker process: takes job directories on stdin, reports JSON lines on stdout.
+
+``train`` workers start the hosts of untrusted rewards. ``evaluate`` workers never hold a
+reward. Run as ``python -m rewardgen.rungs.worker ROLE``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rewardgen.analysis.columns import column_statistics
+from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.inline import InlineReward
+from rewardgen.rewards.sparse import SparseReward
+from rewardgen.rungs.jobs import (
+    Columns,
+    EvaluateJob,
+    EvaluateResult,
+    MemberResult,
+    RewardRef,
+    SurveyJob,
+    SurveyResult,
+    TrainJob,
+    TrainResult,
+    read_job,
+    write_result,
+)
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.simulation import Simulation, Step
+from rewardgen_envs.task import Task
+from rewardgen_policies.checkpoint import load_checkpoint, save_checkpoint
+from rewardgen_policies.evaluation import Evaluation, RandomPolicy, evaluate, run_episodes
+from rewardgen_policies.recipe import Recipe
+from rewardgen_policies.seam import RewardSource
+from rewardgen_policies.train import Member, Progress, train
+
+_WATCHED_STEPS = 100  # control steps per episode that enter the columns' statistics
+
+
+class Reporter:
+    """Writes messages to the executor."""
+
+    def __init__(self) -> None:
+        # everything else that prints must not reach the executor's channel
+        self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+
+    def send(self, **message: Any) -> None:
+        """Send one JSON line; ends the process if nobody listens any more."""
+        try:
+            self._stream.write(json.dumps(message) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            os._exit(1)
+
+
+def do_train(job: TrainJob, directory: Path, reporter: Reporter) -> TrainResult:
+    """Train a rung and save its checkpoints into the job directory."""
+    task = load_task(job.task)
+    recipe = Recipe.model_validate(job.recipe)
+    start = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        reporter.send(event="progress", done=progress.env_steps, total=progress.total_env_steps)
+
+    with HostPool(HostOptions(mode=job.isolation)) as pool:
+        sources = [_source(reward, task, pool) for reward in job.rewards]
+        members = [
+            Member(sources[m.reward], m.seed, None if m.checkpoint is None else Path(m.checkpoint))
+            for m in job.members
+        ]
+        outcome = train(
+            task,
+            members,
+            recipe,
+            job.env_steps,
+            rung=job.rung,
+            threads=job.threads,
+            progress=report,
+        )
+        applied = pool.applied
+    results: list[MemberResult] = []
+    spent = 0
+    for index, (state, failure) in enumerate(zip(outcome.states, outcome.failures, strict=True)):
+        done = recipe.updates(job.env_steps) * recipe.samples
+        name = f"member-{index}.safetensors"
+        if failure is None:
+            save_checkpoint(state, directory / name)
+            results.append(MemberResult(checkpoint=name, env_steps=done))
+        else:
+            done = (failure.update + 1) * recipe.samples
+            results.append(
+                MemberResult(checkpoint=None, env_steps=done, failure=failure.message)
+            )
+        spent += done
+    return TrainResult(
+        members=tuple(results),
+        curves=tuple(curve.to_json() for curve in outcome.curves),
+        env_steps=spent,
+        wall_s=time.monotonic() - start,
+        isolation=applied,
+    )
+
+
+def _source(reward: RewardRef, task: Task, pool: HostPool) -> RewardSource:
+    match reward.kind:
+        case "human":
+            return InlineReward.from_file(task.human_reward, task.table)
+        case "sparse":
+            return SparseReward(task)
+        case "code":
+            return pool.open(parse_reward(reward.source), task.table, reward.name)
+
+
+class ColumnWatcher:
+    """Samples the features of every member's evaluation episodes.
+
+    Args:
+        task: the task.
+        members: number of members; world b belongs to member b // (B / members).
+    """
+
+    def __init__(self, task: Task, members: int) -> None:
+        self._task = task
+        self._members = members
+        self._stride = max(1, task.episode_steps // _WATCHED_STEPS)
+        self._rows: list[list[Tensor]] = [[] for _ in range(members)]
+        self._open = torch.zeros(0, dtype=torch.bool)
+        self._steps = 0
+
+    def start(self, simulation: Simulation) -> None:
+        """See the start of all episodes."""
+        self._open = torch.ones(simulation.nworld, dtype=torch.bool)
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """Keep the features of the episodes that still run, now and then."""
+        del state, action, simulation
+        if self._steps % self._stride == 0:
+            rows = step.next_state.unflatten(0, (self._members, -1))
+            running = self._open.unflatten(0, (self._members, -1))
+            for member, kept in enumerate(self._rows):
+                kept.append(rows[member][running[member]])
+        self._steps += 1
+        self._open = self._open & ~step.ended
+
+    def columns(self) -> tuple[Columns, ...]:
+        """Return the statistics, one mapping per member; empty if no row was finite."""
+        return tuple(_columns(self._task, torch.cat(rows)) for rows in self._rows)
+
+
+def _columns(task: Task, data: Tensor) -> Columns:
+    if not bool(torch.isfinite(data).all(dim=1).any()):
+        return {}
+    statistics = column_statistics(task.table, data)
+    return {name: (s.mean, s.low, s.median, s.high) for name, s in statistics.items()}
+
+
+def do_evaluate(job: EvaluateJob) -> EvaluateResult:
+    """Evaluate stored policies."""
+    task = load_task(job.task)
+    states = [load_checkpoint(Path(path)) for path in job.checkpoints]
+    watcher = ColumnWatcher(task, len(states))
+    result = evaluate(task, states, job.eval_seeds, watcher=watcher, threads=job.threads)
+    return EvaluateResult(
+        fitness={name: _rows(values) for name, values in result.fitness.items()},
+        length=tuple(tuple(int(x) for x in row) for row in result.length),
+        causes=tuple(tuple(row) for row in result.cause),
+        columns=watcher.columns(),
+        env_steps=_spent(result),
+    )
+
+
+def _rows(values: Tensor) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(x) for x in row) for row in values)
+
+
+def _spent(result: Evaluation) -> int:
+    return int(result.length.sum())
+
+
+def do_survey(job: SurveyJob) -> SurveyResult:
+    """Roll out random actions."""
+    task = load_task(job.task)
+    watcher = ColumnWatcher(task, 1)
+    seeds = [job.seed + world for world in range(job.worlds)]
+    start = time.monotonic()
+    result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, watcher)
+    spent = _spent(result)
+    elapsed = max(time.monotonic() - start, math.ulp(1.0))
+    return SurveyResult(
+        columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed
+    )
+
+
+def main(role: str) -> None:
+    """Serve jobs until stdin ends."""
+    reporter = Reporter()
+    for line in sys.stdin:
+        directory = Path(json.loads(line)["job"])
+        try:
+            job = read_job(directory)
+            match job:
+                case TrainJob() if role == "train":
+                    result = do_train(job, directory, reporter)
+                case EvaluateJob() if role == "evaluate":
+                    result = do_evaluate(job)
+                case SurveyJob() if role == "evaluate":
+                    result = do_survey(job)
+                case _:
+                    raise ValueError(f"a {role} worker does no {job.kind} jobs")
+            write_result(directory, result)
+        except Exception as error:  # the boundary: whatever goes wrong here is the executor's
+            reporter.send(event="failed", message=f"{type(error).__name__}: {error}")
+        else:
+            reporter.send(event="done")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

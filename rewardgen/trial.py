@@ -1,0 +1,172 @@
+"""Trials: rewards trained on seeds on one schedule of rungs, without racing.
+
+The only place that trains rewards to compare them: ``confirm``, ``train`` and
+``tasks baseline`` call it. All arms share seeds and evaluation episodes, in one population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Protocol
+
+from rewardgen.analysis.statistics import compare_arms, summarize_arm
+from rewardgen.rungs.jobs import RewardRef
+from rewardgen.rungs.rung import Member, MemberOutcome, Place, Workshop
+from rewardgen.store.payloads import ArmStatistics, Comparison, TrialArm, TrialFinished, TrialStarted
+from rewardgen_envs.metrics import Metric
+
+
+class TrialJournal(Protocol):
+    """Where a trial is recorded."""
+
+    def keep_source(self, name: str, source: str) -> str:
+        """Store a reward's source and return the artifact's id."""
+        ...
+
+    def start_trial(self, trial: TrialStarted) -> None:
+        """Record the plan of a trial, once."""
+        ...
+
+    def finish_trial(self, trial: TrialFinished) -> None:
+        """Record the statistics of a trial, once."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """What a trial does.
+
+    Attributes:
+        name: names it within the run.
+        rewards: one arm each; the name of a reward names its arm.
+        sources: the text of each reward, None where there is no file.
+        seeds: training seeds, the same for every arm.
+        eval_seeds: evaluation episodes, the same for every member.
+        env_steps: environment steps per member.
+        rungs: stretches of training; an interrupted trial repeats at most one.
+        reference: the arm that all others are compared with, or None.
+        statistics_seed: seeds the bootstrap.
+    """
+
+    name: str
+    rewards: tuple[RewardRef, ...]
+    sources: tuple[str | None, ...]
+    seeds: tuple[int, ...]
+    eval_seeds: tuple[int, ...]
+    env_steps: int
+    rungs: int
+    reference: str | None
+    statistics_seed: int
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial gave.
+
+    Attributes:
+        arms: statistics by the ranking metric.
+        comparisons: of every arm with the reference.
+        members: the last rung's outcomes, per arm.
+        isolation: what was applied to the reward hosts.
+    """
+
+    arms: tuple[ArmStatistics, ...]
+    comparisons: tuple[Comparison, ...]
+    members: dict[str, tuple[MemberOutcome, ...]]
+    isolation: tuple[str, ...]
+
+
+def trial(
+    workshop: Workshop, journal: TrialJournal, metric: Metric, plan: TrialPlan
+) -> TrialResult:
+    """Train all arms, evaluate them, and compute their statistics.
+
+    Raises:
+        ExecutorError: workers failed for a reason that no reward is to blame for.
+    """
+    journal.start_trial(
+        TrialStarted(
+            trial=plan.name,
+            arms=tuple(
+                TrialArm(
+                    arm=reward.name,
+                    source=None if text is None else journal.keep_source(reward.name, text),
+                )
+                for reward, text in zip(plan.rewards, plan.sources, strict=True)
+            ),
+            seeds=plan.seeds,
+            env_steps=plan.env_steps,
+        )
+    )
+    members, isolation = _train(workshop, plan)
+    scores = {
+        reward.name: _scores([m for m in members if m.reward == i], metric)
+        for i, reward in enumerate(plan.rewards)
+    }
+    arms = tuple(summarize_arm(name, x, plan.statistics_seed) for name, x in scores.items())
+    comparisons = _comparisons(scores, metric, plan)
+    journal.finish_trial(TrialFinished(trial=plan.name, arms=arms, comparisons=comparisons))
+    return TrialResult(
+        arms=arms,
+        comparisons=comparisons,
+        members={
+            reward.name: tuple(m for m in members if m.reward == i)
+            for i, reward in enumerate(plan.rewards)
+        },
+        isolation=isolation,
+    )
+
+
+def _train(
+    workshop: Workshop, plan: TrialPlan
+) -> tuple[Sequence[MemberOutcome], tuple[str, ...]]:
+    """Train the rungs one after another; a failed member stops, the others go on."""
+    latest: dict[tuple[int, int], MemberOutcome] = {}
+    running = [
+        Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds
+    ]
+    applied: tuple[str, ...] = ()
+    for rung in range(plan.rungs):
+        if not running:
+            break
+        outcome = workshop.rung(
+            f"{plan.name}-rung-{rung + 1}",
+            Place(trial=plan.name),
+            plan.rewards,
+            running,
+            number=rung,
+            env_steps=max(1, plan.env_steps // plan.rungs),
+            eval_seeds=plan.eval_seeds,
+        )
+        applied = outcome.isolation or applied
+        latest |= {(m.reward, m.seed): m for m in outcome.members}
+        running = [
+            Member(reward=m.reward, seed=m.seed, checkpoint=m.checkpoint)
+            for m in outcome.members
+            if m.checkpoint is not None
+        ]
+    return list(latest.values()), applied
+
+
+def _scores(members: Sequence[MemberOutcome], metric: Metric) -> list[float]:
+    """Return the mean fitness of each member that did not fail, one number per seed."""
+    return [fmean(m.episodes.fitness[metric.name]) for m in members if m.episodes is not None]
+
+
+def _comparisons(
+    scores: dict[str, list[float]], metric: Metric, plan: TrialPlan
+) -> tuple[Comparison, ...]:
+    if plan.reference is None or not scores[plan.reference]:
+        return ()
+    return tuple(
+        compare_arms(
+            (name, values),
+            (plan.reference, scores[plan.reference]),
+            higher_is_better=metric.higher_is_better,
+            seed=plan.statistics_seed,
+        )
+        for name, values in scores.items()
+        if name != plan.reference and values
+    )
