@@ -12,7 +12,7 @@ import builtins
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import cast
@@ -110,6 +110,21 @@ def evaluate(
     except Exception as error:
         raise raised(error) from error
     return _validated(answer, state.shape[0])
+
+
+def require_terms(names: Sequence[str], output: Output) -> None:
+    """Check that a reward names the same terms in every call.
+
+    Raises:
+        EvaluationError: it does not.
+    """
+    if set(names) != output.terms.keys():
+        first, now = ", ".join(names), ", ".join(output.terms)
+        raise _error(
+            f"the terms differ from call to call: first {first or 'none'}, then {now or 'none'}",
+            "return the same term names whatever the values are",
+            rule="term-names",
+        )
 
 
 def raised(error: BaseException) -> EvaluationError:

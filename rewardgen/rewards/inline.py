@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rewardgen.rewards.code import EvaluationError, Output, compile_reward, evaluate
+from rewardgen.rewards.code import EvaluationError, Output, compile_reward, evaluate, require_terms
 from rewardgen.rewards.format import RewardCode, read_reward
 from rewardgen.rewards.transitions import Transitions, copy_member, one_thread, scores
 from rewardgen_envs.features import FeatureTable
@@ -75,10 +75,9 @@ class InlineReward:
             copy_member(rollout, member, inputs)
             try:
                 outputs.append(self.evaluate(inputs))
+                require_terms(list(outputs[0].terms), outputs[member])
             except EvaluationError as error:
                 raise RewardFailure(str(error)) from error
-            if outputs[member].terms.keys() != outputs[0].terms.keys():
-                raise RewardFailure("the names of the terms differ from call to call")
         return scores(
             rollout,
             torch.stack([output.reward for output in outputs]),

@@ -85,6 +85,10 @@ def unit(x: Tensor) -> Tensor:
     return x / norm_l2(x).clamp(min=1e-8).unsqueeze(-1)
 
 
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    return a.roll(-1, -1) * b.roll(1, -1) - a.roll(1, -1) * b.roll(-1, -1)
+
+
 def quat_conjugate(q: Tensor) -> Tensor:
     """Return the conjugate, which is the inverse of a unit quaternion."""
     return torch.cat([q[..., :1], -q[..., 1:]], dim=-1)
@@ -94,14 +98,14 @@ def quat_multiply(p: Tensor, q: Tensor) -> Tensor:
     """Return the Hamilton product: rotate by ``q``, then by ``p``."""
     pw, pv, qw, qv = p[..., :1], p[..., 1:], q[..., :1], q[..., 1:]
     scalar = pw * qw - (pv * qv).sum(dim=-1, keepdim=True)
-    return torch.cat([scalar, pw * qv + qw * pv + torch.cross(pv, qv, dim=-1)], dim=-1)
+    return torch.cat([scalar, pw * qv + qw * pv + _cross(pv, qv)], dim=-1)
 
 
 def quat_apply(q: Tensor, v: Tensor) -> Tensor:
     """Rotate ``v`` by the unit quaternion ``q``: from the body's frame into the world's."""
-    axis, v = torch.broadcast_tensors(q[..., 1:], v)
-    twice = 2.0 * torch.cross(axis, v, dim=-1)
-    return v + q[..., :1] * twice + torch.cross(axis, twice, dim=-1)
+    axis = q[..., 1:]
+    twice = 2.0 * _cross(axis, v)
+    return v + q[..., :1] * twice + _cross(axis, twice)
 
 
 def quat_rotate_inverse(q: Tensor, v: Tensor) -> Tensor:

@@ -1,0 +1,134 @@
+"""Small messages between processes: one JSON object a line, over a socket.
+
+Nothing that arrives is unpickled. A peer may send garbage, floods, or nothing at all; every call
+takes an absolute monotonic deadline and every message is capped.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Sequence
+from typing import cast
+
+MAX_MESSAGE_BYTES = 256 * 1024
+MAX_FDS = 4
+
+Message = dict[str, object]
+
+
+class ChannelClosedError(Exception):
+    """The peer has closed the connection."""
+
+
+class ChannelTimeoutError(Exception):
+    """The deadline passed before a message was complete."""
+
+
+class ChannelGarbageError(Exception):
+    """What arrived is no message."""
+
+
+def deadline_in(seconds: float) -> float:
+    """Return the monotonic time ``seconds`` from now."""
+    return time.monotonic() + seconds
+
+
+class Channel:
+    """One end of a connection that carries messages, and file descriptors one way.
+
+    Args:
+        connection: a connected stream socket; the channel owns it.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._buffer = b""
+
+    def send(self, message: Message, deadline: float, fds: Sequence[int] = ()) -> None:
+        """Send a message, and copies of file descriptors with it.
+
+        Raises:
+            ChannelClosedError: nobody is there.
+            ChannelTimeoutError: the peer does not read.
+        """
+        data = json.dumps(message, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            self._socket.settimeout(_remaining(deadline))
+            if fds:
+                sent = socket.send_fds(self._socket, [data], list(fds))
+                data = data[sent:]
+            self._socket.sendall(data)
+        except TimeoutError as error:
+            raise ChannelTimeoutError from error
+        except OSError as error:
+            raise ChannelClosedError from error
+
+    def receive(self, deadline: float) -> Message:
+        """Wait for a message; file descriptors that come with it are dropped.
+
+        Raises:
+            ChannelClosedError: the peer is gone.
+            ChannelTimeoutError: nothing complete arrived in time.
+            ChannelGarbageError: it is no JSON object on a line of reasonable length.
+        """
+        while b"\n" not in self._buffer:
+            self._socket.settimeout(_remaining(deadline))
+            try:
+                self._take(self._socket.recv(65536))
+            except TimeoutError as error:
+                raise ChannelTimeoutError from error
+            except OSError as error:
+                raise ChannelClosedError from error
+        return self._message()
+
+    def wait(self) -> tuple[Message, list[int]]:
+        """Wait as long as it takes for a message from a trusted peer, with its descriptors.
+
+        Raises:
+            ChannelClosedError: the peer is gone.
+            ChannelGarbageError: it is no message.
+        """
+        self._socket.settimeout(None)
+        fds: list[int] = []
+        while b"\n" not in self._buffer:
+            try:
+                data, received, _, _ = socket.recv_fds(self._socket, 65536, MAX_FDS)
+            except OSError as error:
+                raise ChannelClosedError from error
+            fds += received
+            self._take(data)
+        return self._message(), fds
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            raise ChannelClosedError
+        self._buffer += data
+        if len(self._buffer) > MAX_MESSAGE_BYTES:
+            raise ChannelGarbageError(f"more than {MAX_MESSAGE_BYTES} bytes without an answer")
+
+    def _message(self) -> Message:
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ChannelGarbageError("it is not JSON") from error
+        if not isinstance(message, dict):
+            raise ChannelGarbageError("it is not a JSON object")
+        return cast(Message, message)
+
+
+def connected_pair() -> tuple[Channel, socket.socket]:
+    """Return one end as a channel, and the other end to be given away."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return Channel(ours), theirs
+
+
+def _remaining(deadline: float) -> float:
+    # zero would mean "do not wait", and what has arrived already must be read after a deadline
+    return max(deadline - time.monotonic(), 1e-4)

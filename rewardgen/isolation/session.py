@@ -1,0 +1,267 @@
+"""One worker with one candidate's code, seen from its owner: load, submit, collect.
+
+Everything a worker says is held against what it may say. Whatever goes wrong on its side becomes
+a ``HostFailure``.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor
+
+from rewardgen.isolation.buffers import SLOTS, Layout, SharedMemory, unlinked_file
+from rewardgen.isolation.channel import (
+    ChannelClosedError,
+    ChannelGarbageError,
+    ChannelTimeoutError,
+    Message,
+    deadline_in,
+)
+from rewardgen.isolation.processes import START_S, HostUnavailable, Worker
+from rewardgen.isolation.protection import linux
+from rewardgen.rewards.code import MAX_TERMS, TERM_NAME
+from rewardgen.rewards.findings import Finding, Kind
+from rewardgen.rewards.format import RewardCode
+from rewardgen.rewards.transitions import Transitions
+from rewardgen_envs.features import FeatureTable
+from rewardgen_policies.seam import RewardFailure
+
+MAX_TEXT = 600
+MAX_DEADLINE_S = 60.0
+
+
+class HostFailure(RewardFailure):
+    """A reward failed in its host; carries the finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(str(finding))
+        self.finding = finding
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long a worker may take, in seconds.
+
+    Attributes:
+        first_s: for loading the code, and for the first call.
+        least_s: for any later call, at least.
+        factor: later calls may take so many times the slowest call so far, if that is more.
+    """
+
+    first_s: float = 10.0
+    least_s: float = 1.0
+    factor: float = 50.0
+
+
+class Session:
+    """A running worker that has loaded a reward.
+
+    Args:
+        worker: the process, just started; the session owns it.
+        code: the reward.
+        table: the public features.
+        deadlines: how long it may take.
+
+    Raises:
+        HostUnavailable: the worker did not come up.
+        HostFailure: the code could not be loaded.
+    """
+
+    def __init__(
+        self, worker: Worker, code: RewardCode, table: FeatureTable, deadlines: Deadlines
+    ) -> None:
+        self._worker = worker
+        self._deadlines = deadlines
+        self._requests = 0
+        self._slowest_s: float | None = None
+        self._memories: list[SharedMemory] = []
+        self._pending: tuple[Layout, float] | None = None
+        self._slots_used = SLOTS
+        self.over: Finding | None = None
+        self.applied = self._greeting()
+        features = [(feature.name, list(feature.shape)) for feature in table]
+        try:
+            self._send({"op": "load", "source": code.source, "features": features})
+            self._receive(deadlines.first_s)
+        except HostFailure:
+            self.close()
+            raise
+
+    def submit(self, layout: Layout, fill: Callable[[int, Transitions], None]) -> None:
+        """Send the transitions of all members; the worker starts on them at once.
+
+        Args:
+            layout: the sizes.
+            fill: writes a member's rows into the shared memory it is given.
+
+        Raises:
+            HostFailure: the worker is gone.
+        """
+        fds = self._grow(layout)
+        action, state, next_state = layout.inputs(self._memories[0].memory)
+        for member in range(layout.members):
+            fill(member, Transitions(state[member], action[member], next_state[member]))
+        # what the worker leaves unwritten must not look like an answer
+        layout.outputs(self._memories[1].memory)[: self._slots_used].fill_(float("nan"))
+        request: Message = {
+            "op": "score",
+            "members": layout.members,
+            "rows": layout.rows,
+            "action_size": layout.action_size,
+        }
+        self._send(request, fds)
+        self._pending = layout, time.monotonic()
+
+    def collect(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Wait for the rewards (P, R) and terms of what was submitted; private copies.
+
+        Raises:
+            HostFailure: no valid answer in time.
+        """
+        assert self._pending is not None, "submit comes before collect"
+        layout, since = self._pending
+        self._pending = None
+        allowed = self._deadlines.first_s
+        if self._slowest_s is not None:
+            allowed = max(self._deadlines.least_s, self._deadlines.factor * self._slowest_s)
+        answer = self._receive(min(allowed, MAX_DEADLINE_S), since)
+        names = self._term_names(answer)
+        self._slowest_s = max(self._slowest_s or 0.0, time.monotonic() - since)
+        self._slots_used = 1 + len(names)
+        copied = layout.outputs(self._memories[1].memory)[: self._slots_used].clone()
+        return copied[0], {name: copied[i] for i, name in enumerate(names, start=1)}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something was submitted that was not collected."""
+        return self._pending is not None
+
+    def close(self) -> None:
+        """End the worker."""
+        if self.over is None:
+            self.over = _finding("closed", "the reward host was closed", "")
+            self._end()
+
+    def _end(self) -> int | None:
+        for memory in self._memories:
+            memory.close()
+        self._memories = []
+        return self._worker.end()
+
+    def _greeting(self) -> tuple[str, ...]:
+        try:
+            applied = self._worker.channel.receive(deadline_in(START_S))["applied"]
+        except (ChannelClosedError, ChannelTimeoutError, ChannelGarbageError, KeyError) as error:
+            status = self._worker.end()
+            raise HostUnavailable(f"a reward host did not come up ({status=})") from error
+        return tuple(str(name) for name in cast(list[object], applied))
+
+    def _grow(self, layout: Layout) -> list[int]:
+        """Make shared memory that is large enough; return the descriptors if it is new."""
+        needed = (layout.input_bytes, layout.output_bytes)
+        if self._memories and all(
+            memory.size >= size for memory, size in zip(self._memories, needed, strict=True)
+        ):
+            return []
+        for memory in self._memories:
+            memory.close()
+        create = unlinked_file if linux is None else linux.anonymous_memory
+        self._memories = [SharedMemory(size, create) for size in needed]
+        self._slots_used = SLOTS
+        return [memory.fd for memory in self._memories]
+
+    def _send(self, request: Message, fds: list[int] | None = None) -> None:
+        if self.over is not None:
+            raise HostFailure(self.over)
+        self._requests += 1
+        try:
+            self._worker.channel.send(
+                {"id": self._requests, **request}, deadline_in(self._deadlines.first_s), fds or []
+            )
+        except ChannelClosedError:
+            raise self._crashed() from None
+        except ChannelTimeoutError:
+            raise self._failed("protocol", "the reward host does not listen") from None
+
+    def _receive(self, allowed_s: float, since: float | None = None) -> Message:
+        if self.over is not None:
+            raise HostFailure(self.over)
+        start = time.monotonic() if since is None else since
+        try:
+            answer = self._worker.channel.receive(start + allowed_s)
+        except ChannelTimeoutError:
+            raise self._failed(
+                "deadline",
+                f"no answer within {allowed_s:.3g} s: an endless loop, or far too slow",
+                "use whole-batch torch operations and no loops over transitions",
+            ) from None
+        except ChannelGarbageError as error:
+            raise self._failed("protocol", f"the reward host sent garbage: {error}") from None
+        except ChannelClosedError:
+            raise self._crashed() from None
+        if answer.get("id") != self._requests:
+            raise self._failed("protocol", "the reward host answered what was not asked")
+        if "error" in answer:
+            raise HostFailure(_reported(answer["error"]))
+        return answer
+
+    def _term_names(self, answer: Message) -> list[str]:
+        names = answer.get("terms")
+        if isinstance(names, list):
+            listed = cast(list[object], names)
+            texts = [n for n in listed if isinstance(n, str) and TERM_NAME.fullmatch(n)]
+            if len(texts) == len(listed) == len(set(texts)) <= MAX_TERMS:
+                return texts
+        raise self._failed("protocol", "the reward host sent no valid list of terms")
+
+    def _crashed(self) -> HostFailure:
+        status = self._end()
+        self.over = _finding("crash", f"the reward host {_ending(status)}", "correct the code")
+        return HostFailure(self.over)
+
+    def _failed(self, rule: str, message: str, remedy: str = "correct the code") -> HostFailure:
+        self._end()
+        self.over = _finding(rule, message, remedy)
+        return HostFailure(self.over)
+
+
+def _finding(rule: str, message: str, remedy: str) -> Finding:
+    return Finding("host", "runtime", rule, "error", None, message, remedy)
+
+
+def _ending(status: int | None) -> str:
+    if status is None:
+        return "is gone"
+    if status >= 0:
+        return f"ended itself with exit code {status} before it answered"
+    number = -status
+    name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+    cause = {"SIGKILL": " (out of memory, or killed from outside)", "SIGSEGV": " (crash)"}
+    return f"was ended by {name}{cause.get(name, '')}"
+
+
+def _reported(error: object) -> Finding:
+    """Return the finding that a worker reports; nothing in it can be relied on."""
+    given = cast(dict[str, object], error) if isinstance(error, dict) else {}
+    kind: Kind = "contract" if given.get("kind") == "contract" else "runtime"
+    line = given.get("line")
+    return Finding(
+        stage="host",
+        kind=kind,
+        rule=_printable(given.get("rule"), 40) or "exception",
+        severity="error",
+        line=line if isinstance(line, int) and 0 < line < 100_000 else None,
+        message=_printable(given.get("message"), MAX_TEXT) or "the reward failed",
+        remedy=_printable(given.get("remedy"), MAX_TEXT),
+    )
+
+
+def _printable(text: object, longest: int) -> str:
+    if not isinstance(text, str):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in text[:longest])

@@ -1,0 +1,113 @@
+"""The process in which one candidate's code runs: load it, score with it, until told to end.
+
+Whatever the code raises is an answer. What it cannot answer for (a crash, a hang, garbage on the
+channel) is found out by the other side.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import cast
+
+from torch import Tensor
+
+from rewardgen.isolation.buffers import Layout, attach
+from rewardgen.isolation.channel import Channel, ChannelClosedError, Message, deadline_in
+from rewardgen.rewards.code import (
+    EvaluationError,
+    Output,
+    RewardFunction,
+    compile_reward,
+    evaluate,
+    raised,
+    require_terms,
+)
+from rewardgen.rewards.findings import Finding
+from rewardgen.rewards.format import RewardCode
+from rewardgen_envs.features import Feature, FeatureTable
+
+MAX_TEXT = 600
+_SEND_S = 60.0
+
+
+def silence() -> None:
+    """Send what is printed to nowhere; a flood of it must not fill a disk or a pipe."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)
+
+
+def serve(channel: Channel, applied: list[str]) -> None:
+    """Answer requests until the other side hangs up.
+
+    Args:
+        channel: to the reward host's owner.
+        applied: the protections of this process, reported once.
+    """
+    channel.send({"id": 0, "applied": applied}, deadline_in(_SEND_S))
+    worker = _Worker()
+    while True:
+        try:
+            request, fds = channel.wait()
+        except ChannelClosedError:
+            return
+        channel.send({"id": request["id"], **worker.answer(request, fds)}, deadline_in(_SEND_S))
+
+
+class _Worker:
+    def __init__(self) -> None:
+        self._function: RewardFunction | None = None
+        self._table = FeatureTable([])
+        self._memories: list[mmap.mmap] = []
+
+    def answer(self, request: Message, fds: list[int]) -> Message:
+        if fds:
+            self._memories = [attach(fd) for fd in fds]
+        try:
+            if request["op"] == "load":
+                return self._load(request)
+            return self._score(request)
+        except EvaluationError as error:
+            return {"error": _plain(error.finding)}
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt too are the candidate's doing
+            return {"error": _plain(raised(error).finding)}
+
+    def _load(self, request: Message) -> Message:
+        specs = cast(list[tuple[str, list[int]]], request["features"])
+        self._table = FeatureTable(Feature(name, tuple(shape), "", "") for name, shape in specs)
+        self._function = compile_reward(RewardCode(str(request["source"])))
+        return {}
+
+    def _score(self, request: Message) -> Message:
+        members, rows, action_size = (
+            cast(int, request[key]) for key in ("members", "rows", "action_size")
+        )
+        layout = Layout(members, rows, self._table.width, action_size)
+        action, state, next_state = layout.inputs(self._memories[0])
+        slots = layout.outputs(self._memories[1])
+        names: list[str] = []
+        for member in range(members):
+            output = self._evaluate(state[member], action[member], next_state[member])
+            names = names or list(output.terms)
+            require_terms(names, output)
+            slots[0, member] = output.reward
+            for slot, name in enumerate(names, start=1):
+                slots[slot, member] = output.terms[name]
+        return {"terms": names}
+
+    def _evaluate(self, state: Tensor, action: Tensor, next_state: Tensor) -> Output:
+        assert self._function is not None, "the owner loads the code first"
+        return evaluate(self._function, self._table, state, action, next_state)
+
+
+def _plain(finding: Finding) -> Message:
+    return {
+        "kind": finding.kind,
+        "rule": finding.rule,
+        "line": finding.line,
+        "message": finding.message[:MAX_TEXT],
+        "remedy": finding.remedy[:MAX_TEXT],
+    }
