@@ -25,13 +25,18 @@ class IsolationError(UsageError):
     """The mode asked for is not offered by this system."""
 
 
+def offered() -> Mode:
+    """Return the strongest mode that this system offers."""
+    return "none" if linux is None else "standard"
+
+
 def require(mode: Mode) -> None:
     """Check that this system offers a mode.
 
     Raises:
         IsolationError: it does not; says what to do.
     """
-    if mode == "standard" and linux is None:
+    if mode == "standard" and offered() == "none":
         raise IsolationError(
             f"isolation 'standard' needs Linux, this is {sys.platform}: reward code could read "
             "your files and use the network as you. What still protects you: static checks, a "
