@@ -1,13 +1,14 @@
 """Artifacts: immutable files named by the sha256 of their bytes.
 
-A file gets its name only when it is whole and durable, and its event only after that; a kill
-in between leaves a file that no event names, which the next identical one replaces.
+A file gets its name only when it is whole and durable, and its event only after that, together
+with the next event (the first that could refer to it). A kill in between leaves a file that no
+event names, which the next identical one replaces.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rewardgen.store.atomic import (
@@ -28,12 +29,12 @@ class ArtifactReader:
 
     Args:
         directory: where the files lie.
-        known: returns the registered artifacts, by id.
+        registered: returns what an event says of an artifact, or None.
     """
 
-    def __init__(self, directory: Path, known: Callable[[], Mapping[str, ArtifactStored]]) -> None:
+    def __init__(self, directory: Path, registered: Callable[[str], ArtifactStored | None]) -> None:
         self._directory = directory
-        self._known = known
+        self._registered = registered
 
     def about(self, artifact: str) -> ArtifactStored:
         """Return name, media type and size.
@@ -41,10 +42,13 @@ class ArtifactReader:
         Raises:
             StoreError: no such artifact.
         """
-        try:
-            return self._known()[artifact]
-        except KeyError:
-            raise StoreError(f"this run has no artifact '{artifact}'") from None
+        found = self._find(artifact)
+        if found is None:
+            raise StoreError(f"this run has no artifact '{artifact}'")
+        return found
+
+    def _find(self, artifact: str) -> ArtifactStored | None:
+        return self._registered(artifact)
 
     def path(self, artifact: str) -> Path:
         """Return where an artifact lies, after comparing its bytes with its name.
@@ -84,23 +88,29 @@ class ArtifactStore(ArtifactReader):
 
     Args:
         directory: where the files lie; made if missing.
-        known: returns the registered artifacts, by id.
-        register: appends the event that an artifact is durable.
+        registered: returns what an event says of an artifact, or None.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        known: Callable[[], Mapping[str, ArtifactStored]],
-        register: Callable[[ArtifactStored], object],
-    ) -> None:
-        super().__init__(directory, known)
-        self._register = register
+    def __init__(self, directory: Path, registered: Callable[[str], ArtifactStored | None]) -> None:
+        super().__init__(directory, registered)
+        self._pending: dict[str, ArtifactStored] = {}
         with clear_errors(directory):
             if not directory.is_dir():
                 directory.mkdir()
                 sync_directory(directory.parent)
             remove_temporaries(directory)
+
+    def pending(self) -> list[ArtifactStored]:
+        """Make the names of new files durable and return the events they wait for."""
+        if self._pending:
+            with clear_errors(self._directory):
+                sync_directory(self._directory)
+        return list(self._pending.values())
+
+    def settle(self, stored: Iterable[ArtifactStored]) -> None:
+        """Take note that these have their events."""
+        for artifact in stored:
+            self._pending.pop(artifact.sha256, None)
 
     def put_bytes(self, data: bytes, *, name: str, media_type: str) -> str:
         """Store bytes and return their id; bytes that are stored already keep their first name.
@@ -110,13 +120,13 @@ class ArtifactStore(ArtifactReader):
             StoreError: the file cannot be written.
         """
         artifact = hashlib.sha256(data).hexdigest()
-        if artifact in self._known():
+        if self._find(artifact) is not None:
             return artifact
         path = self._directory / artifact
         with clear_errors(path), temporary_file(self._directory) as (stream, temporary):
             stream.write(data)
             commit_file(stream, temporary, path)
-        return self._registered(artifact, name, media_type, len(data))
+        return self._add(artifact, name, media_type, len(data))
 
     def put_text(self, text: str, *, name: str, media_type: str = "text/plain") -> str:
         """Store text as UTF-8; see ``put_bytes``."""
@@ -135,14 +145,17 @@ class ArtifactStore(ArtifactReader):
                 digest.update(block)
                 size += stream.write(block)
             artifact = digest.hexdigest()
-            if artifact in self._known():
+            if self._find(artifact) is not None:
                 return artifact
             commit_file(stream, temporary, self._directory / artifact)
-        return self._registered(artifact, name or source.name, media_type, size)
+        return self._add(artifact, name or source.name, media_type, size)
 
-    def _registered(self, artifact: str, name: str, media_type: str, size: int) -> str:
-        self._register(
-            ArtifactStored(sha256=artifact, name=name, media_type=media_type, size_bytes=size)
+    def _find(self, artifact: str) -> ArtifactStored | None:
+        return self._pending.get(artifact) or self._registered(artifact)
+
+    def _add(self, artifact: str, name: str, media_type: str, size: int) -> str:
+        self._pending[artifact] = ArtifactStored(
+            sha256=artifact, name=name, media_type=media_type, size_bytes=size
         )
         return artifact
 

@@ -58,11 +58,10 @@ def temporary_file(directory: Path) -> Generator[tuple[BinaryIO, Path], None, No
 
 
 def commit_file(stream: BinaryIO, temporary: Path, target: Path) -> None:
-    """Give a written temporary file its name, durably."""
+    """Give a written temporary file its name; the name is durable after ``sync_directory``."""
     stream.flush()
     os.fsync(stream.fileno())
     os.replace(temporary, target)
-    sync_directory(target.parent)
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -75,6 +74,7 @@ def write_file(path: Path, data: bytes) -> None:
     with clear_errors(path), temporary_file(path.parent) as (stream, temporary):
         stream.write(data)
         commit_file(stream, temporary, path)
+        sync_directory(path.parent)
 
 
 def remove_temporaries(directory: Path) -> None:

@@ -14,7 +14,7 @@ from rewardgen.store.errors import RunExistsError, RunNotFoundError, StoreCorrup
 from rewardgen.store.events import DATABASE_NAME, EventLog, read_events
 from rewardgen.store.fold import Event, fold
 from rewardgen.store.lock import RunLock, is_locked
-from rewardgen.store.payloads import Payload
+from rewardgen.store.payloads import ArtifactStored, Payload
 from rewardgen.store.state import RunState
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -35,9 +35,7 @@ class RunDirectory:
         # None: what is in memory may differ from the log, which is then read again. Reading it
         # here finds damage before anything is written
         self._state: RunState | None = fold(RunState(), log.events())
-        self.artifacts = ArtifactStore(
-            path / ARTIFACTS_NAME, lambda: self.state.artifacts, self.append
-        )
+        self.artifacts = ArtifactStore(path / ARTIFACTS_NAME, self._registered)
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -112,16 +110,25 @@ class RunDirectory:
     def append(self, *payloads: Payload) -> list[Event]:
         """Add events, all or none; when this returns they survive anything but a lost disk.
 
+        New artifacts get their events in front of them.
+
         Raises:
             StoreFullError: the disk is full; the run is as before.
             StoreError: they cannot be written, or do not fit the events before them.
         """
+        stored = self.artifacts.pending()
         state, self._state = self.state, None
         with self._log.transaction():
-            events = [self._log.insert(payload) for payload in payloads]
+            events = [self._log.insert(payload) for payload in (*stored, *payloads)]
             fold(state, events)
         self._state = state
-        return events
+        self.artifacts.settle(stored)
+        return events[len(stored) :]
+
+    def _registered(self, artifact: str) -> ArtifactStored | None:
+        if self.state.started is None:
+            raise StoreError("a run's first event comes before its first artifact")
+        return self.state.artifacts.get(artifact)
 
     def require_free_space(self, reserve_bytes: int) -> None:
         """Refuse to go on with less free space; see ``atomic.require_free_space``."""
@@ -181,7 +188,7 @@ def read_run(path: Path) -> RunSnapshot:
     state = fold(RunState(), read_events(path / DATABASE_NAME))
     if state.started is None:
         raise RunNotFoundError(f"no run was begun in {path}; start one with 'rewardgen run'")
-    reader = ArtifactReader(path / ARTIFACTS_NAME, lambda: state.artifacts)
+    reader = ArtifactReader(path / ARTIFACTS_NAME, state.artifacts.get)
     return RunSnapshot(path.resolve().name, path, state, reader, alive)
 
 
