@@ -13,8 +13,10 @@ from rewardgen.report.write import write_report
 from rewardgen.rewards.format import RewardCode, read_reward
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.display import Display, make_display
+from rewardgen.run.film import video_job
 from rewardgen.run.program import search_program, train_program
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
+from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
 from rewardgen.store.records import ListRecord, ShowRecord, TrialRecord
@@ -25,7 +27,7 @@ from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe
 
-__all__ = ["dry_run", "list_runs", "load", "resume", "run", "train"]
+__all__ = ["dry_run", "list_runs", "load", "render", "resume", "run", "train"]
 
 
 def run(
@@ -40,8 +42,8 @@ def run(
 
     Raises:
         UsageError: the configuration cannot be used; nothing was started.
-        Interrupted: by a signal or a time limit; ``resume`` goes on.
-        RunFailure: by an error that no reward is to blame for; ``resume`` goes on.
+        InterruptedRunError: by a signal or a time limit; ``resume`` goes on.
+        RunFailedError: by an error that no reward is to blame for; ``resume`` goes on.
     """
     task = load_task(config.task)
     recipe = recipe_of(task, config)
@@ -61,8 +63,8 @@ def train(
 
     Raises:
         UsageError: the configuration or a reward file cannot be used; nothing was started.
-        Interrupted: by a signal; ``resume`` goes on.
-        RunFailure: by an error that no reward is to blame for; ``resume`` goes on.
+        InterruptedRunError: by a signal; ``resume`` goes on.
+        RunFailedError: by an error that no reward is to blame for; ``resume`` goes on.
     """
     task = load_task(config.task)
     recipe = recipe_of(task, config)
@@ -90,8 +92,8 @@ def resume(
     Raises:
         UsageError: no such run, or its task has changed.
         StoreError: the run is locked, damaged or of another version.
-        Interrupted: again.
-        RunFailure: again.
+        InterruptedRunError: again.
+        RunFailedError: again.
     """
     path = find_run(reference, runs_dir)
     if read_run(path).state.status == "done":
@@ -132,6 +134,19 @@ def list_runs(runs_dir: Path = Path("runs")) -> ListRecord:
     return list_record(runs_dir)
 
 
+def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = None) -> Path:
+    """Render the confirmed winner beside the human reward's policy; return the mp4's path.
+
+    Raises:
+        UsageError: no such run.
+        VideoError: the run has no confirmed policy, or this machine cannot render.
+    """
+    snapshot = read_run(find_run(reference, runs_dir))
+    path = output or snapshot.path / "video.mp4"
+    make_video(video_job(snapshot.state, snapshot.artifacts, path))
+    return path
+
+
 def dry_run(config: RunConfig) -> Estimate:
     """Validate a configuration, simulate one second, and estimate what the run would take.
 
@@ -150,8 +165,8 @@ def reward_files(config: TrainConfig) -> dict[str, RewardCode]:
     Raises:
         UsageError: a file is missing or holds no usable reward.
     """
-    files = [name for name in config.reward if name not in ("human", "sparse")]
-    if len(set(config.reward)) != len(config.reward):
+    files = [name for name in config.rewards if name not in ("human", "sparse")]
+    if len(set(config.rewards)) != len(config.rewards):
         raise UsageError("a reward is given twice; each names an arm of its own")
     return {name: read_reward(Path(name)) for name in files}
 
@@ -217,6 +232,6 @@ def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, R
     names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
     return {
         name: parse_reward(directory.artifacts.read_text(names[name]))
-        for name in config.reward
+        for name in config.rewards
         if name not in ("human", "sparse")
     }

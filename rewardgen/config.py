@@ -6,10 +6,11 @@ Precedence: defaults < preset file < flags. Presets hold only what differs from 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 
@@ -87,8 +88,9 @@ class TrainConfig(BaseModel):
 
     task: str
     """Installed task, or path/to/file.py:Class."""
-    reward: tuple[str, ...] = ("human",)
-    """What to train on: human, sparse, or a reward file; several are trained side by side."""
+    reward: tuple[str, ...] = ()
+    """What to train on: human, sparse, or a reward file; several are trained side by side.
+    By default human."""
     seeds: int = Field(default=5, ge=1)
     """Training seeds (members) per reward."""
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -109,6 +111,11 @@ class TrainConfig(BaseModel):
     """How reward files are kept from this machine."""
     threads: int | None = Field(default=None, ge=1)
     """Physics threads; by default one per CPU of this process."""
+
+    @property
+    def rewards(self) -> tuple[str, ...]:
+        """What to train on, with the default filled in."""
+        return self.reward or ("human",)
 
 
 def configs_directory() -> Path:
@@ -148,17 +155,33 @@ def load_config(reference: str | None) -> RunConfig:
 
 
 def parse_config(values: dict[str, Any], where: str) -> RunConfig:
-    """Validate the values of a configuration.
+    """Validate the values of a run's configuration.
 
     Raises:
         ConfigError: an unknown key (the nearest valid one is named) or a bad value.
     """
-    unknown = [key for key in values if key not in RunConfig.model_fields]
+    return _validated(RunConfig, values, where)
+
+
+def train_config(values: dict[str, Any]) -> TrainConfig:
+    """Validate the values of a training's configuration.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named) or a bad value.
+    """
+    return _validated(TrainConfig, values, "training")
+
+
+_Config = TypeVar("_Config", bound=BaseModel)
+
+
+def _validated(kind: type[_Config], values: dict[str, Any], where: str) -> _Config:
+    unknown = [key for key in values if key not in kind.model_fields]
     if unknown:
-        hint = nearest(unknown[0], RunConfig.model_fields)
+        hint = nearest(unknown[0], kind.model_fields)
         raise ConfigError(f"{where}: unknown key '{unknown[0]}'{hint}")
     try:
-        return RunConfig.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{where}: {explain(error)}") from error
 
@@ -185,7 +208,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold 'key: value' lines, got {type(values).__name__}")
-    return values
+    return {str(key): value for key, value in cast(dict[Any, Any], values).items()}
 
 
 def recipe_path(task_name: str, chosen: Path | None) -> Path | None:

@@ -11,10 +11,20 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Protocol
 
-from rewardgen.analysis.statistics import compare_arms, summarize_arm
+from rewardgen.analysis.statistics import (
+    difference_of_iqms,
+    estimate_iqm,
+    probability_of_improvement,
+)
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Member, MemberOutcome, Place, Workshop
-from rewardgen.store.payloads import ArmStatistics, Comparison, TrialArm, TrialFinished, TrialStarted
+from rewardgen.store.payloads import (
+    ArmStatistics,
+    Comparison,
+    TrialArm,
+    TrialFinished,
+    TrialStarted,
+)
 from rewardgen_envs.metrics import Metric
 
 
@@ -105,7 +115,7 @@ def trial(
         reward.name: _scores([m for m in members if m.reward == i], metric)
         for i, reward in enumerate(plan.rewards)
     }
-    arms = tuple(summarize_arm(name, x, plan.statistics_seed) for name, x in scores.items())
+    arms = tuple(_statistics(name, x, plan.statistics_seed) for name, x in scores.items())
     comparisons = _comparisons(scores, metric, plan)
     journal.finish_trial(TrialFinished(trial=plan.name, arms=arms, comparisons=comparisons))
     return TrialResult(
@@ -119,14 +129,10 @@ def trial(
     )
 
 
-def _train(
-    workshop: Workshop, plan: TrialPlan
-) -> tuple[Sequence[MemberOutcome], tuple[str, ...]]:
+def _train(workshop: Workshop, plan: TrialPlan) -> tuple[Sequence[MemberOutcome], tuple[str, ...]]:
     """Train the rungs one after another; a failed member stops, the others go on."""
     latest: dict[tuple[int, int], MemberOutcome] = {}
-    running = [
-        Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds
-    ]
+    running = [Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds]
     applied: tuple[str, ...] = ()
     for rung in range(plan.rungs):
         if not running:
@@ -155,18 +161,41 @@ def _scores(members: Sequence[MemberOutcome], metric: Metric) -> list[float]:
     return [fmean(m.episodes.fitness[metric.name]) for m in members if m.episodes is not None]
 
 
+def _statistics(arm: str, scores: Sequence[float], seed: int) -> ArmStatistics:
+    """Return an arm's statistics; none if all its members failed."""
+    if not scores:
+        return ArmStatistics(arm=arm, iqm=None, interval=None, method="no run finished")
+    estimate = estimate_iqm(scores, seed)
+    return ArmStatistics(
+        arm=arm, iqm=estimate.value, interval=estimate.interval, method=estimate.method
+    )
+
+
 def _comparisons(
     scores: dict[str, list[float]], metric: Metric, plan: TrialPlan
 ) -> tuple[Comparison, ...]:
-    if plan.reference is None or not scores[plan.reference]:
+    """Compare every arm with the reference."""
+    reference = plan.reference
+    if reference is None or not scores[reference]:
         return ()
-    return tuple(
-        compare_arms(
-            (name, values),
-            (plan.reference, scores[plan.reference]),
-            higher_is_better=metric.higher_is_better,
-            seed=plan.statistics_seed,
+    over = scores[reference]
+    comparisons: list[Comparison] = []
+    for arm, values in scores.items():
+        if arm == reference or not values:
+            continue
+        # "beats" is in the metric's direction; the difference stays in its unit
+        better = (values, over) if metric.higher_is_better else (over, values)
+        probability = probability_of_improvement(*better)
+        difference = difference_of_iqms(values, over, plan.statistics_seed)
+        assert probability.interval is not None  # Newcombe's exists for any number of runs
+        comparisons.append(
+            Comparison(
+                arm=arm,
+                over=reference,
+                probability=probability.value,
+                interval=probability.interval,
+                difference=difference.value,
+                difference_interval=difference.interval,
+            )
         )
-        for name, values in scores.items()
-        if name != plan.reference and values
-    )
+    return tuple(comparisons)

@@ -47,7 +47,6 @@ class DesignContext:
         sentence: what the robot shall do.
         table: the public features.
         action: shape of ``action`` in the reward code.
-        contract: the format of reward code, as text for a writer.
         control_dt_s: length of a control step in seconds.
         episode_steps: nominal episode length in control steps.
         count: how many proposals are wanted.
@@ -64,7 +63,6 @@ class DesignContext:
     sentence: str
     table: FeatureTable
     action: BoxAction | DiscreteAction
-    contract: str
     control_dt_s: float
     episode_steps: int
     count: int

@@ -71,7 +71,7 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task) -> int:
     """
     if isinstance(config, TrainConfig):
         per_member = config.env_steps + config.rungs * config.eval_episodes * task.episode_steps
-        return len(config.reward) * config.seeds * per_member
+        return len(config.rewards) * config.seeds * per_member
     iteration = iteration_env_steps(config, task)
     confirm = confirm_env_steps(config, task)
     limit = config.max_env_steps
@@ -121,7 +121,7 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
 def largest_population(config: RunConfig | TrainConfig) -> int:
     """Return the number of members of the largest population of a run."""
     if isinstance(config, TrainConfig):
-        return len(config.reward) * config.seeds
+        return len(config.rewards) * config.seeds
     return max(config.samples * config.train_seeds, 3 * config.confirm_seeds)
 
 

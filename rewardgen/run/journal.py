@@ -68,8 +68,7 @@ class RunJournal:
                 number=job.rung,
                 env_steps=job.env_steps,
                 members=tuple(
-                    p.MemberKey(source=job.rewards[m.reward].name, seed=m.seed)
-                    for m in job.members
+                    p.MemberKey(source=job.rewards[m.reward].name, seed=m.seed) for m in job.members
                 ),
             )
         )
@@ -187,9 +186,7 @@ class RunJournal:
         """Record the verdict on a candidate."""
         self._directory.append(checked)
 
-    def settle(
-        self, candidate: str, state: p.FinalState, reason: str, feedback: Feedback
-    ) -> None:
+    def settle(self, candidate: str, state: p.FinalState, reason: str, feedback: Feedback) -> None:
         """Record how a candidate ended, once, and what designers hear about it."""
         if self._directory.state.candidates[candidate].state == state:
             return
@@ -216,9 +213,7 @@ class RunJournal:
 
     # ---- iterations and winner
 
-    def finish_iteration(
-        self, iteration: int, best: str | None, fitness: float | None
-    ) -> None:
+    def finish_iteration(self, iteration: int, best: str | None, fitness: float | None) -> None:
         """Record the end of an iteration, once."""
         recorded = self._directory.state.iterations.get(iteration)
         if recorded is not None and recorded.finished is not None:

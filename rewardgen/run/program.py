@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.config import RunConfig, TrainConfig
-from rewardgen.design.contract import reward_contract
 from rewardgen.design.registry import make_designer
 from rewardgen.rewards.format import RewardCode
+from rewardgen.run.film import video_job
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search
 from rewardgen.run.session import Session, human_source
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import RewardRef, SurveyJob
-from rewardgen.rungs.video import VideoError, VideoJob, render
+from rewardgen.rungs.video import VideoError, render
 from rewardgen.store import payloads as p
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen.trial import TrialPlan, trial
@@ -29,7 +29,6 @@ def search_program(session: Session, config: RunConfig) -> None:
             config=config,
             task=session.task,
             designer=make_designer(config.designer),
-            contract=reward_contract(session.task.table.public(), session.task.action),
             feature_ranges=columns,
             workshop=session.workshop,
             journal=session.journal,
@@ -43,8 +42,8 @@ def search_program(session: Session, config: RunConfig) -> None:
         "best mean fitness in the search" if winner else "no candidate could be trained",
     )
     _confirm(session, config, winner)
-    if config.render:
-        render_video(session, config.seed)
+    if config.render and "winner" not in session.directory.state.videos:
+        _film(session)
 
 
 def _survey(session: Session, config: RunConfig) -> dict[str, ColumnStatistics]:
@@ -130,7 +129,7 @@ def train_program(session: Session, config: TrainConfig, codes: dict[str, Reward
 def train_arms(config: TrainConfig, codes: dict[str, RewardCode]) -> list[RewardRef]:
     """Return the arms of a training, in the order given."""
     arms: list[RewardRef] = []
-    for name in config.reward:
+    for name in config.rewards:
         if name == "human":
             arms.append(RewardRef(kind="human", name="human"))
         elif name == "sparse":
@@ -140,32 +139,15 @@ def train_arms(config: TrainConfig, codes: dict[str, RewardCode]) -> list[Reward
     return arms
 
 
-def render_video(session: Session, seed: int) -> None:
-    """Render winner and human side by side; a machine without GL only costs the video."""
-    state = session.directory.state
-    confirm = state.trials.get(CONFIRM)
-    if confirm is None or "winner" in state.videos:
-        return
-    labels, paths = [], []
-    for arm in ("winner", "human"):
-        members = [m for m in confirm.members.get(arm, {}).values() if m.checkpoint is not None]
-        if members and members[0].checkpoint is not None:
-            labels.append(arm)
-            paths.append(str(session.directory.artifacts.path(members[0].checkpoint)))
-    output = session.directory.path / "video.mp4"
+def _film(session: Session) -> None:
+    """Render winner and human; a machine without GL only goes without the video."""
+    directory = session.directory
+    output = directory.path / "video.mp4"
     try:
-        render(
-            VideoJob(
-                task=session.workshop.task,
-                labels=tuple(labels),
-                checkpoints=tuple(paths),
-                eval_seed=derive_seed(seed, Purpose.VIDEO),
-                output=str(output),
-            )
-        )
+        render(video_job(directory.state, directory.artifacts, output))
     except VideoError as error:
-        session.directory.append(p.Note(message=str(error)))
+        directory.append(p.Note(message=str(error)))
         session.display.note(str(error))
         return
-    video = session.directory.artifacts.put_file(output, media_type="video/mp4")
-    session.directory.append(p.VideoRendered(source="winner", video=video))
+    video = directory.artifacts.put_file(output, media_type="video/mp4")
+    directory.append(p.VideoRendered(source="winner", video=video))

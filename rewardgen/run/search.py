@@ -30,7 +30,7 @@ PARENTS = 4
 """How many of the best candidates so far a designer starts from."""
 
 
-class Paused(Exception):
+class PausedError(Exception):
     """A limit was reached between rungs; the run can be resumed."""
 
 
@@ -57,7 +57,6 @@ class Search:
         config: the run's configuration.
         task: the task.
         designer: who proposes.
-        contract: the reward format as text for the designer.
         feature_ranges: statistics of the features under random actions.
         workshop: trains and evaluates populations.
         journal: the run's record.
@@ -69,7 +68,6 @@ class Search:
     config: RunConfig
     task: Task
     designer: Designer
-    contract: str
     feature_ranges: dict[str, ColumnStatistics]
     workshop: Workshop
     journal: RunJournal
@@ -81,7 +79,7 @@ class Search:
         """Search, and return the winner; None if no candidate could be trained.
 
         Raises:
-            Paused: ``max_hours`` is over.
+            PausedError: ``max_hours`` is over.
         """
         incumbent: Incumbent | None = None
         for iteration in range(self.config.iterations):
@@ -109,7 +107,6 @@ class Search:
             sentence=self.task.description,
             table=self.task.table.public(),
             action=self.task.action,
-            contract=self.contract,
             control_dt_s=self.task.control_dt_s,
             episode_steps=self.task.episode_steps,
             count=self.config.samples,
@@ -134,9 +131,7 @@ class Search:
             for entry in self.journal.candidates()
         )
 
-    def _parents(
-        self, history: Sequence[Tried], incumbent: Incumbent | None
-    ) -> tuple[Tried, ...]:
+    def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
         if incumbent is None:
             return ()
@@ -319,7 +314,7 @@ class Search:
 
     def _pause_if_late(self) -> None:
         if self.deadline is not None and time.monotonic() > self.deadline:
-            raise Paused("max_hours is over")
+            raise PausedError("max_hours is over")
 
 
 def _failures(checked: CandidateChecked) -> tuple[Failure, ...]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
 from rewardgen.config import RunConfig, TrainConfig, recipe_path
-from rewardgen.isolation.host import HostUnavailable
+from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
-from rewardgen.run.search import Paused
+from rewardgen.run.search import PausedError
 from rewardgen.run.tensorboard import write_scalars
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.rung import Workshop
@@ -25,12 +25,20 @@ from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe, load_recipe
 
 
-class Interrupted(Exception):
-    """The run stopped on purpose and can be resumed; carries why."""
+class InterruptedRunError(Exception):
+    """The run stopped on purpose and can be resumed; carries why, and the run's name."""
+
+    def __init__(self, reason: str, run: str) -> None:
+        super().__init__(reason)
+        self.run = run
 
 
-class RunFailure(RuntimeError):
+class RunFailedError(RuntimeError):
     """The run stopped by an error that no reward is to blame for; it can be resumed."""
+
+    def __init__(self, reason: str, run: str) -> None:
+        super().__init__(reason)
+        self.run = run
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ def open_session(
     task: Task,
     recipe: Recipe,
     display: Display,
-) -> Iterator[Session]:
+) -> Generator[Session]:
     """Start the workers of a run; stop them at the end."""
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
@@ -86,30 +94,30 @@ def carry_out(session: Session, program: Callable[[Session], None]) -> None:
     """Run a program and record how it ended.
 
     Raises:
-        Interrupted: by a signal or a time limit.
-        RunFailure: by an error that no reward is to blame for.
+        InterruptedRunError: by a signal or a time limit.
+        RunFailedError: by an error that no reward is to blame for.
     """
-    append = session.directory.append
+    append, name = session.directory.append, session.directory.name
     try:
         with _signals_as_interrupts():
             program(session)
     except KeyboardInterrupt:
         append(p.RunInterrupted(reason="interrupted by the user"))
-        raise Interrupted("interrupted") from None
-    except Paused as pause:
+        raise InterruptedRunError("interrupted", name) from None
+    except PausedError as pause:
         append(p.RunInterrupted(reason=str(pause)))
-        raise Interrupted(str(pause)) from None
+        raise InterruptedRunError(str(pause), name) from None
     except (ExecutorError, HostUnavailable) as error:
         append(p.RunFailed(reason=str(error)))
-        raise RunFailure(str(error)) from error
+        raise RunFailedError(str(error), name) from error
     except StoreError as error:
-        raise RunFailure(str(error)) from error
+        raise RunFailedError(str(error), name) from error
     append(p.RunFinished())
     write_scalars(session.directory)
 
 
 @contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
+def _signals_as_interrupts() -> Generator[None]:
     """Treat SIGTERM like Ctrl-C: stop between events, leave a resumable run."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -148,5 +156,3 @@ def task_facts(task: Task) -> p.TaskFacts:
 def human_source(task: Task) -> str:
     """Return the text of the task's human reward."""
     return task.human_reward.read_text(encoding="utf-8")
-
-

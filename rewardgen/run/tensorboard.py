@@ -31,9 +31,9 @@ def _write_member(directory: RunDirectory, folder: Path, member: MemberState) ->
     writer = SummaryWriter(str(folder))
     offset = 0
     for artifact, index in member.curves:
-        curves: dict[str, list[float | None]] = json.loads(
-            directory.artifacts.read_text(artifact)
-        )[index]
+        curves: dict[str, list[float | None]] = json.loads(directory.artifacts.read_text(artifact))[
+            index
+        ]
         steps = [offset + int(x or 0) for x in curves["env_steps"]]
         for name, values in curves.items():
             for step, value in zip(steps, values, strict=True):

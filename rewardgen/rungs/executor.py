@@ -53,7 +53,8 @@ class _Worker:
 
     def __init__(self, role: str) -> None:
         self._role = role
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        # as long as the process lives; a pipe that nobody reads would block it
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "rewardgen.rungs.worker", role],
             stdin=subprocess.PIPE,

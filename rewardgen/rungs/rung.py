@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from rewardgen.rungs.executor import LocalExecutor, Progress
+from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import Columns, EvaluateJob, MemberSpec, RewardRef, TrainJob
 
 Curves = dict[str, list[float | None]]

@@ -1,7 +1,7 @@
 """Renders policies side by side into one mp4, in a process of its own.
 
 EGL in a process that also trains has been seen to hang; here a hang or crash costs a video.
-Run as ``python -m rewardgen.rungs.video JOB.json``.
+Run as ``python -m rewardgen.rungs.video``, with the job on stdin.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imageio_ffmpeg
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict
+
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.simulation import Simulation
+from rewardgen_envs.task import Task
+from rewardgen_policies.checkpoint import load_checkpoint
+from rewardgen_policies.evaluation import Policies, episode_stream
 
 _WIDTH, _HEIGHT, _FRAMES_PER_S = 480, 360, 25
 _TIMEOUT_S = 600
@@ -76,63 +87,63 @@ def render(job: VideoJob) -> None:
 
 def _main() -> None:
     """Render one job, read from stdin; MUJOCO_GL is set."""
-    import imageio_ffmpeg
-    import mujoco
-    import numpy as np
-
-    from rewardgen_envs.registry import load_task
-    from rewardgen_envs.simulation import Simulation
-    from rewardgen_policies.checkpoint import load_policy
-
     job = VideoJob.model_validate_json(sys.stdin.read())
     task = load_task(job.task)
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
-    strips: list[list[np.ndarray]] = []
-    for label, checkpoint in zip(job.labels, job.checkpoints, strict=True):
-        policy = load_policy(task, Path(checkpoint))
-        simulation = Simulation(task, [job.eval_seed], 1, threads=1)
-        renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
-        frames: list[np.ndarray] = []
-        ended = False
-        for step in range(task.episode_steps):
-            if step % stride == 0 and not ended:
-                renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
-                frames.append(_labelled(renderer.render(), label))
-            ended = ended or bool(simulation.step(policy(simulation.observation())).ended)
-        renderer.close()
-        simulation.close()
-        strips.append(frames)
-    longest = max(len(frames) for frames in strips)
+    films = [
+        _film(task, Path(checkpoint), label, job.eval_seed, stride)
+        for label, checkpoint in zip(job.labels, job.checkpoints, strict=True)
+    ]
+    _write(films, Path(job.output), frames_per_s=1.0 / (stride * task.control_dt_s))
+
+
+def _film(
+    task: Task, checkpoint: Path, label: str, eval_seed: int, stride: int
+) -> list[NDArray[np.uint8]]:
+    """Return the frames of one evaluation episode, until it ends."""
+    policy = Policies([load_checkpoint(checkpoint)])
+    simulation = Simulation(task, [episode_stream(eval_seed)], 1, threads=1)
+    renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
+    frames: list[NDArray[np.uint8]] = []
+    for step in range(task.episode_steps):
+        if step % stride == 0:
+            renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
+            frames.append(_labelled(renderer.render(), label))
+        action = policy(simulation.observation()[None])[0]
+        if bool(simulation.step(action).ended):
+            break
+    renderer.close()
+    simulation.close()
+    return frames
+
+
+def _write(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: float) -> None:
+    """Write films side by side; one that ends early keeps its last frame."""
     writer = imageio_ffmpeg.write_frames(
-        job.output,
-        (_WIDTH * len(strips), _HEIGHT),
-        fps=round(1.0 / (stride * task.control_dt_s)),
+        str(output),
+        (_WIDTH * len(films), _HEIGHT),
+        fps=frames_per_s,
         codec="libx264",
         pix_fmt_out="yuv420p",
         output_params=["-movflags", "+faststart"],
     )
     writer.send(None)
-    for i in range(longest):
-        row = [frames[min(i, len(frames) - 1)] for frames in strips]
+    for i in range(max(len(frames) for frames in films)):
+        row = [frames[min(i, len(frames) - 1)] for frames in films]
         writer.send(np.ascontiguousarray(np.concatenate(row, axis=1)))
     writer.close()
 
 
-def _camera(model: object) -> str | int:
-    import mujoco
-
-    assert isinstance(model, mujoco.MjModel)
+def _camera(model: mujoco.MjModel) -> str | int:
+    """Return the camera that follows the robot, or the free one."""
     found = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "track")
     return "track" if found >= 0 else -1
 
 
-def _labelled(frame: object, label: str) -> object:
-    from PIL import Image, ImageDraw
-
+def _labelled(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
     picture = Image.fromarray(frame)
-    ImageDraw.Draw(picture).text((10, 8), label, fill=(255, 255, 255), stroke_width=2, stroke_fill=0)
-    import numpy as np
-
+    pen = ImageDraw.Draw(picture)
+    pen.text((10, 8), label, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
     return np.asarray(picture)
 
 

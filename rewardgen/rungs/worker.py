@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,7 +54,7 @@ class Reporter:
         self._stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
         os.dup2(2, 1)
 
-    def send(self, **message: Any) -> None:
+    def send(self, **message: str | int) -> None:
         """Send one JSON line; ends the process if nobody listens any more."""
         try:
             self._stream.write(json.dumps(message) + "\n")
@@ -99,9 +98,7 @@ def do_train(job: TrainJob, directory: Path, reporter: Reporter) -> TrainResult:
             results.append(MemberResult(checkpoint=name, env_steps=done))
         else:
             done = (failure.update + 1) * recipe.samples
-            results.append(
-                MemberResult(checkpoint=None, env_steps=done, failure=failure.message)
-            )
+            results.append(MemberResult(checkpoint=None, env_steps=done, failure=failure.message))
         spent += done
     return TrainResult(
         members=tuple(results),
@@ -146,10 +143,10 @@ class ColumnWatcher:
         """Keep the features of the episodes that still run, now and then."""
         del state, action, simulation
         if self._steps % self._stride == 0:
-            rows = step.next_state.unflatten(0, (self._members, -1))
-            running = self._open.unflatten(0, (self._members, -1))
-            for member, kept in enumerate(self._rows):
-                kept.append(rows[member][running[member]])
+            rows = step.next_state.chunk(self._members)
+            running = self._open.chunk(self._members)
+            for kept, of_member, open_rows in zip(self._rows, rows, running, strict=True):
+                kept.append(of_member[open_rows])
         self._steps += 1
         self._open = self._open & ~step.ended
 
@@ -197,9 +194,7 @@ def do_survey(job: SurveyJob) -> SurveyResult:
     result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, watcher)
     spent = _spent(result)
     elapsed = max(time.monotonic() - start, math.ulp(1.0))
-    return SurveyResult(
-        columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed
-    )
+    return SurveyResult(columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed)
 
 
 def main(role: str) -> None:

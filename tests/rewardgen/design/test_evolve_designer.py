@@ -49,7 +49,6 @@ CONTEXT = DesignContext(
     sentence="Make the robot run forward.",
     table=TABLE,
     action=BoxAction(3),
-    contract="",
     control_dt_s=0.02,
     episode_steps=500,
     count=8,

@@ -78,7 +78,6 @@ def context_of(
         sentence=sentence,
         table=table,
         action=action,
-        contract="",
         control_dt_s=0.02,
         episode_steps=500,
         count=8,

@@ -1,0 +1,40 @@
+"""``rewardgen render RUN``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from rewardgen.cli.output import complain, say, say_json
+
+
+@dataclass(frozen=True)
+class Render:
+    """Render winner and human reward side by side, one evaluation episode, as mp4."""
+
+    run_name: tyro.conf.Positional[str]
+    """Name of the run, or path of its folder."""
+    runs_dir: Path = Path("runs")
+    """Where runs are kept."""
+    out: Path | None = None
+    """The file to write; by default video.mp4 in the run's folder."""
+    json: bool = False
+    """Print one JSON object: {"video": path}."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        from rewardgen import api
+        from rewardgen.rungs.video import VideoError
+
+        try:
+            video = api.render(self.run_name, self.runs_dir, self.out)
+        except VideoError as error:
+            complain(str(error))
+            return 1
+        if self.json:
+            say_json({"video": str(video)})
+        else:
+            say(str(video))
+        return 0
