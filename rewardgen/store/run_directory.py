@@ -224,7 +224,7 @@ def new_run_path(runs_dir: Path, name: str | None, task: str) -> Path:
         UsageError: the name is no plain folder name.
     """
     if name is not None:
-        if name != Path(name).name or name.startswith((".", "-")) or "\0" in name:
+        if not name or name != Path(name).name or name.startswith((".", "-")) or "\0" in name:
             raise UsageError(
                 f"run name '{name}' must be a plain folder name; choose the place with --runs-dir"
             )
