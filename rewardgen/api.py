@@ -230,8 +230,12 @@ def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, R
     from rewardgen.rewards.format import parse_reward
 
     names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
-    return {
-        name: parse_reward(directory.artifacts.read_text(names[name]))
-        for name in config.rewards
-        if name not in ("human", "sparse")
-    }
+    codes: dict[str, RewardCode] = {}
+    for name in config.rewards:
+        if name in ("human", "sparse"):
+            continue
+        if name in names:
+            codes[name] = parse_reward(directory.artifacts.read_text(names[name]))
+        else:  # killed before anything was trained: the files may still be read
+            codes[name] = read_reward(Path(name))
+    return codes

@@ -10,5 +10,5 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     """Return an error suffix: the nearest choice if there is one, and all valid choices."""
     names = sorted(choices)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
+    hint = f"; did you mean '{close[0]}'?" if close else "."
     return f"{hint} Valid: {', '.join(names)}"

@@ -7,6 +7,7 @@ import sys
 from typing import Protocol
 
 from rewardgen.cli.output import complain, say
+from rewardgen.store.errors import StoreError
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 
@@ -57,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         complain(str(error))
         return 2
+    except StoreError as error:
+        complain(str(error))
+        return 1
     except KeyboardInterrupt:
         complain("interrupted")
         return 130

@@ -85,6 +85,29 @@ def render(job: VideoJob) -> None:
     )
 
 
+def gl_backends() -> list[str]:
+    """Return the GL backends that can render here, each tried in a process of its own."""
+    probe = (
+        "import mujoco; m = mujoco.MjModel.from_xml_string('<mujoco/>'); "
+        "r = mujoco.Renderer(m, 8, 8); r.update_scene(mujoco.MjData(m)); r.render()"
+    )
+    working: list[str] = []
+    for backend in _BACKENDS:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", probe],
+                env={**os.environ, "MUJOCO_GL": backend},
+                capture_output=True,
+                timeout=60,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        if done.returncode == 0:
+            working.append(backend)
+    return working
+
+
 def _main() -> None:
     """Render one job, read from stdin; MUJOCO_GL is set."""
     job = VideoJob.model_validate_json(sys.stdin.read())

@@ -1,0 +1,84 @@
+"""What this machine offers: ``rewardgen doctor``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio_ffmpeg
+import mujoco
+import torch
+
+from rewardgen.isolation.doctor import examine as examine_isolation
+from rewardgen.run.budget import available_bytes
+from rewardgen.rungs.video import gl_backends
+from rewardgen_envs.registry import task_names
+
+_ENOUGH_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing about the machine.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether everything that needs it will work.
+        text: what was found, and what to do if it is not enough.
+    """
+
+    name: str
+    ok: bool
+    text: str
+
+
+def examine(runs_dir: Path) -> list[Fact]:
+    """Look at everything that a run needs; takes a few seconds."""
+    return [_python(), _physics(), _memory(), _disk(runs_dir), _isolation(), _rendering()]
+
+
+def _python() -> Fact:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    text = f"Python {version}, torch {torch.__version__}, {len(task_names())} tasks installed"
+    return Fact("python", True, text)
+
+
+def _physics() -> Fact:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    text = f"MuJoCo {mujoco.__version__} on {cores} CPU cores; training uses the CPU"
+    return Fact("physics", True, text)
+
+
+def _memory() -> Fact:
+    free = available_bytes()
+    if free is None:
+        return Fact("memory", True, "this system does not tell how much is free")
+    enough = free >= _ENOUGH_BYTES
+    text = f"{free / 2**30:.1f} GiB free"
+    return Fact("memory", enough, text if enough else f"{text}; 4 GiB are enough for the demo")
+
+
+def _disk(runs_dir: Path) -> Fact:
+    place = runs_dir if runs_dir.is_dir() else Path.cwd()
+    free = shutil.disk_usage(place).free
+    writable = os.access(place, os.W_OK)
+    text = f"{free / 2**30:.1f} GiB free in {place}" + ("" if writable else ", not writable")
+    return Fact("disk", writable and free >= 2**30, text)
+
+
+def _isolation() -> Fact:
+    """Start a real reward host and report what was applied in it."""
+    offer = examine_isolation()
+    return Fact("isolation", offer.mode == "standard" and bool(offer.applied), offer.sentence)
+
+
+def _rendering() -> Fact:
+    working = gl_backends()
+    ffmpeg = Path(imageio_ffmpeg.get_ffmpeg_exe()).name
+    if working:
+        return Fact("rendering", True, f"off-screen GL by {', '.join(working)}; {ffmpeg}")
+    text = "no off-screen GL: runs work, videos do not; install libegl1 (Mesa) or libosmesa6"
+    return Fact("rendering", False, text)

@@ -1,0 +1,44 @@
+"""Who goes on to the next rung."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewardgen.run.racing import survivors
+
+
+def test_the_better_half_goes_on_best_first() -> None:
+    scores = {"a": 0.1, "b": 0.4, "c": 0.3, "d": 0.2}
+    assert survivors(scores, 0.5) == ["b", "c"]
+
+
+def test_an_odd_field_is_rounded_up() -> None:
+    assert survivors({"a": 1.0, "b": 2.0, "c": 3.0}, 0.5) == ["c", "b"]
+
+
+def test_nobody_is_pruned_while_all_scores_tie() -> None:
+    assert sorted(survivors({"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0}, 0.25)) == list("abcd")
+
+
+def test_ties_at_the_cut_go_on() -> None:
+    scores = {"a": 3.0, "b": 1.0, "c": 1.0, "d": 0.0}
+    assert survivors(scores, 0.5) == ["a", "b", "c"]
+
+
+def test_one_candidate_always_goes_on() -> None:
+    assert survivors({"a": -5.0, "b": -6.0}, 0.01) == ["a"]
+    assert survivors({}, 0.5) == []
+
+
+@given(
+    st.dictionaries(st.text("abcdef", min_size=1), st.floats(-10, 10), min_size=1, max_size=12),
+    st.floats(0.05, 1.0),
+)
+def test_nobody_who_stays_behind_is_better_than_who_goes_on(
+    scores: dict[str, float], keep: float
+) -> None:
+    going_on = survivors(scores, keep)
+    behind = set(scores) - set(going_on)
+    assert len(going_on) >= max(1, keep * len(scores) - 1e-9)
+    assert all(scores[b] < min(scores[g] for g in going_on) for b in behind)
