@@ -1,0 +1,1 @@
+"""Checks of a reward before a second of simulation is spent on it."""

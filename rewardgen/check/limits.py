@@ -1,0 +1,90 @@
+"""How large and how deep a reward may be, and which characters it may hold."""
+
+from __future__ import annotations
+
+import ast
+import unicodedata
+from collections.abc import Iterator
+
+from rewardgen.rewards.findings import Finding
+
+MAX_NODES = 3000
+MAX_DEPTH = 60
+MAX_RANGE = 1000
+MAX_EXPONENT = 64
+
+
+def text_findings(source: str) -> Iterator[Finding]:
+    """Yield a finding for the first line that holds characters no editor shows."""
+    for number, line in enumerate(source.split("\n"), start=1):
+        for character in line:
+            # controls, and format characters such as those that turn text right to left
+            if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") and character != "\t":
+                yield _policy(
+                    "hidden-character",
+                    number,
+                    f"the line holds the hidden character U+{ord(character):04X}",
+                    "remove it",
+                )
+                return
+
+
+def tree_findings(tree: ast.Module) -> Iterator[Finding]:
+    """Yield a finding if the syntax tree is too large or too deep."""
+    count = 0
+    level: list[ast.AST] = [tree]
+    depth = 0
+    while level:
+        count += len(level)
+        depth += 1
+        if count > MAX_NODES or depth > MAX_DEPTH:
+            yield _policy(
+                "too-large" if count > MAX_NODES else "too-deep",
+                getattr(level[0], "lineno", None),
+                f"the code has more than {MAX_NODES} syntax nodes"
+                if count > MAX_NODES
+                else f"expressions are nested more than {MAX_DEPTH} deep",
+                "write a shorter reward, and long sums as several assignments",
+            )
+            return
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+
+
+def number_findings(node: ast.AST) -> Iterator[Finding]:
+    """Yield a finding for a loop or number that takes for ever to compute."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
+        exponent = _number(node.right)
+        if exponent is not None and abs(exponent) > MAX_EXPONENT:
+            yield _policy(
+                "huge-number",
+                node.lineno,
+                f"a power or shift by {exponent:g}",
+                f"use exponents up to {MAX_EXPONENT}",
+            )
+        elif exponent is None and _is_power(node.right) and _number(node.left) is not None:
+            yield _policy("huge-number", node.lineno, "a power of a power", "write the number")
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+        sizes = [_number(argument) for argument in node.args]
+        if any(size is not None and abs(size) > MAX_RANGE for size in sizes):
+            yield _policy(
+                "long-loop",
+                node.lineno,
+                f"a range of more than {MAX_RANGE}",
+                "use whole-batch torch operations instead of loops",
+            )
+
+
+def _is_power(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift)
+
+
+def _number(node: ast.expr) -> float | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        node = node.operand
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(min(max(node.value, -1e300), 1e300))
+    return None
+
+
+def _policy(rule: str, line: int | None, message: str, remedy: str) -> Finding:
+    return Finding("gate", "policy", rule, "error", line, message, remedy)
