@@ -1,0 +1,1 @@
+"""What people read of a run: tables in the terminal, a Markdown and an HTML report."""

@@ -1,0 +1,48 @@
+"""Reward code as HTML: highlighted, and compared with its parent's."""
+
+from __future__ import annotations
+
+import difflib
+
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import DiffLexer, PythonLexer
+
+_STYLE = "friendly"
+
+
+def code_css() -> str:
+    """Return the style sheet of highlighted code."""
+    return _formatter().get_style_defs(".code")
+
+
+def python_html(source: str) -> Markup:
+    """Return Python code as HTML; whatever it holds is escaped."""
+    return Markup(highlight(source, PythonLexer(), _formatter()))
+
+
+def diff_html(before: str, after: str) -> Markup:
+    """Return what changed between two sources as HTML; empty if nothing did."""
+    text = unified_diff(before, after)
+    return Markup(highlight(text, DiffLexer(), _formatter())) if text else Markup("")
+
+
+def unified_diff(before: str, after: str) -> str:
+    """Return the changed lines with three around them, without file names."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3)
+    return "\n".join([*lines][2:])
+
+
+def fence(source: str) -> str:
+    """Return a Markdown fence that nothing in the source can close."""
+    longest = 0
+    run = 0
+    for character in source:
+        run = run + 1 if character == "`" else 0
+        longest = max(longest, run)
+    return "`" * max(3, longest + 1)
+
+
+def _formatter() -> HtmlFormatter:
+    return HtmlFormatter(style=_STYLE, cssclass="code")

@@ -1,0 +1,171 @@
+"""The figures of a report, as SVG: colours that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from rewardgen.report.curves import Band
+from rewardgen.report.numbers import count, unit
+from rewardgen.store.records import ArmRecord, CandidateRecord, FitnessRecord, IterationRecord
+
+# Okabe and Ito's palette
+_WINNER, _HUMAN, _SPARSE = "#0072B2", "#D55E00", "#6b7280"
+_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+_STATES = {
+    "confirmed": "#0072B2",
+    "evaluated": "#009E73",
+    "retired": "#9ca3af",
+    "accepted": "#9ca3af",
+}
+_INK, _RULE = "#1f2937", "#e5e7eb"
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": _RULE,
+    "grid.linewidth": 0.8,
+    "xtick.color": "#4b5563",
+    "ytick.color": "#4b5563",
+    "text.color": _INK,
+    "legend.frameon": False,
+    # the same figure gives the same bytes
+    "svg.hashsalt": "rewardgen",
+}
+
+
+def learning_curves(bands: Sequence[Band], metric: FitnessRecord) -> bytes:
+    """Draw the mean of every reward's members along training with its 95 % band."""
+
+    def draw(axes: Axes) -> None:
+        for place, band in enumerate(bands):
+            colour = _colour(band.label, place)
+            label = f"{band.label} (n = {band.members})"
+            axes.fill_between(
+                band.env_steps, band.low, band.high, color=colour, alpha=0.16, linewidth=0
+            )
+            axes.plot(band.env_steps, band.mean, color=colour, linewidth=2, label=label)
+        _success(axes, metric)
+        axes.set_xlabel("environment steps per policy")
+        axes.set_ylabel(_label(metric))
+        axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+        axes.legend(loc="best")
+
+    return _svg((8.0, 3.9), draw)
+
+
+def arms(records: Sequence[ArmRecord], metric: FitnessRecord) -> bytes:
+    """Draw every run of every arm as a point, with interquartile mean and interval."""
+
+    def draw(axes: Axes) -> None:
+        for place, record in enumerate(records):
+            row = len(records) - 1 - place
+            colour = _colour(record.arm, place)
+            points = run_means(record)
+            # a fixed spread, so that equal points stay visible and the figure repeats
+            heights = row + 0.22 + 0.05 * (np.arange(len(points)) % 3 - 1)
+            axes.scatter(points, heights, s=26, color=colour, alpha=0.45, linewidths=0)
+            if record.interval is not None:
+                axes.plot(record.interval, (row, row), color=colour, linewidth=3)
+            if record.iqm is not None:
+                axes.scatter([record.iqm], [row], s=64, color=colour, zorder=3)
+        axes.set_yticks(range(len(records)), [record.arm for record in reversed(records)])
+        axes.set_ylim(-0.5, len(records) - 0.3)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(_label(metric))
+        if metric.success is not None:
+            axes.axvline(metric.success, color="#9ca3af", linestyle=":", linewidth=1.2)
+
+    return _svg((8.0, 1.1 + 0.62 * len(records)), draw)
+
+
+def search(
+    iterations: Sequence[IterationRecord],
+    candidates: Sequence[CandidateRecord],
+    metric: FitnessRecord,
+    human: float | None,
+) -> bytes:
+    """Draw the fitness of every candidate by iteration, and the best so far."""
+
+    def draw(axes: Axes) -> None:
+        shown: set[str] = set()
+        for record in candidates:
+            if record.fitness is None:
+                continue
+            state = record.state if record.state in _STATES else "retired"
+            group = sum(c.iteration == record.iteration for c in candidates)
+            shift = (record.slot - (group - 1) / 2) * 0.5 / max(group, 1)
+            axes.scatter(
+                [record.iteration + shift],
+                [record.fitness],
+                s=44,
+                color=_STATES[state],
+                linewidths=0,
+                label=None if state in shown else state,
+            )
+            shown.add(state)
+        best = [(i.iteration, i.fitness) for i in iterations if i.fitness is not None]
+        if best:
+            axes.plot(
+                [place for place, _ in best],
+                [value for _, value in best],
+                color=_INK,
+                linewidth=1.4,
+                drawstyle="steps-mid",
+                label="best so far",
+                zorder=0,
+            )
+        if human is not None:
+            axes.axhline(
+                human, color=_HUMAN, linestyle="--", linewidth=1.4, label="human (confirmed)"
+            )
+        axes.set_xlabel("iteration")
+        axes.set_ylabel(f"{_label(metric)}, search")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(loc="best", ncols=2)
+
+    return _svg((8.0, 3.6), draw)
+
+
+def run_means(record: ArmRecord) -> list[float]:
+    """Return one point per run of an arm: the mean over its evaluation episodes."""
+    return [sum(m.fitness) / len(m.fitness) for m in record.members if m.fitness]
+
+
+def _svg(size_in: tuple[float, float], draw: Callable[[Axes], None]) -> bytes:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=size_in, layout="constrained")
+        draw(figure.add_subplot())
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    return buffer.getvalue()
+
+
+def _colour(label: str, place: int) -> str:
+    named = {"winner": _WINNER, "human": _HUMAN, "sparse": _SPARSE}
+    return named.get(label, _OTHERS[place % len(_OTHERS)])
+
+
+def _label(metric: FitnessRecord) -> str:
+    return f"{metric.name.replace('_', ' ')}{unit(metric.unit)}"
+
+
+def _success(axes: Axes, metric: FitnessRecord) -> None:
+    if metric.success is not None:
+        axes.axhline(metric.success, color="#9ca3af", linestyle=":", linewidth=1.2, label="success")
+
+
+def _steps(value: float, position: float | None) -> str:
+    del position
+    return count(value)

@@ -1,0 +1,55 @@
+from collections.abc import Iterable
+
+from matplotlib.ticker import Formatter, Locator
+from numpy.typing import ArrayLike
+
+class Axis:
+    def set_major_formatter(self, formatter: Formatter) -> None: ...
+    def set_major_locator(self, locator: Locator) -> None: ...
+
+class Axes:
+    xaxis: Axis
+    yaxis: Axis
+    def fill_between(
+        self,
+        x: ArrayLike,
+        y1: ArrayLike,
+        y2: ArrayLike,
+        *,
+        color: str,
+        alpha: float,
+        linewidth: float,
+    ) -> object: ...
+    def plot(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        color: str,
+        linewidth: float,
+        label: str | None = ...,
+        drawstyle: str = ...,
+        zorder: float = ...,
+    ) -> object: ...
+    def scatter(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        s: float,
+        color: str,
+        alpha: float = ...,
+        linewidths: float = ...,
+        label: str | None = ...,
+        zorder: float = ...,
+    ) -> object: ...
+    def axhline(
+        self, y: float, *, color: str, linestyle: str, linewidth: float, label: str = ...
+    ) -> object: ...
+    def axvline(self, x: float, *, color: str, linestyle: str, linewidth: float) -> object: ...
+    def grid(self, *, visible: bool, axis: str) -> None: ...
+    def legend(self, *, loc: str, ncols: int = ...) -> object: ...
+    def set_xlabel(self, xlabel: str) -> object: ...
+    def set_ylabel(self, ylabel: str) -> object: ...
+    def set_ylim(self, bottom: float, top: float) -> object: ...
+    def set_yticks(self, ticks: Iterable[float], labels: Iterable[str]) -> object: ...
