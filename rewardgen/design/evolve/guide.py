@@ -31,6 +31,7 @@ OPERATORS: dict[str, vary.Operator] = {
 }
 # weights without a remark; per term, except for those that concern the program
 PER_TERM = {
+    "add_term": 0.7,
     "rescale": 0.7,
     "reshape": 1.0,
     "retune": 1.0,
@@ -43,7 +44,7 @@ PER_TERM = {
     "product_to_sum": 0.3,
     "reverse": 0.1,
 }
-PER_PROGRAM = {"add_term": 1.5, "add_cost": 0.4}
+PER_PROGRAM = {"add_cost": 0.4}
 REMEDIES: dict[TermStatus, dict[str, float]] = {
     TermStatus.DEAD: {"drop_term": 3.0, "swap_feature": 2.0, "reshape": 2.0, "strengthen": 1.5},
     TermStatus.SATURATED: {"widen": 2.0, "raise_goal": 3.0},

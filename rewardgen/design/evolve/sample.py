@@ -34,10 +34,15 @@ from rewardgen.design.evolve.grammar import (
     rounded,
     signal_of,
 )
-from rewardgen.design.evolve.sentence import Role, Want
+from rewardgen.design.evolve.sentence import Role, Want, stems
 from rewardgen.design.evolve.space import Quantity, Space
 
 TERMINATED = Signal("terminated")
+# what a program is mainly about is drawn more sharply than what else it pays for
+GOAL_SHARPNESS = 1.5
+MOVING = frozenset({Role.VELOCITY, Role.RATE})
+# what moves along with the goal, or is called after the same thing, helps more often
+AKIN = 3.0
 GROWING = frozenset({Role.POSITION, Role.HEIGHT, Role.DISTANCE, Role.COUNT, Role.ANGLE, Role.PURE})
 
 
@@ -91,7 +96,7 @@ def kinds(quantity: Quantity, want: Want, *, bounded: bool) -> dict[str, float]:
                 Kind.TOLERANCE: 3.0,
                 Kind.EXPONENTIAL: 2.0,
                 Kind.COSINE: 3.0 if cosine and quantity.signal.form is Form.PLAIN else 0.0,
-                Kind.QUADRATIC: 1.0,
+                Kind.QUADRATIC: 3.0 if quantity.role in MOVING else 1.0,
             }
 
 
@@ -188,6 +193,31 @@ def choose(
     return rng.choices(open_to, [q.relevance**flat for q in open_to])[0]
 
 
+def choose_helper(
+    rng: Random, space: Space, goal: Quantity, want: Want, exclude: frozenset[str]
+) -> tuple[Quantity, Want] | None:
+    """Draw a quantity that may help towards a goal, and what to want of it.
+
+    Quantities named after the same thing (``pole_angle``, ``pole_velocity``) come first. Where
+    the goal is a state to be kept, not a motion, motion is to be calm.
+    """
+    open_to = [q for q in space.quantities if q.signal.feature not in exclude]
+    if not open_to:
+        return None
+    named = set(stems(goal.signal.feature))
+    holding = goal.role not in MOVING and (want is Want.NEAR or goal.role is Role.PURE)
+    weights = [
+        q.relevance**0.7
+        * (AKIN if named & set(stems(q.signal.feature)) else 1.0)
+        * (AKIN if holding and q.role in MOVING else 1.0)
+        for q in open_to
+    ]
+    helper = rng.choices(open_to, weights)[0]
+    if holding and helper.role in MOVING and rng.random() < 0.8:
+        return helper, Want.NEAR
+    return helper, choose_want(rng, helper)
+
+
 def choose_want(rng: Random, quantity: Quantity) -> Want:
     """Draw what to want of a quantity."""
     return rng.choices(list(quantity.wants), list(quantity.wants.values()))[0]
@@ -247,7 +277,11 @@ def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
     take turns.
     """
     goals = [
-        (quantity, want, quantity.relevance * weight / sum(quantity.wants.values()))
+        (
+            quantity,
+            want,
+            (quantity.relevance * weight / sum(quantity.wants.values())) ** GOAL_SHARPNESS,
+        )
         for quantity in space.quantities
         for want, weight in quantity.wants.items()
     ]
@@ -283,18 +317,18 @@ def draw_program(rng: Random, space: Space) -> Program:
 def _program(rng: Random, space: Space, quantity: Quantity, want: Want, kind: str) -> Program:
     shape, sign = draw_shape(rng, quantity, want, kind=kind)
     goal = make_term(shape, sign * unit_weight(shape, space), set())
-    helpers = rng.choice((0, 0, 1, 1, 2))
+    helpers = rng.choice((0, 1, 1, 2))
     multiply = rng.random() < 0.4 and not isinstance(shape, Progress)
     terms = [goal]
     for _ in range(helpers):
-        helper = choose(rng, space, exclude=features(terms), flat=0.7)
-        if helper is None:
+        found = choose_helper(rng, space, quantity, want, features(terms))
+        if found is None:
             break
-        wanted = choose_want(rng, helper)
+        helper, wanted = found
         if multiply and len(terms[0].factors) < MAX_FACTORS:
             terms[0] = multiplied(terms[0], draw_factor(rng, helper, wanted))
         else:
-            weight = rng.choice((0.1, 0.2, 0.5))
+            weight = rng.choice((0.1, 0.3, 1.0))
             terms.append(draw_term(rng, space, helper, wanted, weight, names(terms)))
     at_stake = 0.5 if space.ends is None or space.ends > 0.0 else 0.05
     if rng.random() < at_stake:

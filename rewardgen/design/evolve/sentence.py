@@ -171,7 +171,7 @@ PRIOR: dict[Role, dict[Want, float]] = {
     Role.ANGLE: {Want.MORE: 0.05, Want.LESS: 0.05, Want.NEAR: 0.6},
     Role.DISTANCE: {Want.LESS: 0.8},
     Role.HEIGHT: {Want.MORE: 0.5, Want.NEAR: 0.1},
-    Role.POSITION: {Want.MORE: 0.15, Want.LESS: 0.1, Want.NEAR: 0.35},
+    Role.POSITION: {Want.MORE: 0.1, Want.LESS: 0.05, Want.NEAR: 0.35},
     Role.EVENT: {Want.MORE: 0.2, Want.LESS: 0.2},
     Role.PURE: {Want.MORE: 0.35, Want.LESS: 0.15, Want.NEAR: 0.1},
     Role.COUNT: {Want.MORE: 0.7, Want.LESS: 0.1},

@@ -40,6 +40,7 @@ from rewardgen.design.evolve.grammar import (
 from rewardgen.design.evolve.sample import (
     TERMINATED,
     choose,
+    choose_helper,
     choose_want,
     draw_cost,
     draw_factor,
@@ -132,15 +133,13 @@ def swap_feature(rng: Random, program: Program, index: int, space: Space) -> Pro
 
 
 def add_term(rng: Random, program: Program, index: int, space: Space) -> Program | None:
-    """Add a term."""
-    del index
-    quantity = choose(rng, space, exclude=features(list(program.terms)), flat=0.7)
-    if quantity is None:
-        return None
-    weight = rng.choice((0.1, 0.2, 0.5, 1.0)) * _typical(program, space)
+    """Add a term that may help this one."""
     terms = list(program.terms)
-    term = draw_term(rng, space, quantity, choose_want(rng, quantity), weight, names(terms))
-    return _valid(Program((*terms, term)))
+    found = _helper(rng, terms[index], space, features(terms))
+    if found is None:
+        return None
+    weight = rng.choice((0.1, 0.3, 1.0)) * _typical(program, space)
+    return _valid(Program((*terms, draw_term(rng, space, *found, weight, names(terms)))))
 
 
 def add_cost(rng: Random, program: Program, index: int, space: Space) -> Program | None:
@@ -167,10 +166,10 @@ def drop_term(rng: Random, program: Program, index: int, space: Space) -> Progra
 def add_factor(rng: Random, program: Program, index: int, space: Space) -> Program | None:
     """Multiply a term by something else that is wanted, or by a gate."""
     term = program.terms[index]
-    quantity = choose(rng, space, exclude=features([term]), flat=0.7)
-    if quantity is None:
+    found = _helper(rng, term, space, features([term]))
+    if found is None:
         return None
-    want = choose_want(rng, quantity)
+    quantity, want = found
     factor = draw_factor(rng, quantity, want)
     if not isinstance(factor.shape, Flag) and want is not Want.NEAR and rng.random() < 0.3:
         factor = Factor(Beyond(quantity.signal, rounded(quantity.seen.median), want is Want.MORE))
@@ -269,6 +268,17 @@ def wanted(term: Term, place: int, space: Space) -> tuple[Quantity, Want] | None
         case _:
             near = signal.form is Form.COSINE
             return quantity, Want.NEAR if near else (Want.MORE if up else Want.LESS)
+
+
+def _helper(
+    rng: Random, term: Term, space: Space, exclude: frozenset[str]
+) -> tuple[Quantity, Want] | None:
+    """Return a quantity that may help a term, and what to want of it."""
+    goal = wanted(term, 0, space)
+    if goal is not None:
+        return choose_helper(rng, space, *goal, exclude)
+    quantity = choose(rng, space, exclude=exclude, flat=0.7)
+    return None if quantity is None else (quantity, choose_want(rng, quantity))
 
 
 def _tuned(program: Program, index: int, place: int, factor: float) -> Program | None:
