@@ -108,7 +108,7 @@ class FeatureTable:
         if not shape:
             return data[..., columns.start]
         part = data[..., columns]
-        return part if len(shape) == 1 else part.unflatten(-1, shape)
+        return part if len(shape) == 1 else part.view(*part.shape[:-1], *shape)
 
     def public(self) -> FeatureTable:
         """Return the table of the public features: the same columns, a prefix of this one."""

@@ -75,7 +75,7 @@ class Physics:
 
     def body_matrix(self, name: str) -> Tensor:
         """Return a body frame's rotation matrix, (R, 3, 3); columns are its axes."""
-        return self.field("xmat")[:, self._id("body", name)].unflatten(-1, (3, 3))
+        return self.field("xmat")[:, self._id("body", name)].reshape(-1, 3, 3)
 
     def center_of_mass(self, name: str) -> Tensor:
         """Return the centre of mass of a body's subtree, (R, 3) m."""

@@ -137,6 +137,13 @@ class Simulation:
             fitness=fitness,
         )
 
+    def restart(self, mask: Bool[Tensor, " B"]) -> None:
+        """Break off the episodes of some worlds and begin their next ones."""
+        rows = mask.nonzero()[:, 0]
+        if len(rows):
+            self.state = self.state.clone()
+            self._restart(rows)
+
     def close(self) -> None:
         """Free the engine."""
         self.engine.close()

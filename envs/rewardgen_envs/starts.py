@@ -52,7 +52,10 @@ class Starts:
         task, draw = self._task, Draw(self._seed, self._world, self._episode)
         initial = task.reset(torch.ones_like(self._world, dtype=torch.bool), draw)
         count, model = len(self._world), task.model
-        expected = {"qpos": (count, model.nq), "qvel": (count, model.nv)}
+        expected: dict[str, tuple[int, ...]] = {
+            "qpos": (count, model.nq),
+            "qvel": (count, model.nv),
+        }
         given = {"qpos": initial.qpos, "qvel": initial.qvel}
         for variable in task.variables:
             if variable.name not in initial.variables:

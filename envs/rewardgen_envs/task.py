@@ -206,13 +206,13 @@ class Task(ABC):
 
     @cached_property
     def _control_range(self) -> tuple[Tensor, Tensor]:
-        limited = torch.from_numpy(self.model.actuator_ctrllimited.astype(bool))
+        limited = torch.as_tensor(self.model.actuator_ctrllimited.astype(bool))
         if not bool(limited.all()):
             raise TaskError(
                 f"task '{self.name}': an actuator has no control range, so actions in [-1, 1] "
                 "have no meaning; set ctrlrange in the scene or override actuate()"
             )
-        bounds = torch.from_numpy(self.model.actuator_ctrlrange.copy())
+        bounds = torch.as_tensor(self.model.actuator_ctrlrange.copy())
         return bounds[:, 0], bounds[:, 1]
 
     @cached_property

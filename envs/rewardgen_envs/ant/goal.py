@@ -39,7 +39,7 @@ def _active(quantities: Quantities) -> Bool[Tensor, "R goals"]:
 def _reached_now(quantities: Quantities) -> Bool[Tensor, "R goals"]:
     """Mark the active goal where the torso is within reach of it."""
     away = quantities.goals - quantities.torso_position[:, None, :2]
-    return (away.norm(dim=2) < REACH_M) & _active(quantities)
+    return (torch.hypot(away[..., 0], away[..., 1]) < REACH_M) & _active(quantities)
 
 
 class Goal(Ant):
@@ -103,14 +103,15 @@ class Goal(Ant):
         goal = (quantities.goals * _active(quantities).unsqueeze(2)).sum(1)
         away = goal - quantities.torso_position[:, :2]
         before = goal - quantities.previous_torso_position[:, :2]
-        distance = away.norm(dim=1)
+        distance = torch.hypot(away[:, 0], away[:, 1])
+        distance_before = torch.hypot(before[:, 0], before[:, 1])
         vector = _along_heading(away, quantities.torso_quaternion)
         return super().derive(quantities) | {
             "goal_position": goal,
             "goal_vector": vector,
             "goal_distance": distance,
             "heading_error": torch.atan2(vector[:, 1], vector[:, 0]),
-            "approach_velocity": (before.norm(dim=1) - distance) / self.control_dt_s,
+            "approach_velocity": (distance_before - distance) / self.control_dt_s,
             "at_goal": distance < REACH_M,
             "goal_time_left_s": WINDOW_S - (quantities.episode_time_s + ROUNDING_S) % WINDOW_S,
         }

@@ -30,7 +30,7 @@ class MujocoBatchEngine:
         # persistent: a step that also refreshes positions and velocities then costs 2-5 %
         self._batch = batch.Batch(model, nworld, count, persistent=True)
         self._fields: dict[str, Tensor] = {}
-        self._state = torch.from_numpy(self._batch.state)
+        self._state = torch.as_tensor(self._batch.state)
         self._default_state = self._state[0].clone()
         acceleration = has_acceleration_sensor(model)
         stages = mujoco.mjtStage
@@ -58,7 +58,7 @@ class MujocoBatchEngine:
             array = self._batch.bind(name)
             # torch has no read-only tensors; derived arrays are ours and only ever read
             array.flags.writeable = True
-            self._fields[name] = torch.from_numpy(array)
+            self._fields[name] = torch.as_tensor(array)
         return self._fields[name]
 
     def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:

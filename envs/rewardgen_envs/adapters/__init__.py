@@ -1,0 +1,1 @@
+"""Tasks in other libraries' shapes."""
