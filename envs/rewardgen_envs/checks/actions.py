@@ -32,7 +32,7 @@ def action(subject: Subject) -> Iterator[TaskFinding]:
     if not all(bool(control.isfinite().all()) for control in controls):
         yield subject.broken(
             STAGE,
-            "control_finite",
+            "control-finite",
             "actuate",
             "actuate() gives controls that are not finite",
             "map [-1, 1] to finite controls in every state",
@@ -42,7 +42,7 @@ def action(subject: Subject) -> Iterator[TaskFinding]:
         if bool((control == controls[0]).all()):
             yield subject.broken(
                 STAGE,
-                "action_without_effect",
+                "action-without-effect",
                 "actuate",
                 f"component {index} of the action changes no control",
                 "use it in actuate(), or declare a smaller action space",

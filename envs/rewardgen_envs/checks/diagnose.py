@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ def unequal_calls(
     if changed:
         return subject.broken(
             stage,
-            "hidden_state",
+            "hidden-state",
             method,
             f"{method}() gives two values of {culprit} for one input: it keeps state in "
             f"{changed[0]}, which survives a reset",
@@ -72,18 +72,18 @@ def unequal_calls(
 
 
 @contextmanager
-def seeded() -> Iterator[None]:
+def seeded() -> Generator[None]:
     """Start every global random generator at the same point, and put it back afterwards."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        np.random.seed(0)
-        random.seed(0)
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    torch.default_generator.manual_seed(0)
+    np.random.seed(0)
+    random.seed(0)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
 
 
 def _equal_with_equal_seeds(call: Callable[[Task], Mapping[str, Tensor]], task: Task) -> bool:
@@ -121,13 +121,14 @@ def _fingerprint(value: object, depth: int = 3) -> object:
     if isinstance(value, Tensor):
         return ("tensor", tuple(value.shape), value.detach().cpu().numpy().tobytes())
     if isinstance(value, np.ndarray):
-        return ("array", value.shape, value.tobytes())
+        return ("array", cast("np.ndarray[Any, Any]", value).tobytes())
     if isinstance(value, (bool, int, float, str, bytes)) or value is None:
         return value
     if depth and isinstance(value, Mapping):
-        return tuple((str(k), _fingerprint(v, depth - 1)) for k, v in value.items())
+        items = cast("Mapping[object, object]", value).items()
+        return tuple((str(k), _fingerprint(v, depth - 1)) for k, v in items)
     if depth and isinstance(value, Sequence):
-        return tuple(_fingerprint(v, depth - 1) for v in value)
+        return tuple(_fingerprint(v, depth - 1) for v in cast("Sequence[object]", value))
     if depth and hasattr(value, "__dict__") and not isinstance(value, (ModuleType, Callable)):
         return tuple((k, _fingerprint(v, depth - 1)) for k, v in vars(value).items())
-    return id(value)
+    return id(cast("object", value))

@@ -23,6 +23,7 @@ def episodes(subject: Subject) -> Iterator[TaskFinding]:
     yield from found
     if not found:
         yield from _booleans(subject)
+        yield from _constants(subject)
         yield from _lengths(subject, play)
 
 
@@ -31,7 +32,7 @@ def _finite(subject: Subject, play: Play) -> Iterator[TaskFinding]:
     for name in _columns_not_finite(subject, broken):
         yield subject.broken(
             STAGE,
-            "feature_finite",
+            "feature-finite",
             "measure",
             f"feature '{name}' is not finite in states that the physics calls finite",
             "guard divisions, roots, logarithms and arccos at the ends of their range",
@@ -39,7 +40,7 @@ def _finite(subject: Subject, play: Play) -> Iterator[TaskFinding]:
     for name in _columns_not_finite(subject, play.state[play.t == 1]):
         yield subject.broken(
             STAGE,
-            "feature_finite",
+            "feature-finite",
             "measure",
             f"feature '{name}' is not finite at the start of an episode",
             "give it a value before the first control step",
@@ -67,10 +68,28 @@ def _booleans(subject: Subject) -> Iterator[TaskFinding]:
         if feature.unit == "bool" and not bool(((values == 0) | (values == 1)).all()):
             yield subject.broken(
                 STAGE,
-                "bool_values",
+                "bool-values",
                 "measure",
                 f"feature '{feature.name}' has the unit 'bool' but takes other values than 0 and 1",
                 "give its real unit, '1' for a pure number",
+            )
+
+
+def _constants(subject: Subject) -> Iterator[TaskFinding]:
+    """A number that never changes tells a reward nothing; an event may just be rare."""
+    task, table = subject.task, subject.task.table
+    events = ("terminated", *task.causes)
+    for feature in table.public():
+        if feature.unit == "bool" or feature.name in events:
+            continue
+        values = subject.rows[:, table.columns(feature.name)]
+        if not bool(varies(values).any()):
+            yield subject.broken(
+                STAGE,
+                "feature-constant",
+                "measure",
+                f"feature '{feature.name}' has the same value in all {len(values)} states met",
+                "check its computation, or make it a constant of the task",
             )
 
 
@@ -82,10 +101,18 @@ def _lengths(subject: Subject, play: Play) -> Iterator[TaskFinding]:
     for cause in subject.task.causes:
         column = table.columns(cause).start
         at_start = float((starts[:, column] > 0.5).float().mean())
-        if at_start > 0:
+        if at_start == 1.0:
             yield subject.broken(
                 STAGE,
-                "termination_at_reset",
+                "termination-always",
+                "terminations",
+                f"the cause '{cause}' holds in every state at which an episode starts",
+                "end episodes only when something has gone wrong",
+            )
+        elif at_start > 0:
+            yield subject.broken(
+                STAGE,
+                "termination-at-reset",
                 "terminations",
                 f"the cause '{cause}' already holds in {at_start:.0%} of the reset states",
                 "loosen the termination or start episodes away from it",
@@ -93,7 +120,7 @@ def _lengths(subject: Subject, play: Play) -> Iterator[TaskFinding]:
         elif everything_ends and bool((play.next_state[play.terminated][:, column] > 0.5).any()):
             yield subject.broken(
                 STAGE,
-                "termination_always",
+                "termination-always",
                 "terminations",
                 f"the cause '{cause}' ends episodes after {int(lengths.median())} control steps: "
                 "nothing can be learned in them",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from rewardgen_envs.checks.episodes import varies
 from rewardgen_envs.checks.finding import TaskFinding
+from rewardgen_envs.checks.functions import synthetic
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.metrics import Accumulation, Metric
 
@@ -19,43 +21,67 @@ def fitness(subject: Subject) -> Iterator[TaskFinding]:
     """Every metric is finite in all states, differs between them, and can tell success."""
     task = subject.task
     values = task.fitness(task.table.view(subject.rows))
+    found: list[TaskFinding] = []
     for metric in task.metrics:
-        value = values[metric.name].float()
-        if not bool(value.isfinite().all()):
-            yield subject.broken(
-                STAGE,
-                "fitness_finite",
-                "fitness",
-                f"metric '{metric.name}' is not finite in {int((~value.isfinite()).sum())} of "
-                f"{len(value)} states",
-                "guard divisions, roots and logarithms",
-            )
-        elif not bool(varies(value.unsqueeze(1))[0]):
-            yield subject.broken(
-                STAGE,
-                "fitness_constant",
-                "fitness",
-                f"metric '{metric.name}' is {float(value[0]):g} in every state",
-                "return what distinguishes good states; for survival, 1 - features.terminated",
-            )
-        elif _only_time(subject, metric):
-            yield subject.broken(
-                STAGE,
-                "fitness_constant",
-                "fitness",
-                f"metric '{metric.name}' depends on the time in the episode alone",
-                "return what distinguishes good states",
-            )
-        else:
-            yield from _success(subject, metric, value)
-    yield from _is_a_feature(subject)
+        found.extend(_metric(subject, metric, values[metric.name].float()))
+    if not found:
+        found.extend(_is_a_feature(subject))
+    yield from found
+
+
+def _metric(subject: Subject, metric: Metric, value: Tensor) -> Iterator[TaskFinding]:
+    if not bool(value.isfinite().all()):
+        yield subject.broken(
+            STAGE,
+            "fitness-finite",
+            "fitness",
+            f"metric '{metric.name}' is not finite in {int((~value.isfinite()).sum())} of "
+            f"{len(value)} states",
+            "guard divisions, roots and logarithms",
+        )
+    elif not bool(varies(value.unsqueeze(1))[0]):
+        yield _constant(subject, metric, value)
+    elif _only_time(subject, metric):
+        yield subject.broken(
+            STAGE,
+            "fitness-constant",
+            "fitness",
+            f"metric '{metric.name}' depends on the time in the episode alone",
+            "return what distinguishes good states",
+        )
+    else:
+        yield from _success(subject, metric, value)
+
+
+def _constant(subject: Subject, metric: Metric, value: Tensor) -> TaskFinding:
+    """A metric that no features can change is wrong; one that nobody changed may be hard."""
+    task = subject.task
+    possible = task.fitness(task.table.view(synthetic(task).state))[metric.name].float()
+    if not bool(varies(possible.unsqueeze(1))[0]):
+        return subject.broken(
+            STAGE,
+            "fitness-constant",
+            "fitness",
+            f"metric '{metric.name}' is {float(value[0]):g} in every state",
+            "return what distinguishes good states; for survival, 1 - features.terminated",
+        )
+    finding = subject.broken(
+        STAGE,
+        "fitness-never-varied",
+        "fitness",
+        f"metric '{metric.name}' was {float(value[0]):g} in all {len(value)} states met under "
+        "random actions and displacements",
+        "if the task is not that hard, check the features that the metric reads",
+    )
+    return replace(finding, severity="warning")
 
 
 def _only_time(subject: Subject, metric: Metric) -> bool:
     """Whether all worlds have the same value at each time."""
     task, play = subject.task, subject.random
     value = task.fitness(task.table.view(play.next_state))[metric.name].float()
-    groups = [value[(play.t == t) & play.valid] for t in play.t.unique()]
+    times = range(1, int(play.t.max()) + 1)
+    groups = [value[(play.t == t) & play.valid] for t in times]
     return all(not bool(varies(group.unsqueeze(1))[0]) for group in groups if len(group) > 1) and (
         bool(varies(value[play.valid].unsqueeze(1))[0])
     )
@@ -89,7 +115,7 @@ def _idle_succeeds(subject: Subject, metric: Metric) -> bool:
 def _threshold(subject: Subject, metric: Metric, problem: str) -> TaskFinding:
     return subject.broken(
         STAGE,
-        "success_threshold",
+        "success-threshold",
         "fitness",
         f"metric '{metric.name}': the success threshold {metric.success:g} {problem}",
         "correct success, higher_is_better or after_termination",
@@ -103,14 +129,15 @@ def _is_a_feature(subject: Subject) -> Iterator[TaskFinding]:
         return
     metric = task.metrics[0]
     value = task.fitness(task.table.view(subject.rows))[metric.name].float()
+    standard = ("terminated", "episode_time_s", *task.causes)
     for feature in task.table.public():
-        if feature.shape != ():
+        if feature.shape != () or feature.name in standard:
             continue
         column = subject.rows[:, task.table.columns(feature.name).start]
         if bool(varies(column.unsqueeze(1))[0]) and torch.equal(column, value):
             yield subject.broken(
                 STAGE,
-                "fitness_in_features",
+                "fitness-in-features",
                 "fitness",
                 f"metric '{metric.name}' averages the public feature '{feature.name}'",
                 "set fitness_in_features = True; it is recorded with every score",

@@ -23,7 +23,7 @@ def observation(subject: Subject) -> Iterator[TaskFinding]:
     if len(wrong):
         yield subject.broken(
             STAGE,
-            "observation_finite",
+            "observation-finite",
             "observation",
             f"observation {_columns(wrong)} not finite though all features are",
             "guard divisions, roots and logarithms",
@@ -36,7 +36,7 @@ def observation(subject: Subject) -> Iterator[TaskFinding]:
     if len(constant):
         yield subject.broken(
             STAGE,
-            "observation_constant",
+            "observation-constant",
             "observation",
             f"observation {_columns(constant)} constant "
             f"(value {float(values[0, constant[0]]):.6g})",

@@ -48,7 +48,7 @@ PROPERTIES: dict[str, Property] = {
     "action": Property(action, ("episodes",)),
     "observation": Property(observation, ("episodes",)),
     "fitness": Property(fitness, ("episodes",)),
-    "falling": Property(falling, ("fitness",)),
+    "falling": Property(falling, ("episodes",)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import mujoco
@@ -19,6 +20,7 @@ WORLDS = 64
 STEPS = 200
 HOLD_STEPS = 10  # how long an extreme action is held
 KICK_EVERY = 8
+KICK_SELDOM = 64  # for the other half of the worlds: long enough to come to rest
 _KICK_RANGE = 1.5  # m or rad, at full strength
 _KICK_VELOCITY = 5.0  # m/s or rad/s, at full strength
 
@@ -50,8 +52,12 @@ class Play:
     t: Int64[Tensor, "T B"]
 
     def visited(self) -> Float32[Tensor, "R F"]:
-        """Return the features of all valid states, resets included."""
-        return torch.cat([self.state[self.t == 1], self.next_state[self.valid]])
+        """Return the features of all valid states, resets included.
+
+        Those right after a displacement are left out: what is computed from the displacement
+        of a step, a velocity for example, has no meaning there.
+        """
+        return torch.cat([self.state[self.t == 1], self.next_state[self.valid & self.physical]])
 
 
 def random_actions(task: Task, steps: int, worlds: int, generator: torch.Generator) -> Tensor:
@@ -83,14 +89,22 @@ def kicked_play(task: Task) -> Play:
 
 
 def kick(engine: Engine, rows: Int64[Tensor, " R"], generator: torch.Generator) -> None:
-    """Displace some worlds: joints anywhere in their range, bodies turned, moved and thrown."""
+    """Displace some worlds: joints anywhere in their range, bodies turned, moved and thrown.
+
+    Joints that turn freely also get a whole turn more or less: the same posture, as after a
+    somersault. One world in three gets nothing else.
+    """
     model = engine.model
     qpos, qvel = engine.field("qpos")[rows].clone(), engine.field("qvel")[rows].clone()
     strength = torch.rand(len(rows), 1, generator=generator, dtype=qpos.dtype) ** 2
+    strength *= torch.arange(len(rows)).unsqueeze(1) % 3 > 0
     noise = torch.randn(qpos.shape, generator=generator, dtype=qpos.dtype)
     moved = qpos + strength * _KICK_RANGE * noise
     for joint in range(model.njnt):
         _keep_valid(model, joint, moved)
+        if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_HINGE and not model.jnt_limited[joint]:
+            turns = torch.randint(-1, 2, (len(rows),), generator=generator)
+            moved[:, int(model.jnt_qposadr[joint])] += 2.0 * math.pi * turns
     thrown = torch.randn(qvel.shape, generator=generator, dtype=qvel.dtype)
     engine.write("qpos", moved, rows)
     engine.write("qvel", qvel + strength * _KICK_VELOCITY * thrown, rows)
@@ -103,10 +117,18 @@ def _keep_valid(model: mujoco.MjModel, joint: int, qpos: Tensor) -> None:
     if kind in (mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL):
         first = start + 3 if kind == mujoco.mjtJoint.mjJNT_FREE else start
         part = qpos[:, first : first + 4]
-        part /= part.norm(dim=1, keepdim=True)
+        part /= part.square().sum(1, keepdim=True).sqrt()
     elif model.jnt_limited[joint]:
         low, high = model.jnt_range[joint]
         qpos[:, start].clamp_(float(low), float(high))
+
+
+def _kicked(step: int, generator: torch.Generator) -> Bool[Tensor, " B"]:
+    """Choose the worlds that are displaced before this step: half of them often."""
+    often = torch.arange(WORLDS) < WORLDS // 2
+    if step % KICK_SELDOM == 0:
+        return torch.ones(WORLDS, dtype=torch.bool)
+    return often & (step % KICK_EVERY == 0) & (torch.rand(WORLDS, generator=generator) < 0.5)
 
 
 def _play(task: Task, *, kicks: bool) -> Play:
@@ -117,8 +139,8 @@ def _play(task: Task, *, kicks: bool) -> Play:
     history: list[tuple[Tensor, ...]] = []
     for step, action in enumerate(actions):
         physical = torch.ones(WORLDS, dtype=torch.bool)
-        if kicks and step % KICK_EVERY == 0:
-            physical = torch.rand(WORLDS, generator=generator) < 0.5
+        if kicks:
+            physical = ~_kicked(step, generator)
             kick(engine, (~physical).nonzero()[:, 0], generator)
         state = simulation.state
         result = simulation.step(action)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rewardgen_envs.checks.compare import same_bits, same_values
-from rewardgen_envs.checks.diagnose import unequal_calls
+from rewardgen_envs.checks.diagnose import NO_MEMORY, unequal_calls
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.plays import kick
 from rewardgen_envs.checks.resets import keyed, start
@@ -77,8 +77,9 @@ def quantities(subject: Subject) -> Iterator[TaskFinding]:
 def _judge(subject: Subject, bench: Bench) -> Iterator[TaskFinding]:
     task, before = subject.task, bench.fields()
     measured = bench.measure(task)
-    yield from _side_effects(subject, bench, before)
-    found = list(_values(subject, "measure", measured))
+    found = list(_side_effects(subject, bench, before)) or list(
+        _values(subject, "measure", measured)
+    )
     yield from found
     if found:
         return
@@ -128,7 +129,7 @@ def _side_effects(
     if culprit is not None:
         yield subject.broken(
             STAGE,
-            "measure_writes",
+            "measure-writes",
             "measure",
             f"measure() changes the simulation's '{culprit}' in place",
             "compute new tensors: no operation whose name ends in _, no assignment to an index",
@@ -137,7 +138,7 @@ def _side_effects(
     if silent and not has_acceleration_sensor(bench.engine.model):
         yield subject.broken(
             STAGE,
-            "acceleration_field",
+            "acceleration-field",
             "measure",
             f"measure() reads '{sorted(silent)[0]}', which stays zero in a scene without an "
             "acceleration sensor",
@@ -153,7 +154,7 @@ def _values(subject: Subject, method: str, values: Mapping[str, Tensor]) -> Iter
         if value.dim() == 0 or value.shape[0] != ROWS:
             yield subject.broken(
                 STAGE,
-                "feature_shape",
+                "feature-shape",
                 method,
                 f"{method}() gives {culprit} of shape {tuple(value.shape)} for {ROWS} worlds",
                 f"return (R, *shape) with one row per world, here R = {ROWS}",
@@ -161,7 +162,7 @@ def _values(subject: Subject, method: str, values: Mapping[str, Tensor]) -> Iter
         elif name in task.table and tuple(value.shape[1:]) != task.table[name].shape:
             yield subject.broken(
                 STAGE,
-                "feature_shape",
+                "feature-shape",
                 method,
                 f"{culprit} has shape {tuple(value.shape[1:])} per world, declared is "
                 f"{task.table[name].shape}",
@@ -170,7 +171,7 @@ def _values(subject: Subject, method: str, values: Mapping[str, Tensor]) -> Iter
         elif value.is_complex():
             yield subject.broken(
                 STAGE,
-                "feature_dtype",
+                "feature-dtype",
                 method,
                 f"{culprit} has dtype {value.dtype}",
                 "return a real or boolean tensor",
@@ -178,7 +179,7 @@ def _values(subject: Subject, method: str, values: Mapping[str, Tensor]) -> Iter
         elif value.is_floating_point() and not bool(value.isfinite().all()):
             yield subject.broken(
                 STAGE,
-                "feature_finite",
+                "feature-finite",
                 method,
                 f"{culprit} is not finite ({_where(value)})",
                 "guard divisions, roots, logarithms and arccos at the ends of their range",
@@ -204,7 +205,7 @@ def _declared(subject: Subject, values: Mapping[str, Tensor]) -> list[TaskFindin
     return [
         subject.broken(
             STAGE,
-            "feature_missing",
+            "feature-missing",
             "measure",
             message + nearest(name, values),
             "return it from measure() or derive(), or remove the declaration",
@@ -220,11 +221,14 @@ def _row_by_row(
     derived: dict[str, Tensor],
 ) -> Iterator[TaskFinding]:
     task = subject.task
-    cases = {
-        "measure": (measured, lambda t: bench.measure(t)),
-        "derive": (derived, lambda t: _derive(t, bench, measured, None)),
-    }
-    for method, (values, call) in cases.items():
+
+    def derive(again: Task) -> dict[str, Tensor]:
+        return _derive(again, bench, measured, None)
+
+    for method, values, call in (
+        ("measure", measured, bench.measure),
+        ("derive", derived, derive),
+    ):
         culprit = same_bits(values, call(task))
         if culprit is not None:
             yield unequal_calls(subject, STAGE, method, f"'{culprit}'", call)
@@ -242,15 +246,32 @@ def _row_by_row(
         for method, (expected, part) in parts.items():
             culprit = same_values(expected, part)
             if culprit is not None:
-                yield reads_neighbour(subject, STAGE, method, f"'{culprit}'")
+                yield _rows_differ(subject, bench, rows, method, culprit)
                 return
+
+
+def _rows_differ(
+    subject: Subject, bench: Bench, rows: Tensor, method: str, culprit: str
+) -> TaskFinding:
+    """Tell a memory in the task from a look at other rows: a new task remembers nothing."""
+    whole = {k: v[rows] for k, v in bench.measure(subject.fresh()).items()}
+    if method == "measure" and same_values(whole, bench.measure(subject.fresh(), rows)) is None:
+        return subject.broken(
+            STAGE,
+            "hidden-state",
+            method,
+            f"measure() gives '{culprit}' that depends on what the task did before: a state "
+            "survives the reset",
+            NO_MEMORY,
+        )
+    return reads_neighbour(subject, STAGE, method, f"'{culprit}'")
 
 
 def reads_neighbour(subject: Subject, stage: str, method: str, culprit: str) -> TaskFinding:
     """Return the finding that a row's value depends on other rows."""
     return subject.broken(
         stage,
-        "row_independence",
+        "row-independence",
         method,
         f"{method}() gives {culprit} that depends on other worlds' rows",
         _OWN_ROW,

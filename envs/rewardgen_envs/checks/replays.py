@@ -53,7 +53,7 @@ def replays(subject: Subject) -> Iterator[TaskFinding]:
     if difference is not None:
         yield subject.broken(
             STAGE,
-            "hidden_state",
+            "hidden-state",
             _method(subject.task, difference),
             f"'{difference}' of an episode depends on the episodes before it: a state survives "
             "the reset",
@@ -68,7 +68,7 @@ class _Script:
         generator = torch.Generator().manual_seed(6)
         worlds = len(SEEDS) * WORLDS * EPISODES
         actions = random_actions(task, STEPS + 1, worlds, generator).transpose(0, 1)
-        self._actions = actions.unflatten(0, (len(SEEDS), WORLDS, EPISODES))
+        self._actions = actions.reshape(len(SEEDS), WORLDS, EPISODES, *actions.shape[1:])
 
     def record(self, simulation: Simulation, seeds: Sequence[int], steps: int | None) -> Record:
         """Play and note every state; close the simulation.
@@ -98,7 +98,8 @@ class _Script:
 def _note(
     record: Record, state: Tensor, member: Tensor, world: Tensor, episode: Tensor, t: Tensor
 ) -> None:
-    for row, key in enumerate(zip(member.tolist(), world.tolist(), episode.tolist(), strict=True)):
+    for row in range(len(state)):
+        key = int(member[row]), int(world[row]), int(episode[row])
         states = record.setdefault(key, [])
         if len(states) == int(t[row]):
             states.append(state[row].clone())
@@ -148,7 +149,7 @@ def _unequal_runs(subject: Subject, script: _Script, difference: str) -> TaskFin
         )
     return subject.broken(
         STAGE,
-        "hidden_state",
+        "hidden-state",
         method,
         f"two equal runs give different values of '{difference}': the class or its module keeps "
         "a state between them",

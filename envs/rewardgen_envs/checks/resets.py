@@ -63,7 +63,7 @@ def _shapes(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]
             problem = f"has shape {given}, expected {shape}" if given else "is missing"
             yield subject.broken(
                 STAGE,
-                "reset_shape",
+                "reset-shape",
                 "reset",
                 f"reset() of {ROWS} worlds: '{name}' {problem}",
                 "return Initial(qpos (R, nq), qvel (R, nv), variables by name)",
@@ -71,7 +71,7 @@ def _shapes(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]
         elif not bool(whole[name].isfinite().all()):
             yield subject.broken(
                 STAGE,
-                "reset_finite",
+                "reset-finite",
                 "reset",
                 f"reset() gives '{name}' that is not finite",
                 "check for a division by zero or a logarithm of zero",
@@ -81,13 +81,13 @@ def _shapes(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]
 def _draw(subject: Subject, whole: dict[str, Tensor]) -> TaskFinding | None:
     """Worlds, episodes and seeds must start differently."""
     task, everyone = subject.task, torch.ones(ROWS, dtype=torch.bool)
-    changed = {"seed": {"seed": 6}, "episode": {"episode": 1}}
-    for word, key in changed.items():
+    others = {"seed": keyed(seed=6), "episode": keyed(episode=1)}
+    for word, other in others.items():
         # equal global random numbers on both sides: only the draw may make the difference
         with seeded():
             first = start(task, keyed(), everyone)
         with seeded():
-            second = start(task, keyed(**key), everyone)
+            second = start(task, other, everyone)
         if same_bits(first, second) is None:
             return _ignores(subject, f"another {word} gives the same start")
     if all(bool((value == value[:1]).all()) for value in whole.values()):
@@ -98,7 +98,7 @@ def _draw(subject: Subject, whole: dict[str, Tensor]) -> TaskFinding | None:
 def _ignores(subject: Subject, what: str) -> TaskFinding:
     return subject.broken(
         STAGE,
-        "reset_ignores_draw",
+        "reset-ignores-draw",
         "reset",
         f"reset() ignores the draw: {what}",
         _OUTSIDE_DRAW,
@@ -128,7 +128,7 @@ def _rows(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]:
         if culprit is not None:
             yield subject.broken(
                 STAGE,
-                "reset_mask",
+                "reset-mask",
                 "reset",
                 f"reset() starts worlds otherwise when {when} ('{culprit}' differs): it does not "
                 "treat every masked row by the row's own draw",
@@ -142,7 +142,7 @@ def _variables(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFindi
         if bool((whole[variable.name] == whole[variable.name][:1]).all()):
             yield subject.broken(
                 STAGE,
-                "variable_constant",
+                "variable-constant",
                 "reset",
                 f"the variable '{variable.name}' is the same in every episode",
                 "draw it in reset(), or make it a constant of the task",

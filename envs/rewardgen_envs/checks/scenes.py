@@ -19,34 +19,34 @@ def scene(subject: Subject) -> Iterator[TaskFinding]:
         model = task.model
     except SceneError as error:
         yield subject.broken(
-            STAGE, "scene_compiles", "scene", str(error), "correct the MJCF or scene()"
+            STAGE, "scene-compiles", "scene", str(error), "correct the MJCF or scene()"
         )
         return
     try:
         names = task.table.names
     except TaskError as error:
         yield subject.broken(
-            STAGE, "feature_names", "__init__", str(error), "give each feature a name of its own"
+            STAGE, "feature-names", "__init__", str(error), "give each feature a name of its own"
         )
         return
     for quantity in ("reward", "state", "action", "next_state"):
         if quantity in names:
             yield subject.broken(
                 STAGE,
-                "feature_names",
+                "feature-names",
                 "__init__",
                 f"feature '{quantity}' has a name that reward code uses itself",
                 "choose another name",
             )
     if model.nv == 0:
         yield subject.broken(
-            STAGE, "scene_moves", "scene", "the scene has no joint", "add what shall move"
+            STAGE, "scene-moves", "scene", "the scene has no joint", "add what shall move"
         )
     action = task.action
     if (action.size if isinstance(action, BoxAction) else action.count - 1) < 1:
         yield subject.broken(
             STAGE,
-            "action_empty",
+            "action-empty",
             "action",
             "there is nothing to act with: the scene has no actuator",
             "add actuators in scene() or declare the action space",
@@ -54,7 +54,7 @@ def scene(subject: Subject) -> Iterator[TaskFinding]:
     if task.decimation < 1 or task.episode_s < task.control_dt_s:
         yield subject.broken(
             STAGE,
-            "episode_length",
+            "episode-length",
             "__init__",
             f"an episode of {task.episode_s} s is no control step of {task.control_dt_s} s",
             "set decimation to at least 1 and episode_s to some seconds",

@@ -18,11 +18,11 @@ def texts(subject: Subject) -> Iterator[TaskFinding]:
     """Features, causes, metrics and the task have a name, a unit and a sentence each."""
     task = subject.task
     if not _is_name(task.name):
-        yield _missing(subject, "name_missing", "the task has no name", "set name = 'family/task'")
+        yield _missing(subject, "name-missing", "the task has no name", "set name = 'family/task'")
     if not _is_sentence(task.description):
         yield _missing(
             subject,
-            "sentence_missing",
+            "sentence-missing",
             "the task has no description",
             "set description to a sentence that tells a designer what to achieve",
         )
@@ -35,7 +35,7 @@ def texts(subject: Subject) -> Iterator[TaskFinding]:
     if not task.human_reward.is_file():
         yield _missing(
             subject,
-            "human_reward_missing",
+            "human-reward-missing",
             f"the file of the human reward, {task.human_reward}, does not exist",
             "write compute_reward(state, action, next_state) there, or correct human_reward",
         )
@@ -50,7 +50,7 @@ def _feature(subject: Subject, feature: Feature) -> Iterator[TaskFinding]:
     if not _is_text(feature.unit):
         yield _missing(
             subject,
-            "unit_missing",
+            "unit-missing",
             f"feature '{feature.name}' has no unit",
             "give an SI unit such as 'm/s', '1' for a pure number, 'bool' for 0/1",
         )
@@ -59,7 +59,7 @@ def _feature(subject: Subject, feature: Feature) -> Iterator[TaskFinding]:
     if not all(size > 0 for size in feature.shape):
         yield _missing(
             subject,
-            "feature_shape",
+            "feature-shape",
             f"feature '{feature.name}' declares the shape {feature.shape}",
             "declare the shape of one world: () for a scalar, (3,) for a vector",
         )
@@ -70,7 +70,7 @@ def _metrics(subject: Subject) -> Iterator[TaskFinding]:
     if not metrics:
         yield _missing(
             subject,
-            "metric_missing",
+            "metric-missing",
             "there is no fitness metric",
             "declare metrics = (Metric(…),); the first ranks",
         )
@@ -78,7 +78,7 @@ def _metrics(subject: Subject) -> Iterator[TaskFinding]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield _missing(
             subject,
-            "metric_twice",
+            "metric-twice",
             f"metric '{name}' is declared twice",
             "give every metric a name of its own",
         )
@@ -90,14 +90,14 @@ def _metric(subject: Subject, metric: Metric) -> Iterator[TaskFinding]:
     if not metric.name.isidentifier():
         yield _missing(
             subject,
-            "name_missing",
+            "name-missing",
             f"metric name {metric.name!r} is not an identifier",
             "use letters, digits and underscores",
         )
     if not _is_text(metric.unit):
         yield _missing(
             subject,
-            "unit_missing",
+            "unit-missing",
             f"metric '{metric.name}' has no unit",
             "give the unit of the accumulated number, '1' for a share or a count",
         )
@@ -108,7 +108,7 @@ def _metric(subject: Subject, metric: Metric) -> Iterator[TaskFinding]:
         if value is not None and not math.isfinite(value):
             yield _missing(
                 subject,
-                "metric_number",
+                "metric-number",
                 f"metric '{metric.name}' declares {name} = {value}",
                 "give a finite number",
             )
@@ -117,7 +117,7 @@ def _metric(subject: Subject, metric: Metric) -> Iterator[TaskFinding]:
 def _sentence(subject: Subject, culprit: str, name: str) -> TaskFinding:
     return _missing(
         subject,
-        "sentence_missing",
+        "sentence-missing",
         f"{culprit} is not described by a sentence",
         f"say in one sentence what '{name}' is; people and designers read nothing else",
     )
