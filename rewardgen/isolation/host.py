@@ -17,7 +17,7 @@ from typing import Self
 from torch import Tensor
 
 from rewardgen.isolation.buffers import Layout
-from rewardgen.isolation.processes import Launcher, ProcessOptions, Spawner, Worker, Zygote
+from rewardgen.isolation.processes import Launcher, ProcessOptions, Spawner, Zygote
 from rewardgen.isolation.protection import Mode, can_fork, require
 from rewardgen.isolation.session import Deadlines, HostFailure, Session
 from rewardgen.rewards.code import Output
@@ -63,20 +63,33 @@ class HostPool:
         best = Zygote if can_fork() else Spawner
         self._launcher: Launcher = launcher or best(process)
         self._hosts: list[RewardHost] = []
+        self._applied: tuple[str, ...] = ()
+        self._started = 0
 
     def open(self, code: RewardCode, table: FeatureTable, name: str = "candidate") -> RewardHost:
         """Return a host for a reward; its process starts with the first call."""
-        host = RewardHost(code, table, name, self._launcher.start, self.options.deadlines)
+        self._hosts = [host for host in self._hosts if not host.closed]
+        host = RewardHost(code, table, name, self._session)
         self._hosts.append(host)
         return host
 
     @property
     def applied(self) -> tuple[str, ...]:
         """What protects against the code, as reported by every host that has started."""
-        reports = [host.applied for host in self._hosts if host.applied]
-        return (
-            tuple(name for name in reports[0] if all(name in r for r in reports)) if reports else ()
-        )
+        return self._applied
+
+    @property
+    def started(self) -> int:
+        """How many processes have been started for rewards."""
+        return self._started
+
+    def _session(self, code: RewardCode, table: FeatureTable) -> Session:
+        session = Session(self._launcher.start(), self.options.deadlines)
+        known = self._applied if self._started else session.applied
+        self._applied = tuple(name for name in known if name in session.applied)
+        self._started += 1
+        session.load(code, table)
+        return session
 
     def close(self) -> None:
         """End all hosts."""
@@ -102,13 +115,11 @@ class RewardHost:
         code: RewardCode,
         table: FeatureTable,
         name: str,
-        start: Callable[[], Worker],
-        deadlines: Deadlines,
+        start: Callable[[RewardCode, FeatureTable], Session],
     ) -> None:
         self._code = code
         self._table = table.public()
         self._start = start
-        self._deadlines = deadlines
         self._spec = SourceSpec(name=name, sha256=code.sha256, placement="process")
         self._session: Session | None = None
         self._failure: RewardFailure | None = None
@@ -121,9 +132,9 @@ class RewardHost:
         return self._spec
 
     @property
-    def applied(self) -> tuple[str, ...]:
-        """What protects against this host's code; empty before it has started."""
-        return self._session.applied if self._session else ()
+    def closed(self) -> bool:
+        """Whether its process was started and has ended."""
+        return self._session is not None and self._session.over is not None
 
     def prefetch(self, rollout: Rollout) -> None:
         """Send the rollout that ``score`` will be called with next, and return at once.
@@ -195,7 +206,7 @@ class RewardHost:
             raise self._failure
         if self._session is None:
             try:
-                self._session = Session(self._start(), self._code, self._table, self._deadlines)
+                self._session = self._start(self._code, self._table)
             except HostFailure as error:
                 self._failure = error
                 raise

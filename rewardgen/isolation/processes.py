@@ -117,8 +117,9 @@ class Executed:
 
     def end(self) -> int | None:
         """Kill its process group and return how it ended, negative for a signal."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # else the id may be somebody else's by now
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self.channel.close()
         self._stderr.close()
         try:

@@ -59,22 +59,17 @@ class Deadlines:
 
 
 class Session:
-    """A running worker that has loaded a reward.
+    """A running worker for one reward.
 
     Args:
         worker: the process, just started; the session owns it.
-        code: the reward.
-        table: the public features.
         deadlines: how long it may take.
 
     Raises:
         HostUnavailable: the worker did not come up.
-        HostFailure: the code could not be loaded.
     """
 
-    def __init__(
-        self, worker: Worker, code: RewardCode, table: FeatureTable, deadlines: Deadlines
-    ) -> None:
+    def __init__(self, worker: Worker, deadlines: Deadlines) -> None:
         self._worker = worker
         self._deadlines = deadlines
         self._requests = 0
@@ -84,10 +79,17 @@ class Session:
         self._slots_used = SLOTS
         self.over: Finding | None = None
         self.applied = self._greeting()
+
+    def load(self, code: RewardCode, table: FeatureTable) -> None:
+        """Make the worker load a reward over public features; on failure it is ended.
+
+        Raises:
+            HostFailure: the code could not be loaded.
+        """
         features = [(feature.name, list(feature.shape)) for feature in table]
         try:
             self._send({"op": "load", "source": code.source, "features": features})
-            self._receive(deadlines.first_s)
+            self._receive(self._deadlines.first_s)
         except HostFailure:
             self.close()
             raise

@@ -1,0 +1,146 @@
+"""The check of one reward: stages that take a parsed reward and yield findings.
+
+Cheap stages come first and the first error ends the check: nothing is run that is already known
+to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal
+
+from rewardgen.check.gate import gate
+from rewardgen.check.probe import probe
+from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.protection import Mode
+from rewardgen.rewards.findings import Finding
+from rewardgen.rewards.format import ParseError, RewardCode, parse_reward
+from rewardgen.rewards.transitions import Transitions
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.features import FeatureTable
+from rewardgen_envs.names import nearest
+from rewardgen_envs.task import BoxAction, DiscreteAction
+
+Verdict = Literal["accepted", "refused", "failed"]
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What protected this machine while the reward ran; nothing is applied if nothing ran."""
+
+    mode: Mode
+    applied: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of a check.
+
+    Attributes:
+        verdict: ``refused``: it breaks a rule of the format or the policy; ``failed``: it ran and
+            crashed, hung or gave numbers that are not finite; else ``accepted``.
+        findings: what there is to say, errors and warnings.
+        isolation: what protected this machine.
+        code: the parsed reward, None if the text holds none.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    isolation: Isolation
+    code: RewardCode | None
+
+
+@dataclass(frozen=True)
+class CheckContext:
+    """What stages may use beside the reward.
+
+    Attributes:
+        table: features of the task; None if there is no task.
+        action: its action space.
+        hosts: where the reward may run.
+        transitions: rows of earlier rollouts, if there are any.
+    """
+
+    table: FeatureTable | None
+    action: BoxAction | DiscreteAction | None
+    hosts: HostPool
+    transitions: Transitions | None
+
+
+Stage = Callable[[RewardCode, CheckContext], list[Finding]]
+
+
+def _gate_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    return gate(code, context.table)
+
+
+def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    if context.table is None or context.action is None:
+        raise UsageError("the probe needs a task: its features and actions")
+    host = context.hosts.open(code, context.table)
+    try:
+        return probe(host, context.table, context.action, context.transitions)
+    finally:
+        host.close()
+
+
+STAGES: dict[str, Stage] = {"gate": _gate_stage, "probe": _probe_stage}
+
+
+def check_reward(
+    reward: str | RewardCode,
+    table: FeatureTable | None = None,
+    action: BoxAction | DiscreteAction | None = None,
+    *,
+    stages: Sequence[str] = ("gate", "probe"),
+    hosts: HostPool | None = None,
+    options: HostOptions | None = None,
+    transitions: Transitions | None = None,
+) -> CheckResult:
+    """Check one reward.
+
+    Args:
+        reward: text of a file or reply, or a parsed reward.
+        table: features of the task; may be left out if only the gate is asked for.
+        action: its action space; needed by the probe.
+        stages: names of stages, in order.
+        hosts: a running pool; by default one is started for this check.
+        options: of the pool that is started if none is given.
+        transitions: rows of earlier rollouts of the task.
+
+    Raises:
+        UsageError: unknown stage, or a stage lacks what it needs.
+        HostUnavailable: no reward host can be started on this machine.
+    """
+    chosen = [_stage(name) for name in stages]
+    with ExitStack() as stack:
+        pool = hosts or stack.enter_context(HostPool(options))
+        mode = pool.options.mode
+        try:
+            code = reward if isinstance(reward, RewardCode) else parse_reward(reward)
+        except ParseError as error:
+            return CheckResult("refused", (error.finding,), Isolation(mode), None)
+        context = CheckContext(table, action, pool, transitions)
+        findings: list[Finding] = []
+        started = pool.started
+        for stage in chosen:
+            findings += stage(code, context)
+            if any(finding.severity == "error" for finding in findings):
+                break
+        applied = pool.applied if pool.started > started else ()
+        return CheckResult(_verdict(findings), tuple(findings), Isolation(mode, applied), code)
+
+
+def _stage(name: str) -> Stage:
+    if name not in STAGES:
+        raise UsageError(f"unknown stage '{name}'{nearest(name, STAGES)}")
+    return STAGES[name]
+
+
+def _verdict(findings: Sequence[Finding]) -> Verdict:
+    kinds = {finding.kind for finding in findings if finding.severity == "error"}
+    if not kinds:
+        return "accepted"
+    return "failed" if kinds == {"runtime"} else "refused"
