@@ -8,26 +8,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import RunConfig, TrainConfig
-from rewardgen.report.write import write_report
+from rewardgen.isolation.host import HostOptions
+from rewardgen.isolation.protection import Mode
+from rewardgen.report.render import write_report
 from rewardgen.rewards.format import RewardCode, read_reward
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.display import Display, make_display
 from rewardgen.run.film import video_job
 from rewardgen.run.program import search_program, train_program
+from rewardgen.run.screening import recorded
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
-from rewardgen.store.records import ListRecord, ShowRecord, TrialRecord
+from rewardgen.store.records import CheckRecord, ListRecord, ShowRecord
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
-from rewardgen.store.show import list_record, show_record, trial_record
+from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe
 
-__all__ = ["dry_run", "list_runs", "load", "render", "resume", "run", "train"]
+__all__ = ["check", "dry_run", "list_runs", "load", "render", "resume", "run", "train"]
 
 
 def run(
@@ -58,7 +62,7 @@ def run(
 
 def train(
     config: TrainConfig, *, command: Sequence[str] = ("api.train",), display: Display | None = None
-) -> TrialRecord:
+) -> ShowRecord:
     """Train policies on given rewards, several seeds each, in one population.
 
     Raises:
@@ -77,7 +81,7 @@ def train(
         for name, code in codes.items():
             directory.artifacts.put_text(code.source, name=name, media_type="text/x-python")
         _work(directory, config, task, recipe, display or make_display(), codes)
-    return trial_record(read_run(path))
+    return load(path)
 
 
 def resume(
@@ -147,6 +151,43 @@ def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = 
     return path
 
 
+def check(
+    file: Path,
+    task: str | None = None,
+    *,
+    stage: str | None = None,
+    isolation: Mode = "standard",
+) -> CheckRecord:
+    """Check a reward file without training.
+
+    Args:
+        file: reward file, or a reply with one fenced block.
+        task: installed name or file:Class; may be left out for the gate alone.
+        stage: run this stage alone; by default all.
+        isolation: mode of the reward host.
+
+    Raises:
+        UsageError: the file cannot be read, the task is unknown, or a stage needs a task.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {file}: {error}") from error
+    loaded = None if task is None else load_task(task)
+    result = check_reward(
+        text,
+        None if loaded is None else loaded.table,
+        None if loaded is None else loaded.action,
+        stages=tuple(STAGES) if stage is None else (stage,),
+        options=HostOptions(mode=isolation),
+    )
+    return CheckRecord(
+        verdict=result.verdict,
+        findings=tuple(recorded(finding) for finding in result.findings),
+        isolation=p.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
+    )
+
+
 def dry_run(config: RunConfig) -> Estimate:
     """Validate a configuration, simulate one second, and estimate what the run would take.
 
@@ -187,7 +228,7 @@ def _work(
 
     with display, open_session(directory, config, task, recipe, display) as session:
         carry_out(session, program)
-    write_report(directory.path)
+    write_report(read_run(directory.path))
 
 
 def _started(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import fmean
 from typing import Protocol
 
@@ -56,7 +57,7 @@ class TrialPlan:
         eval_seeds: evaluation episodes, the same for every member.
         env_steps: environment steps per member.
         rungs: stretches of training; an interrupted trial repeats at most one.
-        reference: the arm that all others are compared with, or None.
+        references: the arms that all others are compared with.
         statistics_seed: seeds the bootstrap.
     """
 
@@ -67,7 +68,7 @@ class TrialPlan:
     eval_seeds: tuple[int, ...]
     env_steps: int
     rungs: int
-    reference: str | None
+    references: tuple[str, ...]
     statistics_seed: int
 
 
@@ -77,7 +78,7 @@ class TrialResult:
 
     Attributes:
         arms: statistics by the ranking metric.
-        comparisons: of every arm with the reference.
+        comparisons: of every arm with each reference.
         members: the last rung's outcomes, per arm.
         isolation: what was applied to the reward hosts.
     """
@@ -174,14 +175,11 @@ def _statistics(arm: str, scores: Sequence[float], seed: int) -> ArmStatistics:
 def _comparisons(
     scores: dict[str, list[float]], metric: Metric, plan: TrialPlan
 ) -> tuple[Comparison, ...]:
-    """Compare every arm with the reference."""
-    reference = plan.reference
-    if reference is None or not scores[reference]:
-        return ()
-    over = scores[reference]
+    """Compare every arm with each reference; an arm without a score is left out."""
     comparisons: list[Comparison] = []
-    for arm, values in scores.items():
-        if arm == reference or not values:
+    for arm, reference in product(scores, plan.references):
+        values, over = scores[arm], scores[reference]
+        if arm == reference or not values or not over:
             continue
         # "beats" is in the metric's direction; the difference stays in its unit
         better = (values, over) if metric.higher_is_better else (over, values)

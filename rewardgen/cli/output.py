@@ -5,7 +5,10 @@ from __future__ import annotations
 import json as json_format
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
 
 from rewardgen.store.records import ShowRecord, TrialRecord
 
@@ -29,43 +32,50 @@ def say_json(value: dict[str, Any]) -> None:
     say(json_format.dumps(value, allow_nan=False))
 
 
-def finish(work: Callable[[], ShowRecord], *, json: bool) -> int:
+def show(view: RenderableType) -> None:
+    """Print a table or other view to stdout, as wide as the terminal."""
+    Console().print(view)
+
+
+def finish(work: Callable[[], ShowRecord], runs_dir: Path, *, json: bool) -> int:
     """Work on a run, print how it ended, and return the exit status.
 
     Args:
         work: does it and returns the run.
+        runs_dir: where the run is kept.
         json: print the run as JSON instead of its last lines.
     """
-    from rewardgen.report.console import last_lines
-
-    return _finish(work, last_lines, json=json)
-
-
-def finish_training(work: Callable[[], TrialRecord], *, json: bool) -> int:
-    """Work on a training, print its arms, and return the exit status."""
-    from rewardgen.report.console import trial_lines
-
-    return _finish(work, trial_lines, json=json)
-
-
-_Record = TypeVar("_Record", ShowRecord, TrialRecord)
-
-
-def _finish(
-    work: Callable[[], _Record], lines: Callable[[_Record], list[str]], *, json: bool
-) -> int:
     from rewardgen.run.session import InterruptedRunError, RunFailedError
 
     try:
         record = work()
     except InterruptedRunError as stop:
-        complain(f"{stop}; go on with: rewardgen resume {stop.run}")
+        complain(f"{stop}; go on with: {_resume(stop.path)}")
         return 130
     except RunFailedError as failure:
-        complain(f"{failure}; once that is mended: rewardgen resume {failure.run}")
+        complain(f"{failure}; once that is mended: {_resume(failure.path)}")
         return 1
-    if json:
+    if record.verb != "run":
+        _print_training(record, json=json)
+    elif json:
         say_json(record.model_dump(mode="json"))
     else:
-        say("\n".join(lines(record)))
+        from rewardgen.report.console import final_lines
+
+        say("\n".join(final_lines(record, runs_dir / record.run / "report.html")))
     return 0
+
+
+def _print_training(record: ShowRecord, *, json: bool) -> None:
+    if json:
+        say_json(TrialRecord(run=record.run, arms=record.arms).model_dump(mode="json"))
+        return
+    from rewardgen.report.console import arms_view
+
+    show(arms_view(record.arms, record))
+
+
+def _resume(path: Path) -> str:
+    """Return the command that goes on with a run."""
+    place = "" if path.parent == Path("runs") else f" --runs-dir {path.parent}"
+    return f"rewardgen resume {path.name}{place}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from rewardgen.cli.output import finish
+from rewardgen.store.run_directory import find_run
 
 
 @dataclass(frozen=True)
@@ -27,5 +28,7 @@ class Resume:
 
         command = ("rewardgen", "resume", self.run_name)
         return finish(
-            lambda: api.resume(self.run_name, self.runs_dir, command=command), json=self.json
+            lambda: api.resume(self.run_name, self.runs_dir, command=command),
+            find_run(self.run_name, self.runs_dir).parent,
+            json=self.json,
         )

@@ -61,4 +61,8 @@ class Run:
             else:
                 say(str(estimate))
             return 0
-        return finish(lambda: api.run(config, command=self.command), json=self.options.json)
+        return finish(
+            lambda: api.run(config, command=self.command),
+            config.runs_dir,
+            json=self.options.json,
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import tyro
 
-from rewardgen.cli.output import finish_training
+from rewardgen.cli.output import finish
 from rewardgen.config import TrainConfig
 
 _FLAGS = (tyro.conf.FlagCreatePairsOff, tyro.conf.UseAppendAction)
@@ -38,8 +38,10 @@ class Train:
         """Do it and return the exit status."""
         from rewardgen import api
 
-        return finish_training(
-            lambda: api.train(self.options.config, command=self.command), json=self.options.json
+        return finish(
+            lambda: api.train(self.options.config, command=self.command),
+            self.options.config.runs_dir,
+            json=self.options.json,
         )
 
 
@@ -90,6 +92,8 @@ class TasksBaseline:
                 "env_steps": self.options.env_steps,
             }
         )
-        return finish_training(
-            lambda: api.train(config, command=self.command), json=self.options.json
+        return finish(
+            lambda: api.train(config, command=self.command),
+            config.runs_dir,
+            json=self.options.json,
         )

@@ -89,7 +89,7 @@ def _confirm(session: Session, config: RunConfig, winner: Incumbent | None) -> N
             eval_seeds=derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.confirm_episodes),
             env_steps=config.confirm_steps,
             rungs=1,
-            reference="human",
+            references=("human", "sparse"),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
         ),
     )
@@ -120,7 +120,7 @@ def train_program(session: Session, config: TrainConfig, codes: dict[str, Reward
             eval_seeds=derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.eval_episodes),
             env_steps=config.env_steps,
             rungs=config.rungs,
-            reference=arms[0].name if len(arms) > 1 else None,
+            references=(arms[0].name,),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
         ),
     )

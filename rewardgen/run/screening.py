@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
-from rewardgen.rewards.findings import RewardCodeError
-from rewardgen.rewards.format import parse_reward
+from types import TracebackType
+from typing import Self
+
+from rewardgen.check.pipeline import check_reward
+from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.protection import Mode
+from rewardgen.rewards.findings import Finding
 from rewardgen.store import payloads as p
+from rewardgen_envs.task import Task
 
 
 class Screening:
-    def __init__(self, task, isolation): ...
-    def __enter__(self): return self
-    def __exit__(self, *a): ...
+    """Runs the check pipeline on candidates; a context manager that ends its reward hosts.
+
+    Args:
+        task: whose features and actions the candidates use.
+        isolation: mode of the reward hosts.
+    """
+
+    def __init__(self, task: Task, isolation: Mode) -> None:
+        self._task = task
+        self._pool = HostPool(HostOptions(mode=isolation))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.close()
+
     def check(self, candidate: str, source: str) -> p.CandidateChecked:
-        try:
-            parse_reward(source)
-        except RewardCodeError as e:
-            return p.CandidateChecked(candidate=candidate, verdict="refused")
-        return p.CandidateChecked(candidate=candidate, verdict="accepted")
+        """Check one candidate.
+
+        Raises:
+            HostUnavailable: no reward host can be started; no fault of the candidate.
+        """
+        result = check_reward(source, self._task.table, self._task.action, hosts=self._pool)
+        return p.CandidateChecked(
+            candidate=candidate,
+            verdict=result.verdict,
+            findings=tuple(recorded(finding) for finding in result.findings),
+        )
+
+
+def recorded(finding: Finding) -> p.Finding:
+    """Return a finding as it is stored and printed."""
+    return p.Finding(
+        stage=finding.stage,
+        kind=finding.kind,
+        rule=finding.rule,
+        severity=finding.severity,
+        line=finding.line,
+        message=finding.message,
+        remedy=finding.remedy,
+    )

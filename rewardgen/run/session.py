@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from rewardgen.config import RunConfig, TrainConfig, recipe_path
@@ -26,19 +27,19 @@ from rewardgen_policies.recipe import Recipe, load_recipe
 
 
 class InterruptedRunError(Exception):
-    """The run stopped on purpose and can be resumed; carries why, and the run's name."""
+    """The run stopped on purpose and can be resumed; carries why, and where the run lies."""
 
-    def __init__(self, reason: str, run: str) -> None:
+    def __init__(self, reason: str, path: Path) -> None:
         super().__init__(reason)
-        self.run = run
+        self.path = path
 
 
 class RunFailedError(RuntimeError):
     """The run stopped by an error that no reward is to blame for; it can be resumed."""
 
-    def __init__(self, reason: str, run: str) -> None:
+    def __init__(self, reason: str, path: Path) -> None:
         super().__init__(reason)
-        self.run = run
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -97,21 +98,21 @@ def carry_out(session: Session, program: Callable[[Session], None]) -> None:
         InterruptedRunError: by a signal or a time limit.
         RunFailedError: by an error that no reward is to blame for.
     """
-    append, name = session.directory.append, session.directory.name
+    append, path = session.directory.append, session.directory.path
     try:
         with _signals_as_interrupts():
             program(session)
     except KeyboardInterrupt:
         append(p.RunInterrupted(reason="interrupted by the user"))
-        raise InterruptedRunError("interrupted", name) from None
+        raise InterruptedRunError("interrupted", path) from None
     except PausedError as pause:
         append(p.RunInterrupted(reason=str(pause)))
-        raise InterruptedRunError(str(pause), name) from None
+        raise InterruptedRunError(str(pause), path) from None
     except (ExecutorError, HostUnavailable) as error:
         append(p.RunFailed(reason=str(error)))
-        raise RunFailedError(str(error), name) from error
+        raise RunFailedError(str(error), path) from error
     except StoreError as error:
-        raise RunFailedError(str(error), name) from error
+        raise RunFailedError(str(error), path) from error
     append(p.RunFinished())
     write_scalars(session.directory)
 

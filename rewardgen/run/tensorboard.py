@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Protocol, cast
 
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen.store.state import MemberState
 
 _FOLDER = "tensorboard"
+
+
+class _ScalarWriter(Protocol):
+    """The part of TensorBoard's writer in use; torch leaves its types out."""
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def write_scalars(directory: RunDirectory) -> None:
@@ -28,7 +37,7 @@ def write_scalars(directory: RunDirectory) -> None:
 def _write_member(directory: RunDirectory, folder: Path, member: MemberState) -> None:
     from torch.utils.tensorboard.writer import SummaryWriter
 
-    writer = SummaryWriter(str(folder))
+    writer = cast(_ScalarWriter, SummaryWriter(str(folder)))
     offset = 0
     for artifact, index in member.curves:
         curves: dict[str, list[float | None]] = json.loads(directory.artifacts.read_text(artifact))[

@@ -1,0 +1,222 @@
+"""Environment steps per second of a whole training, against raw physics and SB3.
+
+``ant/run`` with a population of 16 x 32 worlds: features, terminal rows, reward hosts and
+learning included. One env-step is one control step of one world that entered an update. Every
+side uses each sample 5 times in minibatches of a quarter of the rollout, networks 2 x 64 tanh.
+The sides take turns in one run; the medians of their turns are compared.
+"""
+
+from __future__ import annotations
+
+import os
+
+# read when the libraries load: OpenMP threads must sleep while physics runs, on every side
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import mujoco
+import numpy as np
+import torch
+from mujoco import batch
+
+from benchmarks.harness import Benchmark, report
+from benchmarks.rivals import AntBatchVecEnv, gymnasium_vec_env, sb3_ppo
+from rewardgen.config import recipe_path
+from rewardgen.isolation.host import HostPool
+from rewardgen.rewards.format import read_reward
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.simulation import Simulation
+from rewardgen_envs.task import Task
+from rewardgen_policies.evaluation import Policies
+from rewardgen_policies.recipe import Recipe, load_recipe
+from rewardgen_policies.train import Member, train
+
+MEMBERS, WORLDS, THREADS = 16, 32, 2
+TURNS = 3
+SB3_COUNTS = (16, 64, 128, 256)
+TRAINED_UPDATES = 30  # before states for the raw side are recorded: "late in training"
+
+
+def recipe_of(task: Task) -> Recipe:
+    """Return the recipe that every other figure uses."""
+    path = recipe_path(task.name, None)
+    return Recipe() if path is None else load_recipe(path)
+
+
+def ours(task: Task, members: int, updates: int) -> Callable[[], float]:
+    """Return a function that trains and returns env-steps per second."""
+    recipe = recipe_of(task)
+    code = read_reward(task.human_reward)
+
+    def turn() -> float:
+        with HostPool() as pool:
+            # two seeds per candidate, as in a search; each candidate has a host of its own
+            sources = [pool.open(code, task.table, f"c{i}") for i in range(-(-members // 2))]
+            population = [Member(sources[i // 2], seed=9000 + i) for i in range(members)]
+            marks: list[float] = []
+
+            def mark(_: object) -> None:
+                marks.append(time.perf_counter())
+
+            train(
+                task,
+                population,
+                recipe,
+                (updates + 1) * recipe.samples,
+                threads=THREADS,
+                progress=mark,
+            )
+        # the first update also starts processes and compiles; it is not counted
+        return updates * recipe.samples * members / (marks[-1] - marks[0])
+
+    return turn
+
+
+def raw(task: Task) -> Callable[[], float]:
+    """Return a function that steps recorded late states with recorded actions."""
+    recipe = recipe_of(task)
+    states, actions = late_states(task, recipe)
+    physics = batch.Batch(task.model, len(states), THREADS, persistent=True)
+    size = physics.nstate
+    assert states.shape[1] == size
+
+    def turn() -> float:
+        steps = len(actions)
+        physics.state[:] = states
+        start = time.perf_counter()
+        for action in actions:
+            physics.bind("ctrl")[:] = action
+            physics.step(nstep=task.decimation)
+        return steps * len(states) / (time.perf_counter() - start)
+
+    return turn
+
+
+def late_states(task: Task, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Train a population shortly, then record its states and 20 control steps of actions."""
+    from rewardgen.rewards.inline import InlineReward
+
+    source = InlineReward.from_file(task.human_reward, task.table)
+    members = [Member(source, seed=9000 + i) for i in range(MEMBERS)]
+    trained = train(task, members, recipe, TRAINED_UPDATES * recipe.samples, threads=THREADS)
+    policies = Policies(trained.states)
+    simulation = Simulation(task, list(range(MEMBERS)), WORLDS, threads=THREADS)
+    actions: list[np.ndarray] = []
+    state = np.zeros(0)
+    for step in range(120):
+        if step == 100:
+            state = simulation.engine._batch.state.copy()
+        action = policies(simulation.observation().view(MEMBERS, WORLDS, -1)).flatten(0, 1)
+        noisy = (action + 0.3 * torch.randn_like(action)).clamp(-1.0, 1.0)
+        if step >= 100:
+            actions.append(task.actuate(noisy, task.table.view(simulation.state)).numpy().copy())
+        simulation.step(noisy)
+    simulation.close()
+    return state, np.stack(actions)
+
+
+def sb3(make_env: Callable[[], Any], rollout: int, rollouts: int) -> Callable[[], float]:
+    """Return a function that lets SB3 learn and returns env-steps per second."""
+    torch.set_num_threads(THREADS)
+    model = sb3_ppo(make_env(), seed=9000, rollout=rollout)
+    model.learn(rollout)
+
+    def turn() -> float:
+        torch.set_num_threads(THREADS)
+        start = time.perf_counter()
+        model.learn(rollout * rollouts, reset_num_timesteps=False)
+        return rollout * rollouts / (time.perf_counter() - start)
+
+    return turn
+
+
+def alternate(sides: dict[str, Callable[[], float]], turns: int) -> dict[str, list[float]]:
+    """Let the sides take turns; return env-steps per second of every turn."""
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(turns):
+        for name, side in sides.items():
+            rates[name].append(side())
+            report(f"turn {turn + 1}: {name} {rates[name][-1]:,.0f} env-steps/s")
+    return rates
+
+
+def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
+    """Return the median and all turns of every side."""
+    return {
+        name: {"median": statistics.median(turns), "turns": [round(x) for x in turns]}
+        for name, turns in rates.items()
+    }
+
+
+def compare(task_name: str, counts: Sequence[int]) -> dict[str, Any]:
+    """Measure one task: ours, raw physics, SB3 on Gymnasium's own class."""
+    task = load_task(task_name)
+    rollout = 2048
+    sides: dict[str, Callable[[], float]] = {
+        "ours": ours(task, MEMBERS, updates=2),
+        "raw": raw(task),
+    }
+    for count in counts:
+        sides[f"sb3_{count}"] = sb3(lambda n=count: gymnasium_vec_env(task, n), rollout, 8)
+    if task_name == "ant/run":
+        sides["sb3_batched_32"] = sb3(
+            lambda: AntBatchVecEnv(task, WORLDS, THREADS, 9000), rollout, 12
+        )
+    return {"task": task_name, "sides": summary(alternate(sides, TURNS))}
+
+
+def part_ant() -> dict[str, Any]:
+    """ant/run: every side."""
+    return compare("ant/run", SB3_COUNTS)
+
+
+def part_half_cheetah() -> dict[str, Any]:
+    """half-cheetah/run: ours, raw, SB3."""
+    return compare("half-cheetah/run", SB3_COUNTS)
+
+
+def part_small() -> dict[str, Any]:
+    """hopper/run, and ant/run with a population of one."""
+    hopper, ant = load_task("hopper/run"), load_task("ant/run")
+    sides = {
+        "ours_hopper": ours(hopper, MEMBERS, updates=4),
+        "ours_ant_population_1": ours(ant, 1, updates=10),
+    }
+    return {"task": "hopper/run, ant/run", "sides": summary(alternate(sides, TURNS))}
+
+
+def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures by which the benchmark is known."""
+    sides = {name: side["median"] for name, side in parts[0]["sides"].items()}
+    best = max(value for name, value in sides.items() if name in _GYMNASIUM)
+    return {
+        "env_steps_per_s": sides["ours"],
+        "raw_env_steps_per_s": sides["raw"],
+        "sb3_env_steps_per_s": best,
+        "sb3_batched_env_steps_per_s": sides["sb3_batched_32"],
+        "share_of_raw": sides["ours"] / sides["raw"],
+        "times_sb3": sides["ours"] / best,
+        "times_sb3_batched": sides["ours"] / sides["sb3_batched_32"],
+    }
+
+
+_GYMNASIUM = {f"sb3_{count}" for count in SB3_COUNTS}
+
+BENCHMARK = Benchmark(
+    name="throughput",
+    summary="Environment steps per second of a whole training, against raw physics and SB3.",
+    parts=(part_ant, part_half_cheetah, part_small),
+    combine=combine,
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()

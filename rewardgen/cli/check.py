@@ -1,0 +1,43 @@
+"""``rewardgen check FILE``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from rewardgen.cli.output import say, say_json
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check a reward file, without training: static gate, then a probe in a reward host."""
+
+    file: tyro.conf.Positional[Path]
+    """Reward file, or a designer's reply with one fenced block."""
+    task: str | None = None
+    """Installed task, or path/to/file.py:Class; needed by the probe."""
+    stage: Literal["gate", "probe"] | None = None
+    """Run this stage alone; by default all."""
+    isolation: Literal["standard", "none"] = "standard"
+    """How the reward is kept from this machine."""
+    json: bool = False
+    """Print one JSON object (docs/schemas/check.json)."""
+
+    def run(self) -> int:
+        """Do it and return the exit status: 0 if accepted, else 1."""
+        from rewardgen import api
+
+        record = api.check(self.file, self.task, stage=self.stage, isolation=self.isolation)
+        if self.json:
+            say_json(record.model_dump(mode="json"))
+        else:
+            for finding in record.findings:
+                line = "" if finding.line is None else f":{finding.line}"
+                say(f"{self.file}{line}: {finding.severity} [{finding.rule}] {finding.message}")
+                if finding.remedy:
+                    say(f"    {finding.remedy}")
+            say(record.verdict)
+        return 0 if record.verdict == "accepted" else 1
