@@ -25,7 +25,7 @@ def fitness(subject: Subject) -> Iterator[TaskFinding]:
     for metric in task.metrics:
         found.extend(_metric(subject, metric, values[metric.name].float()))
     if not found:
-        found.extend(_is_a_feature(subject))
+        found.extend([*_is_a_feature(subject), *_sparse(subject)])
     yield from found
 
 
@@ -120,6 +120,33 @@ def _threshold(subject: Subject, metric: Metric, problem: str) -> TaskFinding:
         f"metric '{metric.name}': the success threshold {metric.success:g} {problem}",
         "correct success, higher_is_better or after_termination",
     )
+
+
+def _sparse(subject: Subject) -> Iterator[TaskFinding]:
+    """The sparse baseline's reward must be finite and able to change."""
+    task, play = subject.task, subject.random
+    view, valid = task.table.view, play.valid
+    reward = task.sparse_reward(
+        view(play.state[valid]), play.action[valid], view(play.next_state[valid])
+    )
+    made_up = synthetic(task)
+    possible = task.sparse_reward(view(made_up.state), made_up.action, view(made_up.after))
+    if not bool(reward.isfinite().all()):
+        yield subject.broken(
+            STAGE,
+            "sparse-finite",
+            "sparse_reward",
+            "the sparse reward is not finite in some states",
+            "guard divisions, roots and logarithms",
+        )
+    elif not any(bool(varies(x.unsqueeze(1))[0]) for x in (reward, possible)):
+        yield subject.broken(
+            STAGE,
+            "sparse-constant",
+            "sparse_reward",
+            f"the sparse reward is {float(reward[0]):g} in every state",
+            "give the success event, or the ranking metric of the step",
+        )
 
 
 def _is_a_feature(subject: Subject) -> Iterator[TaskFinding]:

@@ -60,15 +60,35 @@ def check_task(task_class: Callable[[], Task]) -> tuple[TaskFinding, ...]:
     Args:
         task_class: the class, or any maker of equal and independent instances.
     """
+    subject = construct(task_class)
+    return (subject,) if isinstance(subject, TaskFinding) else check_subject(subject).findings
+
+
+def construct(task_class: Callable[[], Task]) -> Subject | TaskFinding:
+    """Return the task under test, or what is wrong if there is no such object."""
     try:
         subject = Subject(task_class)
         _needed_attributes(subject.task)
     except Exception as error:
-        return (_raised("texts", error, None),)
-    return check_subject(subject)
+        return _raised("texts", error, None)
+    return subject
 
 
-def check_subject(subject: Subject) -> tuple[TaskFinding, ...]:
+@dataclass(frozen=True)
+class Checked:
+    """What the properties said.
+
+    Attributes:
+        findings: everything that is wrong.
+        playable: whether episodes can be played and trusted, so that more can be tested on
+            ``Subject.random`` and ``Subject.kicked``.
+    """
+
+    findings: tuple[TaskFinding, ...]
+    playable: bool
+
+
+def check_subject(subject: Subject) -> Checked:
     """Test every property of the task under test."""
     findings: list[TaskFinding] = []
     blocked: set[str] = set()
@@ -84,7 +104,7 @@ def check_subject(subject: Subject) -> tuple[TaskFinding, ...]:
         findings.extend(found)
         if any(finding.severity == "error" for finding in found):
             blocked.add(name)
-    return tuple(findings)
+    return Checked(tuple(findings), playable="episodes" not in blocked)
 
 
 def _needed_attributes(task: Task) -> None:

@@ -1,0 +1,221 @@
+"""The check of a task: the properties of its contract, then its human reward.
+
+The human reward is tested on episodes of the task, played for the properties before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from rewardgen.check.gate import gate
+from rewardgen.rewards.code import EvaluationError
+from rewardgen.rewards.findings import Finding, Kind
+from rewardgen.rewards.format import ParseError, RewardCode, read_reward
+from rewardgen.rewards.inline import InlineReward
+from rewardgen.rewards.transitions import Transitions
+from rewardgen_envs.checks.compare import close
+from rewardgen_envs.checks.episodes import varies
+from rewardgen_envs.checks.finding import TaskFinding
+from rewardgen_envs.checks.pipeline import check_subject, construct
+from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.task import Task
+
+STAGE = "human-reward"
+MAX_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class HumanReward:
+    """A human reward and the transitions it is tested on.
+
+    Attributes:
+        source: the compiled reward.
+        played: transitions of random play, which anybody's training starts with.
+        unusual: transitions of displaced worlds.
+    """
+
+    source: InlineReward
+    played: Transitions
+    unusual: Transitions
+
+    def on(self, transitions: Transitions) -> dict[str, Tensor]:
+        """Return the reward and its terms by name, in words; the code may change its inputs."""
+        output = self.source.evaluate(
+            Transitions(
+                transitions.state.clone(),
+                transitions.action.clone(),
+                transitions.next_state.clone(),
+            )
+        )
+        return {"the reward": output.reward, **{f"term '{k}'": v for k, v in output.terms.items()}}
+
+    @cached_property
+    def values(self) -> dict[str, Tensor]:
+        """Reward and terms of random play."""
+        return self.on(self.played)
+
+
+def check_task(task_class: Callable[[], Task]) -> tuple[Finding, ...]:
+    """Check a task and its human reward; simulates for some seconds, never trains.
+
+    Args:
+        task_class: the class, or any maker of equal and independent instances.
+    """
+    subject = construct(task_class)
+    if isinstance(subject, TaskFinding):
+        return (_converted(subject),)
+    checked = check_subject(subject)
+    findings = [_converted(finding) for finding in checked.findings]
+    if checked.playable and subject.task.human_reward.is_file():
+        findings += _human_reward(subject)
+    return tuple(findings)
+
+
+def _converted(finding: TaskFinding) -> Finding:
+    return Finding(
+        stage=finding.stage,
+        kind=finding.kind,
+        rule=finding.rule,
+        severity=finding.severity,
+        line=finding.line,
+        message=finding.message,
+        remedy=finding.remedy,
+    )
+
+
+def _human_reward(subject: Subject) -> list[Finding]:
+    """Parse, gate and run the human reward; the first stage with an error ends it."""
+    task = subject.task
+    try:
+        code = read_reward(task.human_reward)
+    except ParseError as error:
+        return [replace(error.finding, stage=STAGE)]
+    refused = [replace(finding, stage=STAGE) for finding in gate(code, task.table)]
+    if any(finding.severity == "error" for finding in refused):
+        return refused
+    findings = list(refused)
+    try:
+        reward = _on_episodes(subject, code)
+        for test in TESTS.values():
+            found = list(test(reward))
+            findings += found
+            if found:
+                break
+    except EvaluationError as error:
+        findings.append(replace(error.finding, stage=STAGE))
+    return findings
+
+
+def _on_episodes(subject: Subject, code: RewardCode) -> HumanReward:
+    """Return the reward with transitions of the task's public features.
+
+    Raises:
+        EvaluationError: the module's code raised.
+    """
+    table = subject.task.table
+    samples: list[Transitions] = []
+    for play in (subject.random, subject.kicked):
+        rows = (play.valid & play.physical).flatten().nonzero()[:, 0]
+        if len(rows) > MAX_ROWS:
+            rows = rows[torch.linspace(0, len(rows) - 1, MAX_ROWS).long()]
+        samples.append(
+            Transitions(
+                state=play.state.flatten(0, 1)[rows, : table.public_width],
+                action=play.action.flatten(0, 1)[rows],
+                next_state=play.next_state.flatten(0, 1)[rows, : table.public_width],
+            )
+        )
+    return HumanReward(InlineReward(code, table), samples[0], samples[1])
+
+
+def _deterministic(reward: HumanReward) -> Iterator[Finding]:
+    again = reward.on(reward.played)
+    for name, values in reward.values.items():
+        if name not in again or not torch.equal(values.nan_to_num(), again[name].nan_to_num()):
+            yield _finding(
+                "determinism",
+                f"{name} differs between two calls with the same transitions",
+                "use no random numbers and keep no state between calls",
+            )
+            return
+
+
+def _row_wise(reward: HumanReward) -> Iterator[Finding]:
+    count = len(reward.played.state)
+    backwards = torch.arange(count - 1, -1, -1)
+    for rows in (backwards, torch.arange(3)):
+        part = reward.on(
+            Transitions(
+                reward.played.state[rows],
+                reward.played.action[rows],
+                reward.played.next_state[rows],
+            )
+        )
+        for name, values in reward.values.items():
+            if name not in part or not close(values[rows], part[name]):
+                yield _finding(
+                    "row-wise",
+                    f"{name} of a transition depends on the other transitions of the batch",
+                    "reduce along dim=-1 only; no mean, max or normalization over the batch",
+                )
+                return
+
+
+def _finite(reward: HumanReward) -> Iterator[Finding]:
+    for values in (reward.values, reward.on(reward.unusual)):
+        # a term first: it is the cause, the reward only its sum
+        for name, value in reversed(values.items()):
+            broken = int((~value.isfinite()).sum())
+            if broken:
+                yield _finding(
+                    "not-finite",
+                    f"{name} is not finite in {broken} of {len(value)} transitions",
+                    "bound exponents, clamp what is divided by or taken the root or logarithm of",
+                    kind="runtime",
+                )
+                return
+
+
+def _varies(reward: HumanReward) -> Iterator[Finding]:
+    unusual = reward.on(reward.unusual)
+    for name, values in reward.values.items():
+        both = torch.cat([values, unusual.get(name, values)]).unsqueeze(1)
+        if not bool(varies(both)[0]):
+            rule = "reward-constant" if name == "the reward" else "term-constant"
+            yield _finding(
+                rule,
+                f"{name} is {float(values[0]):g} in every transition: it pays for nothing",
+                "pay for what the task wants, with features of next_state",
+            )
+
+
+def _pays_for_states(reward: HumanReward) -> Iterator[Finding]:
+    """The same actions in other states must give another reward somewhere."""
+    played = reward.played
+    shifted = torch.arange(len(played.state)).roll(len(played.state) // 2)
+    other = reward.on(Transitions(played.state[shifted], played.action, played.next_state[shifted]))
+    if close(reward.values["the reward"], other["the reward"]):
+        yield _finding(
+            "ignores-state",
+            "the reward depends on the action alone: it pays for nothing that the robot achieves",
+            "pay for what the task wants, with features of next_state",
+        )
+
+
+# in order; the first that finds something ends the check of the reward
+TESTS: dict[str, Callable[[HumanReward], Iterator[Finding]]] = {
+    "determinism": _deterministic,
+    "row-wise": _row_wise,
+    "finite": _finite,
+    "varies": _varies,
+    "states": _pays_for_states,
+}
+
+
+def _finding(rule: str, message: str, remedy: str, *, kind: Kind = "contract") -> Finding:
+    return Finding(STAGE, kind, rule, "error", None, message, remedy)
