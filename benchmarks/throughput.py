@@ -23,7 +23,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import mujoco
 import numpy as np
 import torch
 from mujoco import batch

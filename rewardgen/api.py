@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.design.designer import Designer
+from rewardgen.design.registry import make_designer
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode
 from rewardgen.report.render import write_report
@@ -35,12 +37,17 @@ __all__ = ["check", "dry_run", "list_runs", "load", "render", "resume", "run", "
 
 
 def run(
-    config: RunConfig, *, command: Sequence[str] = ("api.run",), display: Display | None = None
+    config: RunConfig,
+    *,
+    designer: Designer | None = None,
+    command: Sequence[str] = ("api.run",),
+    display: Display | None = None,
 ) -> ShowRecord:
     """Search a reward, confirm the winner on fresh seeds, write the report.
 
     Args:
         config: the whole configuration.
+        designer: one of your own instead of the configured one; ``resume`` needs it again.
         command: what the user typed, for the record.
         display: where progress is shown; by default stderr.
 
@@ -52,11 +59,16 @@ def run(
     task = load_task(config.task)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
-    started = _started("run", config, task, recipe, command)
+    designer = designer or make_designer(config.designer)
+    started = _started("run", config, task, recipe, command, designer.name)
+
+    def program(session: Session) -> None:
+        search_program(session, config, designer)
+
     path = new_run_path(config.runs_dir, config.name, config.task)
     with RunDirectory.create(path) as directory:
         directory.append(started)
-        _work(directory, config, task, recipe, display or make_display(), {})
+        _work(directory, config, task, recipe, display or make_display(), program)
     return load(path)
 
 
@@ -74,13 +86,17 @@ def train(
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     codes = reward_files(config)
-    started = _started("train", config, task, recipe, command)
+    started = _started("train", config, task, recipe, command, None)
+
+    def program(session: Session) -> None:
+        train_program(session, config, codes)
+
     path = new_run_path(config.runs_dir, config.name, config.task)
     with RunDirectory.create(path) as directory:
         directory.append(started)
         for name, code in codes.items():
             directory.artifacts.put_text(code.source, name=name, media_type="text/x-python")
-        _work(directory, config, task, recipe, display or make_display(), codes)
+        _work(directory, config, task, recipe, display or make_display(), program)
     return load(path)
 
 
@@ -88,6 +104,7 @@ def resume(
     reference: str,
     runs_dir: Path = Path("runs"),
     *,
+    designer: Designer | None = None,
     command: Sequence[str] = ("api.resume",),
     display: Display | None = None,
 ) -> ShowRecord:
@@ -117,8 +134,14 @@ def resume(
             )
         )
         recipe = Recipe.model_validate(started.recipe)
-        codes = {} if isinstance(config, RunConfig) else _stored_rewards(directory, config)
-        _work(directory, config, task, recipe, display or make_display(), codes)
+
+        def program(session: Session) -> None:
+            if isinstance(config, RunConfig):
+                search_program(session, config, designer or make_designer(config.designer))
+            else:
+                train_program(session, config, _stored_rewards(directory, config))
+
+        _work(directory, config, task, recipe, display or make_display(), program)
     return load(path)
 
 
@@ -218,21 +241,20 @@ def _work(
     task: Task,
     recipe: Recipe,
     display: Display,
-    codes: dict[str, RewardCode],
+    program: Callable[[Session], None],
 ) -> None:
-    def program(session: Session) -> None:
-        if isinstance(config, RunConfig):
-            search_program(session, config)
-        else:
-            train_program(session, config, codes)
-
     with display, open_session(directory, config, task, recipe, display) as session:
         carry_out(session, program)
     write_report(read_run(directory.path))
 
 
 def _started(
-    verb: str, config: RunConfig | TrainConfig, task: Task, recipe: Recipe, command: Sequence[str]
+    verb: str,
+    config: RunConfig | TrainConfig,
+    task: Task,
+    recipe: Recipe,
+    command: Sequence[str],
+    designer: str | None,
 ) -> p.RunStarted:
     return p.RunStarted.model_validate(
         {
@@ -242,7 +264,7 @@ def _started(
             "task": task_facts(task),
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.sha256,
-            "designer": config.designer if isinstance(config, RunConfig) else None,
+            "designer": designer,
             "seed": config.seed,
             "isolation": p.Isolation(mode=config.isolation),
             "manifest": collect_manifest(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.config import RunConfig, TrainConfig
-from rewardgen.design.registry import make_designer
+from rewardgen.design.designer import Designer
 from rewardgen.rewards.format import RewardCode
 from rewardgen.run.film import video_job
 from rewardgen.run.screening import Screening
@@ -21,14 +21,14 @@ CONFIRM = "confirm"
 TRAIN = "train"
 
 
-def search_program(session: Session, config: RunConfig) -> None:
+def search_program(session: Session, config: RunConfig, designer: Designer) -> None:
     """Search, confirm the winner against human and sparse, render."""
     columns = _survey(session, config)
     with Screening(session.task, config.isolation) as screening:
         winner = Search(
             config=config,
             task=session.task,
-            designer=make_designer(config.designer),
+            designer=designer,
             feature_ranges=columns,
             workshop=session.workshop,
             journal=session.journal,
