@@ -34,15 +34,5 @@ def unified_diff(before: str, after: str) -> str:
     return "\n".join([*lines][2:])
 
 
-def fence(source: str) -> str:
-    """Return a Markdown fence that nothing in the source can close."""
-    longest = 0
-    run = 0
-    for character in source:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return "`" * max(3, longest + 1)
-
-
 def _formatter() -> HtmlFormatter:
     return HtmlFormatter(style=_STYLE, cssclass="code")

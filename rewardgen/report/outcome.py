@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rewardgen.report.numbers import interval, listed, number, percent, signed, unit
+from rewardgen.report.numbers import (
+    interval,
+    listed,
+    number,
+    percent,
+    percent_interval,
+    signed,
+    unit,
+)
 from rewardgen.store.records import (
     ArmRecord,
     CandidateRecord,
@@ -18,6 +27,7 @@ from rewardgen.store.records import (
 Kind = Literal["better", "level", "worse", "unconfirmed", "nothing", "trained"]
 HUMAN = "human"
 WINNER = "winner"
+SPARSE = "sparse"
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,21 @@ def candidate(record: ShowRecord, name: str | None) -> CandidateRecord | None:
     return next((c for c in record.candidates if c.id == name), None)
 
 
+def runs(record: ArmRecord) -> str:
+    """Return how many of an arm's runs were scored: ``10``, or ``9 of 10`` if one failed."""
+    scored = sum(bool(m.fitness) for m in record.members)
+    return str(scored) if scored == len(record.members) else f"{scored} of {len(record.members)}"
+
+
 def against(winner: ArmRecord, other: str) -> ImprovementRecord | None:
     """Return the comparison of an arm with another, or None."""
     return next((i for i in winner.improvements if i.over == other), None)
+
+
+def reference(arms: Sequence[ArmRecord]) -> str | None:
+    """Return the arm that the others are compared with: human if it is one, or None."""
+    compared = [i.over for a in arms for i in a.improvements]
+    return HUMAN if HUMAN in compared else next(iter(compared), None)
 
 
 def ranking(record: ShowRecord) -> FitnessRecord:
@@ -115,7 +137,8 @@ def _compared(
         f"difference of {signed(improvement.difference)} "
         f"{interval(improvement.difference_interval, with_sign=True)}. A run of it is better than "
         f"one of the human-written reward with probability {percent(improvement.probability)} "
-        f"(interquartile means and 95 % intervals over {seeds} fresh seeds each)."
+        f"{percent_interval(improvement.interval)} (interquartile means and 95 % intervals over "
+        f"{seeds} fresh seeds each)."
     )
     return Outcome(kind, headline, sentence)
 
@@ -140,8 +163,8 @@ def _unconfirmed(record: ShowRecord) -> Outcome:
             "unconfirmed",
             f"Candidate {best.id} leads; not confirmed",
             f"Candidate {best.id} leads the search with {metric.name} {number(best.fitness)}"
-            f"{unit(metric.unit)}. That number selected it and is therefore too good; it has not "
-            "been confirmed on fresh seeds.",
+            f"{unit(metric.unit)}. That number selected it and is therefore optimistic; it has "
+            "not been confirmed on fresh seeds.",
         )
     fates = Counter(c.state for c in record.candidates)
     told = listed([f"{n} {state}" for state, n in fates.items()]) or "none proposed"

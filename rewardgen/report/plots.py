@@ -107,7 +107,7 @@ def search(
             group = sum(c.iteration == record.iteration for c in candidates)
             shift = (record.slot - (group - 1) / 2) * 0.5 / max(group, 1)
             axes.scatter(
-                [record.iteration + shift],
+                [record.iteration + 1 + shift],
                 [record.fitness],
                 s=44,
                 color=_STATES[state],
@@ -115,7 +115,7 @@ def search(
                 label=None if state in shown else state,
             )
             shown.add(state)
-        best = [(i.iteration, i.fitness) for i in iterations if i.fitness is not None]
+        best = [(i.iteration + 1, i.fitness) for i in iterations if i.fitness is not None]
         if best:
             axes.plot(
                 [place for place, _ in best],

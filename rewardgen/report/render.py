@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rewardgen.analysis.statistics import FEW
-from rewardgen.report import code, numbers, plots
+from rewardgen.report import code, numbers, plots, text
 from rewardgen.report.curves import Band, CurveReader
 from rewardgen.report.outcome import (
     HUMAN,
@@ -28,16 +28,11 @@ from rewardgen.report.outcome import (
     candidate,
     outcome,
     ranking,
+    reference,
+    runs,
 )
 from rewardgen.store.artifacts import ArtifactReader
-from rewardgen.store.atomic import clear_errors, write_file
 from rewardgen.store.records import ArmRecord, CandidateRecord, ImprovementRecord, ShowRecord
-from rewardgen.store.run_directory import RunSnapshot
-from rewardgen.store.show import show_record
-
-HTML_NAME = "report.html"
-MARKDOWN_NAME = "report.md"
-FIGURES_NAME = "figures"
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # learning curves of a run without arms: of its best candidates
@@ -65,12 +60,12 @@ class ArmRow:
 
     Attributes:
         record: the arm.
-        over_human: its comparison with the human-written reward, or None.
+        over: its comparison with the reference, or None.
         points: mean fitness of every run, lowest first.
     """
 
     record: ArmRecord
-    over_human: ImprovementRecord | None
+    over: ImprovementRecord | None
     points: list[float]
 
     @property
@@ -96,23 +91,6 @@ class Video:
     uri: str
 
 
-def write_report(run: RunSnapshot) -> Path:
-    """Write report and figures into the run's directory; return the path of the page.
-
-    Raises:
-        StoreError: an artifact is damaged, or the files cannot be written.
-    """
-    report = render(show_record(run), run.artifacts)
-    figures = run.path / FIGURES_NAME
-    with clear_errors(figures):
-        figures.mkdir(exist_ok=True)
-    for name, svg in report.figures.items():
-        write_file(figures / f"{name}.svg", svg)
-    write_file(run.path / MARKDOWN_NAME, report.markdown.encode())
-    write_file(run.path / HTML_NAME, report.html.encode())
-    return run.path / HTML_NAME
-
-
 def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
     """Render a run.
 
@@ -122,14 +100,16 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
     figures = _figures(record, artifacts)
     result = outcome(record)
     winner = candidate(record, record.winner)
+    over = reference(record.arms)
     shared: dict[str, object] = {
         "run": record,
         "outcome": result,
         "metric": ranking(record),
-        "rows": [_row(a) for a in record.arms],
+        "rows": [_row(a, over) for a in record.arms],
+        "over": over,
         "winner": winner,
+        "runs_of": runs,
         "lineage": [] if winner is None else _lineage(record, winner),
-        "human": arm(record, HUMAN),
         "command": shlex.join(record.command),
         "config": json.dumps(record.config, indent=2, ensure_ascii=False),
         "recipe": json.dumps(record.recipe, indent=2, ensure_ascii=False),
@@ -147,7 +127,7 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
         html=_environment(html=True).get_template("report.html.j2").render({**shared, **page}),
         markdown=_environment(html=False)
         .get_template("report.md.j2")
-        .render({**shared, "fence": code.fence}),
+        .render({**shared, "fence": text.fence}),
         figures=figures,
     )
 
@@ -170,18 +150,10 @@ def _environment(*, html: bool) -> Environment:
         numbers.duration,
         numbers.memory,
         numbers.unit,
-        cell,
+        text.cell,
     ):
         environment.filters[write.__name__] = write
     return environment
-
-
-def cell(text: str) -> str:
-    """Return text for a cell of a Markdown table: one line, nothing that ends the cell."""
-    plain = " ".join(text.split())
-    for special in "\\|`*_<[":
-        plain = plain.replace(special, f"\\{special}")
-    return plain
 
 
 def _figures(record: ShowRecord, artifacts: ArtifactReader) -> dict[str, bytes]:
@@ -213,8 +185,9 @@ def _bands(record: ShowRecord, artifacts: ArtifactReader) -> list[Band]:
     return [band for band in found if band is not None]
 
 
-def _row(record: ArmRecord) -> ArmRow:
-    return ArmRow(record, against(record, HUMAN), sorted(plots.run_means(record)))
+def _row(record: ArmRecord, over: str | None) -> ArmRow:
+    compared = None if over is None else against(record, over)
+    return ArmRow(record, compared, sorted(plots.run_means(record)))
 
 
 def _lineage(record: ShowRecord, winner: CandidateRecord) -> list[Ancestor]:

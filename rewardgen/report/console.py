@@ -1,0 +1,292 @@
+"""What the terminal shows of runs: tables for ``list`` and ``show``, and a run's last five lines.
+
+Imports neither torch nor numpy: looking at runs starts fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from rewardgen.report.names import HTML_NAME
+from rewardgen.report.numbers import (
+    count,
+    duration,
+    interval,
+    number,
+    percent,
+    percent_interval,
+    signed,
+    unit,
+)
+from rewardgen.report.outcome import (
+    HUMAN,
+    SPARSE,
+    WINNER,
+    against,
+    arm,
+    candidate,
+    outcome,
+    ranking,
+    reference,
+    runs,
+    standing,
+)
+from rewardgen.report.text import printable
+from rewardgen.store.payloads import Finding
+from rewardgen.store.records import (
+    ArmRecord,
+    CandidateRecord,
+    ListRecord,
+    MemberRecord,
+    ShowRecord,
+    TrialRecord,
+)
+
+_COLOURS = {
+    "done": "green",
+    "running": "cyan",
+    "interrupted": "yellow",
+    "failed": "red",
+    "unreadable": "red",
+    "confirmed": "blue",
+    "evaluated": "green",
+    "rejected": "red",
+    "retired": "dim",
+}
+_PLAIN_WIDTH = 140
+
+
+def list_text(record: ListRecord) -> str:
+    """Return all runs as a table, oldest first."""
+    if not record.runs:
+        return "no runs yet; start one with 'rewardgen run configs/demo.yaml'"
+    table = _table("run", "state", "task", "started (UTC)")
+    for entry in record.runs:
+        started = entry.started[:16].replace("T", " ")
+        table.add_row(escape(entry.run), _state(entry.state), escape(entry.task or "-"), started)
+    problems = [
+        Text(f"{entry.run}: {entry.reason}", style="red") for entry in record.runs if entry.reason
+    ]
+    return _text(table, *problems)
+
+
+def show_text(record: ShowRecord) -> str:
+    """Return a run: what it is, its result, its arms and candidates."""
+    result = outcome(record)
+    parts: list[RenderableType] = [_facts(record), Text("")]
+    parts += [Text(result.headline, style="bold"), Text(result.sentence)]
+    if record.arms:
+        parts += [Text(""), _arms(record.arms, f"{_metric(record)} (IQM)")]
+    if record.candidates:
+        parts += [Text(""), _candidates(record)]
+    return _text(*parts)
+
+
+def candidate_text(one: CandidateRecord, feedback: str) -> str:
+    """Return one candidate: fate, findings, runs, code, and what designers heard about it."""
+    parts: list[RenderableType] = [
+        Text.assemble((f"candidate {one.id} ", "bold"), _state(one.state)),
+        Text(printable(one.reason)),
+    ]
+    made = f" of {' and '.join(one.parents)}" if one.parents else ""
+    parts.append(Text(printable(f"{one.origin or 'proposed'}{made} {one.note}".rstrip())))
+    if one.fitness is not None:
+        parts.append(Text(f"fitness {number(one.fitness)} in the search"))
+    parts += [_finding(finding) for finding in one.findings]
+    parts += [_member(member) for member in one.members]
+    code = Syntax(
+        printable(one.source),
+        "python",
+        theme="ansi_light",
+        background_color="default",
+        word_wrap=True,
+    )
+    parts += [Text(""), code]
+    if feedback:
+        parts += [Text(""), Text("feedback", style="bold"), Text(printable(feedback.strip()))]
+    return _text(*parts)
+
+
+def last_lines(record: ShowRecord) -> list[str]:
+    """Return the last five lines of a run: what won, by how much, and what to type next."""
+    runs_dir = Path(str(record.config.get("runs_dir", "runs")))
+    return [
+        _won(record),
+        _against_human(record),
+        _against_sparse(record),
+        f"Report: {runs_dir / record.run / HTML_NAME}",
+        _next(record),
+    ]
+
+
+def trial_lines(record: TrialRecord) -> list[str]:
+    """Return the result of a training: its arms, and what to type next."""
+    table = _text(_arms(record.arms, "fitness (IQM)"))
+    return [*table.splitlines(), f"Next: rewardgen show {record.run}"]
+
+
+def _won(record: ShowRecord) -> str:
+    winner, best = arm(record, WINNER), candidate(record, record.winner)
+    if winner is None or winner.iqm is None or best is None:
+        return outcome(record).sentence
+    made = f", {best.origin} of {' and '.join(best.parents)}" if best.parents else ""
+    return printable(
+        f"Winner: candidate {best.id}{made}: {_metric(record)} {number(winner.iqm)} "
+        f"{interval(winner.interval)} on {len(winner.members)} fresh seeds "
+        f"({number(winner.search_fitness)} in the search)."
+    )
+
+
+def _against_human(record: ShowRecord) -> str:
+    winner, human = arm(record, WINNER), arm(record, HUMAN)
+    improvement = None if winner is None else against(winner, HUMAN)
+    if human is None or human.iqm is None or improvement is None:
+        return "Against human: not compared, so nothing beat it."
+    verdict = {
+        "better": "better",
+        "worse": "worse; nothing beat the human-written reward",
+    }.get(
+        standing(improvement, ranking(record)),
+        "no clear difference; nothing beat the human-written reward",
+    )
+    return (
+        f"Against human ({number(human.iqm)} {interval(human.interval)}): "
+        f"{signed(improvement.difference)} "
+        f"{interval(improvement.difference_interval, with_sign=True)}, {verdict}."
+    )
+
+
+def _against_sparse(record: ShowRecord) -> str:
+    winner, sparse = arm(record, WINNER), arm(record, SPARSE)
+    if winner is None or sparse is None or winner.iqm is None or sparse.iqm is None:
+        return "Against sparse: not compared."
+    sign = 1.0 if ranking(record).direction == "higher" else -1.0
+    order = "better" if sign * (winner.iqm - sparse.iqm) > 0 else "not better"
+    return (
+        f"Against sparse ({number(sparse.iqm)} {interval(sparse.interval)}): "
+        f"{signed(winner.iqm - sparse.iqm)}, {order}, intervals "
+        f"{'apart' if _apart(winner, sparse) else 'overlap'}."
+    )
+
+
+def _apart(first: ArmRecord, second: ArmRecord) -> bool:
+    """Return whether two arms' intervals share no point."""
+    a, b = first.interval, second.interval
+    return a is not None and b is not None and (a[0] > b[1] or b[0] > a[1])
+
+
+def _next(record: ShowRecord) -> str:
+    if record.state != "done":
+        return f"Next: rewardgen resume {record.run}"
+    shown = f" {record.winner}" if record.winner is not None else ""
+    return f"Next: rewardgen show {record.run}{shown}"
+
+
+def _arms(arms: Sequence[ArmRecord], heading: str) -> Table:
+    """Return arms as a table; columns that nothing would fill are left out."""
+    table = _table("reward")
+    over = reference(arms)
+    searched = any(a.search_fitness is not None for a in arms)
+    headings = ["runs", heading, "95 % interval"]
+    headings += [f"better than {over}"] if over is not None else []
+    headings += ["during the search"] if searched else []
+    for name in headings:
+        table.add_column(escape(name), justify="right")
+    for one in arms:
+        row = [one.arm, runs(one), number(one.iqm), interval(one.interval)]
+        if over is not None:
+            improvement = against(one, over)
+            row.append(
+                "-"
+                if improvement is None
+                else f"{percent(improvement.probability)} {percent_interval(improvement.interval)}"
+            )
+        if searched:
+            row.append(number(one.search_fitness))
+        table.add_row(*map(escape, row), style="bold" if one.arm == WINNER else None)
+    return table
+
+
+def _finding(finding: Finding) -> Text:
+    where = "" if finding.line is None else f"line {finding.line}: "
+    text = f"{finding.stage} {finding.rule}: {where}{finding.message}; {finding.remedy}"
+    return Text(printable(text), style="red" if finding.severity == "error" else "yellow")
+
+
+def _member(member: MemberRecord) -> Text:
+    scores = ", ".join(number(value) for value in member.fitness) or "not evaluated"
+    failure = f"; failed: {member.failure}" if member.failure else ""
+    return Text(
+        printable(f"  seed {member.train_seed}, {count(member.env_steps)} steps: {scores}{failure}")
+    )
+
+
+def _metric(record: ShowRecord) -> str:
+    metric = ranking(record)
+    return f"{metric.name}{unit(metric.unit)}"
+
+
+def _facts(record: ShowRecord) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    state = Text.assemble(
+        (record.state, _COLOURS.get(record.state, "")), f" {record.reason}" if record.reason else ""
+    )
+    rows: list[tuple[str, str | Text]] = [
+        ("run", Text(record.run, style="bold")),
+        ("task", Text(f"{record.task}, version {record.task_version}: {record.description}")),
+        ("state", state),
+        ("designer", Text(record.designer or "none")),
+        ("seed", str(record.seed)),
+        ("spent", f"{count(record.env_steps)} environment steps, {duration(record.wall_s)}"),
+        ("isolation", Text(", ".join((record.isolation.mode, *record.isolation.applied)))),
+    ]
+    for name, value in rows:
+        table.add_row(Text(name, style="dim"), value)
+    notes = [Padding(Text(printable(note), style="yellow"), (0, 0, 0, 2)) for note in record.notes]
+    return Group(table, *notes)
+
+
+def _candidates(record: ShowRecord) -> Table:
+    table = _table("candidate", "state")
+    table.add_column(escape(_metric(record)), justify="right")
+    table.add_column("made from")
+    table.add_column("why", overflow="fold")
+    for one in record.candidates:
+        table.add_row(
+            escape(one.id),
+            _state(one.state),
+            number(one.fitness),
+            escape(f"{one.origin} {' '.join(one.parents)}".strip()),
+            escape(printable(one.reason)),
+            style="bold" if one.id == record.winner else None,
+        )
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
+    for heading in headings:
+        table.add_column(heading)
+    return table
+
+
+def _text(*parts: RenderableType) -> str:
+    """Return what the terminal would show; coloured on one, plain and wide elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PLAIN_WIDTH)
+    with console.capture() as capture:
+        console.print(Group(*parts))
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+
+
+def _state(name: str) -> Text:
+    return Text(name, style=_COLOURS.get(name, ""))

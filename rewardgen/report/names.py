@@ -1,0 +1,7 @@
+"""Names of the files that a report consists of."""
+
+from __future__ import annotations
+
+HTML_NAME = "report.html"
+MARKDOWN_NAME = "report.md"
+FIGURES_NAME = "figures"
