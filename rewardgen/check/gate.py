@@ -230,14 +230,13 @@ def _repeated(tree: ast.Module) -> Iterator[Finding]:
 
 
 def _recursion(scopes: Scopes) -> Iterator[Finding]:
-    calls = {
-        name: {
-            part.id
-            for part in ast.walk(function)
-            if isinstance(part, ast.Name) and part.id in scopes.functions
-        }
-        for name, function in scopes.functions.items()
-    }
+    calls: dict[str, set[str]] = {name: set() for name in scopes.functions}
+    for item in scopes.nodes:
+        node, caller = item.node, item.scope.function
+        if isinstance(node, ast.Name) and node.id in scopes.functions and caller is not None:
+            owner = item.scope.owner(node.id)
+            if owner is not None and owner.is_module:
+                calls[caller].add(node.id)
     for name, function in scopes.functions.items():
         reached: set[str] = set()
         todo = list(calls[name])

@@ -12,14 +12,16 @@ MAX_NODES = 3000
 MAX_DEPTH = 60
 MAX_RANGE = 1000
 MAX_EXPONENT = 64
+# characters that change the direction of text, so that code reads otherwise than it runs
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def text_findings(source: str) -> Iterator[Finding]:
     """Yield a finding for the first line that holds characters no editor shows."""
     for number, line in enumerate(source.split("\n"), start=1):
         for character in line:
-            # controls, and format characters such as those that turn text right to left
-            if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") and character != "\t":
+            hidden = character in _DIRECTIONS or unicodedata.category(character) in ("Cc", "Cs")
+            if hidden and character not in "\t\f":
                 yield _policy(
                     "hidden-character",
                     number,

@@ -55,6 +55,16 @@ class Scope:
         return owner is not None and (name in owner.views or name in owner.parameters)
 
     @property
+    def function(self) -> str | None:
+        """Name of the module-level function that this scope lies in."""
+        scope = self
+        while scope.parent is not None:
+            if scope.parent.is_module and isinstance(scope.node, ast.FunctionDef):
+                return scope.node.name
+            scope = scope.parent
+        return None
+
+    @property
     def is_module(self) -> bool:
         """Whether this is the module's scope."""
         return self.parent is None

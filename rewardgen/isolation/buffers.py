@@ -80,22 +80,37 @@ def _view(memory: mmap.mmap, dtype: torch.dtype, offset: int, shape: tuple[int, 
     return torch.frombuffer(memory, dtype=dtype, offset=offset, count=count).view(shape)
 
 
+@dataclass(frozen=True)
 class SharedMemory:
-    """Bytes that can be handed to another process as a file descriptor.
+    """Bytes mapped here and, through the descriptor, in another process.
+
+    Attributes:
+        size: bytes.
+        memory: the mapping; it goes with the last view of it.
+        fd: to be given to the other process, then closed.
+    """
+
+    size: int
+    memory: mmap.mmap
+    fd: int
+
+
+def shared_memory(size: int, create: Callable[[int], int]) -> SharedMemory:
+    """Return new shared memory.
 
     Args:
         size: bytes, at least 1.
         create: returns a descriptor of so many bytes that no path leads to.
+
+    Raises:
+        OSError: there is not enough memory, or there are too many open files.
     """
-
-    def __init__(self, size: int, create: Callable[[int], int]) -> None:
-        self.size = size
-        self.fd = create(size)
-        self.memory = mmap.mmap(self.fd, size)
-
-    def close(self) -> None:
-        """Close the descriptor; the mapping goes with the last view of it."""
-        os.close(self.fd)
+    fd = create(size)
+    try:
+        return SharedMemory(size, mmap.mmap(fd, size), fd)
+    except OSError:
+        os.close(fd)
+        raise
 
 
 def unlinked_file(size: int) -> int:

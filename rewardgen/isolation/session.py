@@ -6,6 +6,7 @@ a ``HostFailure``.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import cast
 
 from torch import Tensor
 
-from rewardgen.isolation.buffers import SLOTS, Layout, SharedMemory, unlinked_file
+from rewardgen.isolation.buffers import SLOTS, Layout, SharedMemory, shared_memory, unlinked_file
 from rewardgen.isolation.channel import (
     ChannelClosedError,
     ChannelGarbageError,
@@ -103,8 +104,9 @@ class Session:
 
         Raises:
             HostFailure: the worker is gone.
+            HostUnavailable: there is no memory to share.
         """
-        fds = self._grow(layout)
+        new = self._grow(layout)
         action, state, next_state = layout.inputs(self._memories[0].memory)
         for member in range(layout.members):
             fill(member, Transitions(state[member], action[member], next_state[member]))
@@ -116,7 +118,11 @@ class Session:
             "rows": layout.rows,
             "action_size": layout.action_size,
         }
-        self._send(request, fds)
+        try:
+            self._send(request, [memory.fd for memory in new])
+        finally:
+            for memory in new:
+                os.close(memory.fd)
         self._pending = layout, time.monotonic()
 
     def collect(self) -> tuple[Tensor, dict[str, Tensor]]:
@@ -150,8 +156,6 @@ class Session:
             self._end()
 
     def _end(self) -> int | None:
-        for memory in self._memories:
-            memory.close()
         self._memories = []
         return self._worker.end()
 
@@ -163,19 +167,20 @@ class Session:
             raise HostUnavailable(f"a reward host did not come up ({status=})") from error
         return tuple(str(name) for name in cast(list[object], applied))
 
-    def _grow(self, layout: Layout) -> list[int]:
-        """Make shared memory that is large enough; return the descriptors if it is new."""
+    def _grow(self, layout: Layout) -> list[SharedMemory]:
+        """Make shared memory that is large enough; return it if it is new."""
         needed = (layout.input_bytes, layout.output_bytes)
         if self._memories and all(
             memory.size >= size for memory, size in zip(self._memories, needed, strict=True)
         ):
             return []
-        for memory in self._memories:
-            memory.close()
         create = unlinked_file if linux is None else linux.anonymous_memory
-        self._memories = [SharedMemory(size, create) for size in needed]
+        try:
+            self._memories = [shared_memory(size, create) for size in needed]
+        except OSError as error:
+            raise HostUnavailable(f"no shared memory for a reward host: {error}") from error
         self._slots_used = SLOTS
-        return [memory.fd for memory in self._memories]
+        return self._memories
 
     def _send(self, request: Message, fds: list[int] | None = None) -> None:
         if self.over is not None:
