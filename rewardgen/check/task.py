@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rewardgen.check.gate import gate
+from rewardgen.check.samples import Samples, take
 from rewardgen.rewards.code import EvaluationError
 from rewardgen.rewards.findings import Finding, Kind
 from rewardgen.rewards.format import ParseError, RewardCode, read_reward
@@ -27,6 +28,7 @@ from rewardgen_envs.task import Task
 
 STAGE = "human-reward"
 MAX_ROWS = 16_384
+MADE_UP_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,18 @@ class HumanReward:
         source: the compiled reward.
         played: transitions of random play, which anybody's training starts with.
         unusual: transitions of displaced worlds.
+        made_up: transitions that no simulation gave.
     """
 
     source: InlineReward
     played: Transitions
     unusual: Transitions
+    made_up: Transitions
 
     def on(self, transitions: Transitions) -> dict[str, Tensor]:
         """Return the reward and its terms by name, in words; the code may change its inputs."""
-        output = self.source.evaluate(
-            Transitions(
-                transitions.state.clone(),
-                transitions.action.clone(),
-                transitions.next_state.clone(),
-            )
-        )
+        given = take(transitions, torch.arange(len(transitions.state)))
+        output = self.source.evaluate(given)
         return {"the reward": output.reward, **{f"term '{k}'": v for k, v in output.terms.items()}}
 
     @cached_property
@@ -130,7 +129,8 @@ def _on_episodes(subject: Subject, code: RewardCode) -> HumanReward:
                 next_state=play.next_state.flatten(0, 1)[rows, : table.public_width],
             )
         )
-    return HumanReward(InlineReward(code, table), samples[0], samples[1])
+    made_up = Samples(table, subject.task.action).usual(MADE_UP_ROWS)
+    return HumanReward(InlineReward(code, table), samples[0], samples[1], made_up)
 
 
 def _deterministic(reward: HumanReward) -> Iterator[Finding]:
@@ -149,13 +149,7 @@ def _row_wise(reward: HumanReward) -> Iterator[Finding]:
     count = len(reward.played.state)
     backwards = torch.arange(count - 1, -1, -1)
     for rows in (backwards, torch.arange(3)):
-        part = reward.on(
-            Transitions(
-                reward.played.state[rows],
-                reward.played.action[rows],
-                reward.played.next_state[rows],
-            )
-        )
+        part = reward.on(take(reward.played, rows))
         for name, values in reward.values.items():
             if name not in part or not close(values[rows], part[name]):
                 yield _finding(
@@ -182,16 +176,19 @@ def _finite(reward: HumanReward) -> Iterator[Finding]:
 
 
 def _varies(reward: HumanReward) -> Iterator[Finding]:
-    unusual = reward.on(reward.unusual)
+    """Nothing may be constant; a term that pays for a rare event may not have been seen to pay."""
+    unusual, made_up = reward.on(reward.unusual), reward.on(reward.made_up)
     for name, values in reward.values.items():
-        both = torch.cat([values, unusual.get(name, values)]).unsqueeze(1)
-        if not bool(varies(both)[0]):
-            rule = "reward-constant" if name == "the reward" else "term-constant"
-            yield _finding(
-                rule,
-                f"{name} is {float(values[0]):g} in every transition: it pays for nothing",
-                "pay for what the task wants, with features of next_state",
-            )
+        if bool(varies(torch.cat([values, unusual.get(name, values)]).unsqueeze(1))[0]):
+            continue
+        whole = name == "the reward"
+        finding = _finding(
+            "reward-constant" if whole else "term-constant",
+            f"{name} is {float(values[0]):g} in every transition met: it pays for nothing",
+            "pay for what the task wants, with features of next_state",
+        )
+        rare = not whole and bool(varies(made_up.get(name, values).unsqueeze(1))[0])
+        yield replace(finding, severity="warning") if rare else finding
 
 
 def _pays_for_states(reward: HumanReward) -> Iterator[Finding]:

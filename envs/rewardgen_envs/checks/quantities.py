@@ -41,7 +41,7 @@ class Bench:
         self.engine.write("qvel", given["qvel"], world)
         task.measure(Physics(self.engine), Quantities(self.variables))  # touches the fields
         generator = torch.Generator().manual_seed(2)
-        low, high = torch.from_numpy(task.model.actuator_ctrlrange.copy()).unbind(1)
+        low, high = torch.as_tensor(task.model.actuator_ctrlrange).unbind(1)
         noise = torch.rand(ROWS, task.model.nu, generator=generator, dtype=torch.float64)
         self.engine.write("ctrl", low + (high - low) * noise, None)
         kick(self.engine, world[ROWS // 2 :], generator)
