@@ -59,13 +59,13 @@ class CheckContext:
     Attributes:
         table: features of the task; None if there is no task.
         action: its action space.
-        hosts: where the reward may run.
+        hosts: where the reward may run; None if no stage runs it.
         transitions: rows of earlier rollouts, if there are any.
     """
 
     table: FeatureTable | None
     action: BoxAction | DiscreteAction | None
-    hosts: HostPool
+    hosts: HostPool | None
     transitions: Transitions | None
 
 
@@ -77,7 +77,7 @@ def _gate_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
 
 
 def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
-    if context.table is None or context.action is None:
+    if context.table is None or context.action is None or context.hosts is None:
         raise UsageError("the probe needs a task: its features and actions")
     host = context.hosts.open(code, context.table)
     try:
@@ -115,22 +115,27 @@ def check_reward(
         HostUnavailable: no reward host can be started on this machine.
     """
     chosen = [_stage(name) for name in stages]
+    try:
+        code = reward if isinstance(reward, RewardCode) else parse_reward(reward)
+    except ParseError as error:
+        return CheckResult("refused", (error.finding,), Isolation(_mode(hosts, options)), None)
     with ExitStack() as stack:
-        pool = hosts or stack.enter_context(HostPool(options))
-        mode = pool.options.mode
-        try:
-            code = reward if isinstance(reward, RewardCode) else parse_reward(reward)
-        except ParseError as error:
-            return CheckResult("refused", (error.finding,), Isolation(mode), None)
-        context = CheckContext(table, action, pool, transitions)
+        if hosts is None and _probe_stage in chosen:
+            hosts = stack.enter_context(HostPool(options))
+        started = hosts.started if hosts else 0
+        context = CheckContext(table, action, hosts, transitions)
         findings: list[Finding] = []
-        started = pool.started
         for stage in chosen:
             findings += stage(code, context)
             if any(finding.severity == "error" for finding in findings):
                 break
-        applied = pool.applied if pool.started > started else ()
-        return CheckResult(_verdict(findings), tuple(findings), Isolation(mode, applied), code)
+        applied = hosts.applied if hosts and hosts.started > started else ()
+    isolation = Isolation(_mode(hosts, options), applied)
+    return CheckResult(_verdict(findings), tuple(findings), isolation, code)
+
+
+def _mode(hosts: HostPool | None, options: HostOptions | None) -> Mode:
+    return (hosts.options if hosts else options or HostOptions()).mode
 
 
 def _stage(name: str) -> Stage:

@@ -9,6 +9,7 @@ import torch
 
 from rewardgen.check.pipeline import CheckResult, check_reward
 from rewardgen.check.samples import Samples
+from rewardgen.isolation import protection
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.session import Deadlines
 from rewardgen.rewards.code import compile_reward, evaluate
@@ -204,7 +205,8 @@ def test_a_text_without_a_reward_is_refused(robot_table: FeatureTable, pool: Hos
     assert [f.rule for f in result.findings] == ["no-code"]
 
 
-def test_the_gate_alone_needs_no_task_and_starts_nothing() -> None:
+def test_the_gate_alone_needs_no_task_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protection, "linux", None)  # nor does it need what only Linux offers
     result = check_reward(LEGAL["plain"], stages=("gate",))
     assert (result.verdict, result.isolation.applied) == ("accepted", ())
     assert result.code == parse_reward(LEGAL["plain"])
