@@ -109,8 +109,8 @@ def machine() -> str:
 
     cores = len(os.sched_getaffinity(0))
     return (
-        f"{cores} cores, {_processor()}, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
+        f"{cores} cores, {_processor()}, {platform.system()} {platform.machine()}, Python "
+        f"{platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
     )
 
 

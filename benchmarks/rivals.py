@@ -118,19 +118,19 @@ class AntBatchVecEnv(VecEnv):
     def close(self) -> None:
         """Nothing to free."""
 
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+    def env_is_wrapped(self, wrapper_class: object, indices: object = None) -> list[bool]:
         """No environment is wrapped."""
         return [False] * self.num_envs
 
-    def env_method(self, method_name: str, *args: Any, **kwargs: Any) -> list[Any]:
+    def env_method(self, method_name: str, *args: object, **kwargs: object) -> list[Any]:
         """Refuse: there are no environments inside."""
         raise NotImplementedError(method_name)
 
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+    def get_attr(self, attr_name: str, indices: object = None) -> list[Any]:
         """Answer SB3's question for the render mode."""
         return [None] * self.num_envs
 
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+    def set_attr(self, attr_name: str, value: object, indices: object = None) -> None:
         """Refuse: there are no environments inside."""
         raise NotImplementedError(attr_name)
 

@@ -14,7 +14,7 @@ from rewardgen.design.designer import Designer
 from rewardgen.design.registry import make_designer
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode
-from rewardgen.report.render import write_report
+from rewardgen.report.write import write_report
 from rewardgen.rewards.format import RewardCode, read_reward
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.display import Display, make_display
@@ -245,7 +245,7 @@ def _work(
 ) -> None:
     with display, open_session(directory, config, task, recipe, display) as session:
         carry_out(session, program)
-    write_report(read_run(directory.path))
+    write_report(directory.path)
 
 
 def _started(

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
-
 from rewardgen.store.records import ShowRecord, TrialRecord
 
 
@@ -32,19 +30,14 @@ def say_json(value: dict[str, Any]) -> None:
     say(json_format.dumps(value, allow_nan=False))
 
 
-def show(view: RenderableType) -> None:
-    """Print a table or other view to stdout, as wide as the terminal."""
-    Console().print(view)
-
-
-def finish(work: Callable[[], ShowRecord], runs_dir: Path, *, json: bool) -> int:
+def finish(work: Callable[[], ShowRecord], *, json: bool) -> int:
     """Work on a run, print how it ended, and return the exit status.
 
     Args:
         work: does it and returns the run.
-        runs_dir: where the run is kept.
-        json: print the run as JSON instead of its last lines.
+        json: print the result as JSON instead of its last lines.
     """
+    from rewardgen.report.console import last_lines, trial_lines
     from rewardgen.run.session import InterruptedRunError, RunFailedError
 
     try:
@@ -55,24 +48,16 @@ def finish(work: Callable[[], ShowRecord], runs_dir: Path, *, json: bool) -> int
     except RunFailedError as failure:
         complain(f"{failure}; once that is mended: {_resume(failure.path)}")
         return 1
-    if record.verb != "run":
-        _print_training(record, json=json)
-    elif json:
-        say_json(record.model_dump(mode="json"))
+    if record.verb == "run":
+        result, lines = record, last_lines(record)
     else:
-        from rewardgen.report.console import final_lines
-
-        say("\n".join(final_lines(record, runs_dir / record.run / "report.html")))
-    return 0
-
-
-def _print_training(record: ShowRecord, *, json: bool) -> None:
+        result = TrialRecord(run=record.run, arms=record.arms)
+        lines = trial_lines(result)
     if json:
-        say_json(TrialRecord(run=record.run, arms=record.arms).model_dump(mode="json"))
-        return
-    from rewardgen.report.console import arms_view
-
-    show(arms_view(record.arms, record))
+        say_json(result.model_dump(mode="json"))
+    else:
+        say("\n".join(lines))
+    return 0
 
 
 def _resume(path: Path) -> str:

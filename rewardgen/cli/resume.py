@@ -8,7 +8,6 @@ from pathlib import Path
 import tyro
 
 from rewardgen.cli.output import finish
-from rewardgen.store.run_directory import find_run
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,5 @@ class Resume:
         command = ("rewardgen", "resume", self.run_name)
         return finish(
             lambda: api.resume(self.run_name, self.runs_dir, command=command),
-            find_run(self.run_name, self.runs_dir).parent,
             json=self.json,
         )

@@ -63,6 +63,5 @@ class Run:
             return 0
         return finish(
             lambda: api.run(config, command=self.command),
-            config.runs_dir,
             json=self.options.json,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from rewardgen.cli.output import say, say_json, show
+from rewardgen.cli.output import say, say_json
 from rewardgen.store.run_directory import find_run, read_run
 from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
@@ -29,9 +29,9 @@ class ListRuns:
         if self.json:
             say_json(record.model_dump(mode="json"))
             return 0
-        from rewardgen.report.console import list_view
+        from rewardgen.report.console import list_text
 
-        show(list_view(record))
+        say(list_text(record))
         return 0
 
 
@@ -56,13 +56,13 @@ class ShowRun:
         """
         snapshot = read_run(find_run(self.run_name, self.runs_dir))
         record = show_record(snapshot)
-        from rewardgen.report.console import candidate_view, show_view
+        from rewardgen.report.console import candidate_text, show_text
 
         if self.candidate is None:
             if self.json:
                 say_json(record.model_dump(mode="json"))
             else:
-                show(show_view(record))
+                say(show_text(record))
             return 0
         found = {c.id: c for c in record.candidates}.get(self.candidate)
         if found is None:
@@ -71,7 +71,6 @@ class ShowRun:
         if self.json:
             say_json(found.model_dump(mode="json"))
         else:
-            show(candidate_view(record, found))
-            if found.feedback is not None:
-                say(snapshot.artifacts.read_text(found.feedback))
+            text = found.feedback
+            say(candidate_text(found, "" if text is None else snapshot.artifacts.read_text(text)))
         return 0

@@ -40,7 +40,6 @@ class Train:
 
         return finish(
             lambda: api.train(self.options.config, command=self.command),
-            self.options.config.runs_dir,
             json=self.options.json,
         )
 
@@ -94,6 +93,5 @@ class TasksBaseline:
         )
         return finish(
             lambda: api.train(config, command=self.command),
-            config.runs_dir,
             json=self.options.json,
         )
