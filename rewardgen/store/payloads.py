@@ -129,8 +129,9 @@ class Comparison(Data):
     """Arm against another arm, by the ranking metric.
 
     Attributes:
-        probability: that a run of ``arm`` beats a run of ``over``, ties counting half.
-        difference: IQM of ``arm`` minus that of ``over``.
+        probability: that a run of ``arm`` is better than a run of ``over``, in the metric's
+            direction, ties counting half.
+        difference: IQM of ``arm`` minus that of ``over``, in the metric's unit.
     """
 
     arm: str

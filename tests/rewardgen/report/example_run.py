@@ -372,9 +372,17 @@ def write_example_run(
     human_advantage: float = 0.0,
     confirm_seeds: int = 10,
     video: bytes | None = None,
+    iterations: int | None = None,
 ) -> None:
-    """Write a whole example run into a new directory."""
+    """Write an example run into a new directory; stopped after some iterations if asked to."""
     with RunDirectory.create(path) as run:
-        ExampleRun(
+        example = ExampleRun(
             run, human_advantage=human_advantage, confirm_seeds=confirm_seeds, video=video
-        ).write()
+        )
+        if iterations is None:
+            example.write()
+            return
+        example.start()
+        for iteration in range(iterations):
+            example.iteration(iteration)
+        run.append(p.RunInterrupted(reason="interrupted by the user"))

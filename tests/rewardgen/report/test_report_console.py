@@ -1,0 +1,139 @@
+"""What the terminal shows of runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rewardgen.report.console import (
+    candidate_text,
+    last_lines,
+    list_text,
+    show_text,
+    trial_lines,
+)
+from rewardgen.report.outcome import candidate
+from rewardgen.store.records import ListRecord, RunEntry, ShowRecord
+from rewardgen.store.run_directory import RunSnapshot
+from rewardgen.store.show import list_record, show_record, trial_record
+
+
+def test_the_last_lines_say_who_won_and_what_to_type(example_record: ShowRecord) -> None:
+    won, human, sparse, report, next_ = last_lines(example_record)
+    assert won == (
+        "Winner: candidate 2.5, crossover of 1.4 and 1.2: upright_share 0.763 [0.725, 0.787] on "
+        "10 fresh seeds (0.749 in the search)."
+    )
+    assert human == "Against human (0.594 [0.548, 0.645]): +0.169 [+0.104, +0.221], better."
+    assert sparse == "Against sparse (0.126 [0.088, 0.173]): +0.636, better, intervals apart."
+    assert report == "Report: runs/demo/report.html"
+    assert next_ == "Next: rewardgen show demo 2.5"
+
+
+def test_the_report_is_where_the_run_is(example_record: ShowRecord) -> None:
+    moved = example_record.model_copy(update={"config": {"runs_dir": "/data/runs"}})
+    assert last_lines(moved)[3] == "Report: /data/runs/demo/report.html"
+
+
+@pytest.mark.parametrize("advantage", [0.14, 0.36])
+def test_the_last_lines_say_that_nothing_beat_human(
+    write_example: Callable[..., RunSnapshot], advantage: float
+) -> None:
+    lines = last_lines(show_record(write_example(human_advantage=advantage)))
+    assert len(lines) == 5
+    assert "nothing beat the human-written reward" in lines[1]
+
+
+def test_a_stopped_run_can_be_resumed(write_example: Callable[..., RunSnapshot]) -> None:
+    lines = last_lines(show_record(write_example(iterations=1)))
+    assert len(lines) == 5
+    assert "not been confirmed" in lines[0]
+    assert lines[1] == "Against human: not compared, so nothing beat it."
+    assert lines[4] == "Next: rewardgen resume demo"
+
+
+def test_show_lists_arms_and_candidates(example_record: ShowRecord) -> None:
+    text = show_text(example_record)
+    assert "cartpole/swing-up, version 1" in text
+    assert "Candidate 2.5 beat the human-written reward" in text
+    arms = [line.split() for line in text.splitlines() if line.startswith(("winner", "human"))]
+    assert arms[0][:5] == ["winner", "10", "0.763", "[0.725,", "0.787]"]
+    assert arms[1][-2:] == ["-", "-"]
+    for one in example_record.candidates:
+        assert any(
+            line.startswith(one.id) and one.state in line and one.reason in line
+            for line in text.splitlines()
+        )
+    assert "\x1b" not in text
+
+
+def test_show_works_for_an_unfinished_run(write_example: Callable[..., RunSnapshot]) -> None:
+    text = show_text(show_record(write_example(iterations=0)))
+    assert "interrupted interrupted by the user" in text
+    assert "No result yet" in text
+
+
+def test_a_candidate_shows_its_fate_code_and_feedback(example_record: ShowRecord) -> None:
+    confirmed = candidate(example_record, "2.5")
+    assert confirmed is not None
+    text = candidate_text(confirmed, "the pole stays up")
+    for expected in (
+        "candidate 2.5 confirmed",
+        "crossover of 1.4 and 1.2",
+        "fitness 0.749 in the search",
+        f"seed {confirmed.members[0].train_seed}",
+        "def compute_reward(state, action, next_state):",
+        "the pole stays up",
+    ):
+        assert expected in text
+    rejected = candidate(example_record, "0.4")
+    assert rejected is not None
+    assert "probe row-wise: line 4:" in candidate_text(rejected, "")
+    failed = candidate(example_record, "1.5")
+    assert failed is not None
+    assert "not evaluated; failed: term 'slow' is not finite" in candidate_text(failed, "")
+
+
+def test_text_of_others_cannot_command_the_terminal(example_record: ShowRecord) -> None:
+    hostile = "\x1b[2J[bold]all gone[/bold]"
+    one = example_record.candidates[0].model_copy(
+        update={"source": hostile, "reason": hostile, "note": hostile}
+    )
+    record = example_record.model_copy(update={"candidates": (one,), "notes": (hostile,)})
+    for text in (candidate_text(one, hostile), show_text(record)):
+        assert "\x1b" not in text
+        assert "[bold]all gone[/bold]" in text
+
+
+def test_list_shows_states_and_what_is_wrong(example_path: Path) -> None:
+    record = list_record(example_path.parent)
+    assert "demo  done   cartpole/swing-up" in list_text(record)
+    broken = RunEntry(run="old", state="unreadable", task=None, reason="run.sqlite is damaged")
+    text = list_text(ListRecord(runs=(*record.runs, broken)))
+    assert "old: run.sqlite is damaged" in text
+    assert "rewardgen run" in list_text(ListRecord(runs=()))
+
+
+def test_a_training_lists_its_arms(example_run: RunSnapshot) -> None:
+    lines = trial_lines(trial_record(example_run))
+    assert [line.split()[0] for line in lines] == ["reward", "winner", "human", "sparse", "Next:"]
+
+
+def test_looking_at_runs_imports_nothing_heavy(example_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from rewardgen.report.console import list_text, show_text, last_lines\n"
+        "from rewardgen.store.run_directory import read_run\n"
+        "from rewardgen.store.show import list_record, show_record\n"
+        "path = Path(sys.argv[1])\n"
+        "record = show_record(read_run(path))\n"
+        "list_text(list_record(path.parent)); show_text(record); last_lines(record)\n"
+        "heavy = {'torch', 'mujoco', 'numpy', 'gymnasium', 'scipy', 'matplotlib'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(example_path)], check=True)

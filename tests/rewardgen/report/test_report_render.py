@@ -1,0 +1,311 @@
+"""The report: self-contained, harmless whatever the run holds, and the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from rewardgen.report.code import diff_html, python_html, unified_diff
+from rewardgen.report.curves import CurveReader
+from rewardgen.report.render import render
+from rewardgen.report.text import cell, fence, printable
+from rewardgen.report.write import write_report
+from rewardgen.store.artifacts import ARTIFACTS_NAME
+from rewardgen.store.errors import StoreCorruptError
+from rewardgen.store.records import MemberRecord, ShowRecord
+from rewardgen.store.run_directory import RunSnapshot
+from rewardgen.store.show import show_record
+
+_VOID = {"meta", "img", "br"}
+_HOSTILE = (
+    '"""```\n</pre></code><script>alert(1)</script>```` """\n'
+    "def compute_reward(state, action, next_state):\n"
+    '    return state.x, {"<img src=x onerror=alert(1)>": state.x}\n'
+)
+
+
+class Page(HTMLParser):
+    """Checks that elements are closed in order, and collects links and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+        assert not any(name.startswith("on") for name, _ in attrs)
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_holds_everything_and_needs_nothing(example_run: RunSnapshot) -> None:
+    report = render(show_record(example_run), example_run.artifacts)
+    page = Page(report.html)
+    assert "script" not in page.tags
+    assert page.links
+    assert all(link.startswith("data:") for link in page.links)
+    assert sum(link.startswith("data:video/mp4") for link in page.links) == 2
+    assert sum(link.startswith("data:image/svg") for link in page.links) == 3
+    text = " ".join(" ".join(page.text).split())
+    for expected in (
+        "Candidate 2.5 beat the human-written reward",
+        "Swing the hanging pole up and keep it upright.",
+        "standard: process, clean environment",
+        "highest search-time fitness",
+        "the reward of a transition depends on its neighbours",
+        "term 'slow' is not finite",
+        "crossover of 1.4 and 1.2",
+        "what changed since 1.4",
+        "rewardgen run configs/demo.yaml",
+    ):
+        assert expected in text
+    assert not re.search("https?:", re.sub(r"data:[^\"]*", "", report.html))
+
+
+def test_markdown_tells_the_same(example_record: ShowRecord, example_run: RunSnapshot) -> None:
+    report = render(example_record, example_run.artifacts)
+    assert "**Candidate 2.5 beat the human-written reward.**" in report.markdown
+    winner = next(line for line in report.markdown.splitlines() if line.startswith("| winner"))
+    assert "| 10 | 0.763 | [0.725, 0.787] |" in winner
+    assert winner.rstrip(" |").endswith("0.749")
+    for name in report.figures:
+        assert f"](figures/{name}.svg)" in report.markdown
+    assert example_record.arms[0].source in report.markdown
+
+
+def test_the_same_run_gives_the_same_report(
+    example_record: ShowRecord, example_run: RunSnapshot
+) -> None:
+    first = render(example_record, example_run.artifacts)
+    assert render(example_record, example_run.artifacts) == first
+
+
+def test_figures_are_svg(example_record: ShowRecord, example_run: RunSnapshot) -> None:
+    figures = render(example_record, example_run.artifacts).figures
+    assert set(figures) == {"arms", "learning", "search"}
+    for svg in figures.values():
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+def test_few_runs_are_all_listed(write_example: Callable[..., RunSnapshot]) -> None:
+    run = write_example(confirm_seeds=4)
+    record = show_record(run)
+    report = render(record, run.artifacts)
+    for arm in record.arms:
+        assert f"All runs of {arm.arm}:" in report.html
+        assert f"All runs of {arm.arm}:" in report.markdown
+    assert "t-interval of the mean" in report.html
+
+
+def test_many_runs_are_not_listed(example_record: ShowRecord, example_run: RunSnapshot) -> None:
+    assert "All runs of" not in render(example_record, example_run.artifacts).html
+
+
+def test_hostile_text_stays_text(example_record: ShowRecord, example_run: RunSnapshot) -> None:
+    hostile = "<script>alert(1)</script> | `x` [a](javascript:b)\n# heading"
+    candidates = tuple(
+        c.model_copy(
+            update={"source": _HOSTILE, "reason": hostile, "note": hostile, "origin": hostile}
+        )
+        for c in example_record.candidates
+    )
+    record = example_record.model_copy(
+        update={
+            "candidates": candidates,
+            "notes": (hostile,),
+            "description": hostile,
+            "reason": hostile,
+            "command": ("rewardgen", "run", hostile),
+            "config": {"task": hostile},
+        }
+    )
+    report = render(record, example_run.artifacts)
+    page = Page(report.html)
+    assert "script" not in page.tags
+    assert all(link.startswith("data:") for link in page.links)
+    code = report.markdown.split("## The winning reward")[1].split("### Lineage")[0]
+    marks = [line for line in code.splitlines() if set(line.removesuffix("python")) == {"`"}]
+    assert [len(mark.removesuffix("python")) for mark in marks] == [5, 5]
+    rows = report.markdown.split("## The search")[1].splitlines()
+    table = [line for line in rows if line.startswith("| 0.0")]
+    assert len(table) == 1
+    assert "<script" not in table[0].replace("\\<", "")
+
+
+@pytest.mark.parametrize("iterations", [0, 1])
+def test_an_unfinished_run_has_a_report_too(
+    write_example: Callable[..., RunSnapshot], iterations: int
+) -> None:
+    run = write_example(iterations=iterations)
+    report = render(show_record(run), run.artifacts)
+    text = " ".join(Page(report.html).text)
+    assert "interrupted: interrupted by the user" in text
+    assert set(report.figures) == ({"learning", "search"} if iterations else set())
+    assert "Comparison" not in text
+
+
+def test_a_training_has_a_report_without_a_search(
+    example_record: ShowRecord, example_run: RunSnapshot
+) -> None:
+    record = example_record.model_copy(
+        update={
+            "verb": "train",
+            "winner": None,
+            "selection": None,
+            "candidates": (),
+            "iterations": (),
+            "designer": None,
+            "videos": {},
+            "arms": tuple(
+                a.model_copy(update={"improvements": (), "search_fitness": None})
+                for a in example_record.arms
+            ),
+        }
+    )
+    report = render(record, example_run.artifacts)
+    text = " ".join(Page(report.html).text)
+    assert "Trained: winner, human and sparse" in text
+    assert "Better than" not in text
+    assert set(report.figures) == {"arms", "learning"}
+    header = next(line for line in report.markdown.splitlines() if line.startswith("| Reward"))
+    assert header.count("|") == 6
+
+
+def test_reports_are_written_into_the_run(
+    write_example: Callable[..., RunSnapshot],
+) -> None:
+    run = write_example()
+    page = write_report(run.path)
+    assert page == run.path / "report.html"
+    assert page.read_text().startswith("<!doctype html>")
+    markdown = (run.path / "report.md").read_text()
+    for image in re.findall(r"\]\((figures/.*?)\)", markdown):
+        assert (run.path / image).is_file()
+    before = page.read_bytes()
+    moved = run.path.with_name("moved")
+    shutil.move(run.path, moved)
+    assert write_report(moved).read_bytes() == before.replace(b"demo", b"moved").replace(
+        b"configs/moved.yaml", b"configs/demo.yaml"
+    )
+
+
+def test_a_damaged_artifact_stops_the_report(write_example: Callable[..., RunSnapshot]) -> None:
+    run = write_example()
+    curves = show_record(run).arms[0].members[0].curves[0][0]
+    (run.path / ARTIFACTS_NAME / curves).write_text("[]")
+    with pytest.raises(StoreCorruptError):
+        write_report(run.path)
+
+
+# ---- parts
+
+
+def member(curves: tuple[tuple[str, int], ...]) -> MemberRecord:
+    return MemberRecord(
+        train_seed=0,
+        env_steps=0,
+        checkpoint_step=0,
+        eval_seeds=(),
+        fitness=(),
+        metrics={},
+        checkpoint=None,
+        failure=None,
+        curves=tuple((_id(name), place) for name, place in curves),
+    )
+
+
+def _id(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+class Stored:
+    """Curves by artifact, in place of a run's files."""
+
+    def __init__(self, **curves: list[dict[str, list[float | None]]]) -> None:
+        self._curves = {_id(name): values for name, values in curves.items()}
+
+    def read_text(self, artifact: str) -> str:
+        return json.dumps(self._curves[artifact])
+
+
+def test_rungs_join_into_one_curve() -> None:
+    stored = Stored(
+        first=[{"env_steps": [10, 20], "x": [None, 1.0]}],
+        counted_on=[{"env_steps": [30, 40], "x": [2.0, 3.0]}],
+        from_zero=[{"env_steps": [10, 20], "x": [2.0, 3.0]}],
+    )
+    reader = CurveReader(stored)  # type: ignore[arg-type]
+    for second in ("counted_on", "from_zero"):
+        band = reader.band("a", [member((("first", 0), (second, 0)))], "x")
+        assert band is not None
+        assert (band.env_steps[0], band.env_steps[-1]) == (20.0, 40.0)
+        assert np.interp([20, 30, 40], band.env_steps, band.mean) == pytest.approx([1, 2, 3])
+        assert np.all(np.isnan(band.low)), "one run has no band"
+
+
+def test_a_band_holds_its_mean_and_ends_with_the_last_member() -> None:
+    stored = Stored(
+        all=[
+            {"env_steps": [0, 10, 20], "x": [0.0, 1.0, 2.0]},
+            {"env_steps": [0, 10, 20], "x": [0.0, 3.0, 4.0]},
+            {"env_steps": [0, 10], "x": [0.0, 2.0]},
+        ]
+    )
+    members = [member((("all", place),)) for place in range(3)]
+    band = CurveReader(stored).band("a", members, "x")  # type: ignore[arg-type]
+    assert band is not None
+    assert band.members == 3
+    assert np.interp([0, 10, 20], band.env_steps, band.mean) == pytest.approx([0, 2, 3], abs=0.1)
+    assert np.all(band.low <= band.mean)
+    assert np.all(band.mean <= band.high)
+    assert CurveReader(stored).band("a", members, "unknown") is None  # type: ignore[arg-type]
+
+
+def test_code_is_escaped_and_compared() -> None:
+    assert "<script" not in python_html(_HOSTILE)
+    assert "&lt;" in python_html(_HOSTILE)
+    assert unified_diff("a\nb\n", "a\nc\n").splitlines()[1:] == [" a", "-b", "+c"]
+    assert diff_html("same", "same") == ""
+    assert "<script" not in diff_html("", _HOSTILE)
+
+
+def test_text_of_others_is_made_harmless() -> None:
+    assert printable("a\x1b[31mb\x07\n\tc\x9b") == "a�[31mb�\n\tc�"
+    assert cell("a|b\n# `c`") == "a\\|b # \\`c\\`"
+    assert fence("no fence") == "```"
+    assert fence("a ```` b") == "`````"
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a report must not use the network")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+
+
+def test_templates_lie_beside_the_code() -> None:
+    templates = Path(__file__).parents[3] / "rewardgen" / "report" / "templates"
+    assert {f.name for f in templates.iterdir()} == {"report.html.j2", "report.md.j2", "style.css"}
