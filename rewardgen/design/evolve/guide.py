@@ -31,14 +31,14 @@ OPERATORS: dict[str, vary.Operator] = {
 }
 # weights without a remark; per term, except for those that concern the program
 PER_TERM = {
-    "add_term": 0.7,
-    "rescale": 0.7,
+    "add_term": 1.2,
+    "rescale": 0.5,
     "reshape": 1.0,
-    "retune": 1.0,
+    "retune": 0.6,
     "raise_goal": 0.4,
     "swap_feature": 0.3,
     "drop_term": 0.3,
-    "add_factor": 0.6,
+    "add_factor": 1.0,
     "drop_factor": 0.4,
     "sum_to_product": 0.5,
     "product_to_sum": 0.3,

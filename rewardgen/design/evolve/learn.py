@@ -16,7 +16,7 @@ from statistics import correlation
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Column, Feedback
 from rewardgen.design.designer import Tried
-from rewardgen.design.evolve.sentence import Want
+from rewardgen.design.evolve.lexicon import Want
 from rewardgen.design.evolve.space import Quantity, Space
 
 # as many members as this weigh as much as the prior belief that nothing is related

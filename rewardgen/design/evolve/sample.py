@@ -34,8 +34,9 @@ from rewardgen.design.evolve.grammar import (
     rounded,
     signal_of,
 )
-from rewardgen.design.evolve.sentence import Role, Want, stems
+from rewardgen.design.evolve.lexicon import Role, Want
 from rewardgen.design.evolve.space import Quantity, Space
+from rewardgen.design.evolve.words import stems
 
 TERMINATED = Signal("terminated")
 # what a program is mainly about is drawn more sharply than what else it pays for
@@ -43,6 +44,7 @@ GOAL_SHARPNESS = 1.5
 MOVING = frozenset({Role.VELOCITY, Role.RATE})
 # what moves along with the goal, or is called after the same thing, helps more often
 AKIN = 3.0
+KIND_WORDS = frozenset(stems("velocity rate angle height position distance angular speed"))
 GROWING = frozenset({Role.POSITION, Role.HEIGHT, Role.DISTANCE, Role.COUNT, Role.ANGLE, Role.PURE})
 
 
@@ -198,18 +200,20 @@ def choose_helper(
 ) -> tuple[Quantity, Want] | None:
     """Draw a quantity that may help towards a goal, and what to want of it.
 
-    Quantities named after the same thing (``pole_angle``, ``pole_velocity``) come first. Where
-    the goal is a state to be kept, not a motion, motion is to be calm.
+    Quantities named after the same thing (``pole_angle``, ``pole_velocity``) come first, those
+    of the same kind, which mostly say the same again, last. Where the goal is a state to be kept,
+    not a motion, motion is to be calm.
     """
     open_to = [q for q in space.quantities if q.signal.feature not in exclude]
     if not open_to:
         return None
-    named = set(stems(goal.signal.feature))
+    named = set(stems(goal.signal.feature)) - KIND_WORDS
     holding = goal.role not in MOVING and (want is Want.NEAR or goal.role is Role.PURE)
     weights = [
         q.relevance**0.7
         * (AKIN if named & set(stems(q.signal.feature)) else 1.0)
-        * (AKIN if holding and q.role in MOVING else 1.0)
+        * (2.0 * AKIN if holding and q.role in MOVING else 1.0)
+        / (AKIN if q.role is goal.role else 1.0)
         for q in open_to
     ]
     helper = rng.choices(open_to, weights)[0]

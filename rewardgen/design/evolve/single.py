@@ -6,8 +6,8 @@ from rewardgen.design.designer import DesignContext, Proposal
 from rewardgen.design.evolve.emit import emit
 from rewardgen.design.evolve.grammar import Flag, Form, Linear, Program
 from rewardgen.design.evolve.learn import associations
+from rewardgen.design.evolve.lexicon import Role
 from rewardgen.design.evolve.sample import make_term
-from rewardgen.design.evolve.sentence import Role
 from rewardgen.design.evolve.space import build_space
 
 

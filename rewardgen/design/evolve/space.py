@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.design.evolve.describe import column_of
 from rewardgen.design.evolve.grammar import Form, Signal
-from rewardgen.design.evolve.sentence import Role, Sentence, Want, role_of
+from rewardgen.design.evolve.lexicon import Role, Want, role_of
+from rewardgen.design.evolve.sentence import Sentence
+from rewardgen.design.evolve.words import stems
+from rewardgen_envs.features import Feature
 from rewardgen_envs.task import BoxAction
 
 if TYPE_CHECKING:
@@ -36,6 +39,8 @@ NATURAL: dict[Role, float] = {
 }
 # the length of such a vector means nothing
 NO_NORM = frozenset({Role.EVENT, Role.PURE, Role.HEIGHT, Role.COUNT})
+# words of a vector that leads from one thing to another
+BETWEEN = frozenset(stems("vector offset error gap delta distance toward between relative"))
 # components of larger vectors are one of many alike: joints, rays, forces
 MANY = 4
 
@@ -104,7 +109,7 @@ def build_space(context: DesignContext) -> Space:
             signals.append(Signal(feature.name, (), Form.NORM))
         for signal in signals:
             norm = signal.form is Form.NORM
-            kind = _component_role(role, signal, three)
+            kind = _component_role(role, signal, feature, three)
             axis = signal.index[0] if three and not norm else None
             reading = sentence.read(kind, feature.name, feature.description, axis, norm)
             seen = context.feature_ranges.get(column_of(signal))
@@ -131,9 +136,10 @@ def build_space(context: DesignContext) -> Space:
     )
 
 
-def _component_role(role: Role, signal: Signal, three: bool) -> Role:
-    """A vector's norm is a distance; the third component of a position a height."""
-    if role is Role.POSITION and signal.form is Form.NORM:
+def _component_role(role: Role, signal: Signal, feature: Feature, three: bool) -> Role:
+    """The norm of a vector between two things is a distance; a position's third part a height."""
+    words = set(stems(f"{feature.name} {feature.description}"))
+    if role is Role.POSITION and signal.form is Form.NORM and words & BETWEEN:
         return Role.DISTANCE
     if role is Role.DISTANCE and signal.index and signal.form is Form.PLAIN:
         return Role.POSITION

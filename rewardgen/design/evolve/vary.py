@@ -37,6 +37,7 @@ from rewardgen.design.evolve.grammar import (
     rounded,
     signal_of,
 )
+from rewardgen.design.evolve.lexicon import Want
 from rewardgen.design.evolve.sample import (
     TERMINATED,
     choose,
@@ -52,7 +53,6 @@ from rewardgen.design.evolve.sample import (
     survival,
     unit_weight,
 )
-from rewardgen.design.evolve.sentence import Want
 from rewardgen.design.evolve.space import Quantity, Space
 
 Operator: TypeAlias = Callable[[Random, Program, int, Space], Program | None]

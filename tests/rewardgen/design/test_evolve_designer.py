@@ -25,9 +25,11 @@ from rewardgen.design.evolve.grammar import Factor, Linear, Program, Signal
 from rewardgen.design.evolve.grammar import Term as ProgramTerm
 from rewardgen.design.evolve.guide import moves
 from rewardgen.design.evolve.learn import associations, learned, rank_correlation
-from rewardgen.design.evolve.sentence import Role, Sentence, Want, role_of, stem
+from rewardgen.design.evolve.lexicon import Role, Want, role_of
+from rewardgen.design.evolve.sentence import Sentence
 from rewardgen.design.evolve.single import single_feature
 from rewardgen.design.evolve.space import build_space
+from rewardgen.design.evolve.words import stem
 from rewardgen_envs.features import Feature, FeatureTable
 from rewardgen_envs.task import BoxAction
 
@@ -188,6 +190,35 @@ def most_wanted(sentence: str) -> tuple[str, Want]:
 )
 def test_sentence_picks_quantity_and_direction(sentence: str, column: str, want: Want) -> None:
     assert most_wanted(sentence) == (column, want)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "description", "want"),
+    [
+        ("Turn over backwards.", "Pitch rate, positive leans forward.", Want.LESS),
+        ("Turn over backwards.", "Pitch rate, positive backward.", Want.MORE),
+        ("Roll forward.", "Pitch rate, positive leans forward.", Want.MORE),
+    ],
+)
+def test_direction_of_turning_follows_from_the_spec(
+    sentence: str, description: str, want: Want
+) -> None:
+    wants = Sentence(sentence, []).read(Role.RATE, "spin", description, None, norm=False).wants
+    assert max(wants, key=wants.__getitem__) is want
+
+
+def test_norm_is_a_distance_only_between_two_things() -> None:
+    table = FeatureTable(
+        [
+            Feature("torso_position", (3,), "m", "Position of the torso."),
+            Feature("goal_vector", (2,), "m", "From the torso toward the goal."),
+        ]
+    )
+    space = build_space(replace(CONTEXT, table=table, sentence="Reach the goal."))
+    roles = {q.column: q.role for q in space.quantities}
+    assert roles["norm(goal_vector)"] is Role.DISTANCE
+    assert roles["norm(torso_position)"] is Role.POSITION
+    assert roles["torso_position[2]"] is Role.HEIGHT
 
 
 def test_asides_weigh_less_than_the_goal() -> None:
