@@ -79,7 +79,7 @@ def install(environment: Path, dev: bool, cpu: bool) -> None:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text(constraints_text(torch))
         target = f"{ROOT}[dev]" if dev else str(ROOT)
-        pip(python, "install", "--quiet", "--editable", target, "--constraint", str(constraints))
+        pip(python, "install", "--editable", target, "--constraint", str(constraints))
     stamp(environment).write_text(json.dumps(wanted(dev, cpu)))
     found = installed_torch(python)
     if found is None:
@@ -163,8 +163,7 @@ def suitable_python() -> str:
         InstallError: there is none; lists what was found.
     """
     seen: list[str] = []
-    for name in (sys.executable, *CANDIDATES):
-        path = shutil.which(name)
+    for path in dict.fromkeys(shutil.which(name) for name in (sys.executable, *CANDIDATES)):
         version = python_version(path) if path else None
         if path and version is not None:
             if version >= OLDEST_PYTHON:
