@@ -45,7 +45,7 @@ class StackedAdam:
 
         Args:
             gradients: overwritten.
-            learning_rate: one per member.
+            learning_rate: one per member, float64.
             max_norm: limit of the Euclidean norm of a member's gradient.
             active: members that learn; the others stay as they are.
 
@@ -62,13 +62,12 @@ class StackedAdam:
         gradients.mul_((max_norm / (norm + 1e-6)).clamp_(max=1.0))
         self._steps += active
         taken = self._steps.clamp(min=1).unsqueeze(1).to(torch.float64)
-        correction_1 = (1.0 - BETA_1**taken).to(gradients.dtype)
-        correction_2 = (1.0 - BETA_2**taken).sqrt_().to(gradients.dtype)
+        size = learning_rate.unsqueeze(1) / (1.0 - BETA_1**taken) * moves
+        correction = (1.0 - BETA_2**taken).sqrt_().to(gradients.dtype)
         self._first.lerp_(gradients, 1.0 - BETA_1)
         self._second.mul_(BETA_2).addcmul_(gradients, gradients, value=1.0 - BETA_2)
         change = torch.sqrt(self._second, out=self._change)
-        change.div_(correction_2).add_(EPSILON)
+        change.div_(correction).add_(EPSILON)
         torch.div(self._first, change, out=change)
-        size = learning_rate.unsqueeze(1) / correction_1 * moves
-        self._parameters.addcmul_(change, size, value=-1.0)
+        self._parameters.addcmul_(change, size.to(gradients.dtype), value=-1.0)
         return active

@@ -42,7 +42,7 @@ class Counters:
         adam_steps: gradient steps.
         learning_rate: current rate of the adaptive schedule.
         observations: samples in the observation moments.
-        returns: samples in the return moments.
+        returns: samples in the moments of the critic's targets.
     """
 
     env_steps: int

@@ -113,25 +113,26 @@ class CurveRecorder:
     ) -> dict[str, float]:
         """Return how much of the advantage each term explains; the shares sum to 1.
 
-        Cov(G_k, A) / Σ Cov(G_j, A), where A is PPO's advantage and G_k the (γλ)-discounted sum
-        of term k. What a term pays for being in a state, whatever the action, is uncorrelated
-        with A, so constants and shaping get no share.
+        Cov(A_k, A) / Σ Cov(A_j, A), where A is PPO's advantage and A_k that of term k alone, with
+        a constant for its value; compared between worlds at the same step. What a term pays for
+        being in a state, whatever the action, is uncorrelated with A, so shaping gets no share,
+        nor does a constant unless episodes terminate.
         """
         terms = scored.terms[member]
         if not terms:
             return {}
-        valid = scored.valid[member].expand(len(terms), -1, -1)
-        zeros = torch.zeros(valid.shape)
-        value = torch.where(valid, torch.stack(list(terms.values())), 0.0)
+        mask, gamma = scored.valid[member], self._recipe.gamma
+        valid = mask.expand(len(terms), -1, -1)
+        reward = torch.where(valid, torch.stack(list(terms.values())), 0.0)
+        mean = reward.flatten(1).sum(1) / mask.sum()
+        value = (mean / (1.0 - gamma))[:, None, None].expand_as(reward)
+        terminated = collected.rollout.terminated[member]
+        bootstrap = torch.where(terminated, 0.0, value)
         ended = collected.ended[member].expand_as(valid)
-        decay = torch.full((len(terms), 1), self._recipe.gae_lambda)
-        sums = advantages(
-            value, zeros, zeros, zeros.bool(), ended, valid, self._recipe.gamma, decay
-        )
-        weight = scored.valid[member].to(sums.dtype)
-        advantage = stats.advantage[member]
-        centred = (advantage - _mean(advantage, scored.valid[member])) * weight
-        covariance = (sums * centred).flatten(1).sum(1)
+        gae_lambda = torch.full((len(terms), 1), self._recipe.gae_lambda)
+        own = advantages(reward, value, bootstrap, ended, valid, gamma, gae_lambda)
+        centred = _centred(stats.advantage[member], mask)
+        covariance = (own * centred).flatten(1).sum(1)
         total = covariance.sum()
         shares = torch.where(total > 0.0, covariance / total, torch.nan)
         return dict(zip(terms, numbers(shares), strict=True))
@@ -140,6 +141,13 @@ class CurveRecorder:
 def numbers(vector: Float[Tensor, " K"]) -> list[float]:
     """Return a vector's numbers."""
     return [float(x) for x in vector.numpy()]
+
+
+def _centred(value: Float[Tensor, "T N"], mask: Bool[Tensor, "T N"]) -> Float[Tensor, "T N"]:
+    """Subtract the mean over the masked worlds of each step; 0 elsewhere."""
+    weight = mask.to(value.dtype)
+    mean = (value * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0)
+    return (value - mean) * weight
 
 
 def _mean(value: Tensor, mask: Bool[Tensor, "..."]) -> Tensor:

@@ -207,6 +207,11 @@ class _Recorder:
         )
 
 
+def episode_stream(eval_seed: int) -> int:
+    """Return the simulation seed of an evaluation episode."""
+    return stream_seed("evaluation episode", eval_seed)
+
+
 @torch.no_grad()
 def run_episodes(
     task: Task,
@@ -220,7 +225,7 @@ def run_episodes(
     """Run one episode per member and evaluation seed."""
     count = len(eval_seeds)
     # one world per (member, seed), each its own simulation member: its stream is the seed's
-    streams = [stream_seed("evaluation episode", seed) for seed in eval_seeds] * members
+    streams = [episode_stream(seed) for seed in eval_seeds] * members
     simulation = Simulation(task, streams, 1, threads=threads)
     try:
         outcome = _Outcome(task, members * count)

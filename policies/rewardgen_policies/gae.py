@@ -10,8 +10,7 @@ from torch import Tensor
 def advantages(
     reward: Float[Tensor, "P T N"],
     value: Float[Tensor, "P T N"],
-    next_value: Float[Tensor, "P T N"],
-    terminated: Bool[Tensor, "P T N"],
+    bootstrap: Float[Tensor, "P T N"],
     ended: Bool[Tensor, "P T N"],
     valid: Bool[Tensor, "P T N"],
     gamma: float,
@@ -22,14 +21,13 @@ def advantages(
     Args:
         reward: reward of each transition.
         value: V of the state before it.
-        next_value: V of the state after it; of the true last state where an episode ended.
-        terminated: no value follows.
-        ended: terminated or truncated: the λ-trace stops.
+        bootstrap: V of the state after it: 0 after a termination; after a truncation that of
+            the true last state.
+        ended: the λ-trace stops.
         valid: an invalid transition has advantage 0 and cuts the λ-trace.
         gamma: discount factor.
         gae_lambda: λ of each member.
     """
-    bootstrap = torch.where(terminated, 0.0, next_value)
     delta = torch.where(valid, reward + gamma * bootstrap - value, 0.0)
     decay = (~ended & valid).to(value.dtype) * (gamma * gae_lambda).unsqueeze(1)
     result = torch.empty_like(delta)
@@ -40,26 +38,23 @@ def advantages(
     return result
 
 
-def running_returns(
+def episode_returns(
     reward: Float[Tensor, "P T N"],
     ended: Bool[Tensor, "P T N"],
-    carry: Float[Tensor, "2 P N"],
-    gamma: float,
-) -> Float[Tensor, "T 2 P N"]:
-    """Return sums of the rewards of the running episode up to each step.
+    carry: Float[Tensor, "P N"],
+) -> Float[Tensor, "P T N"]:
+    """Return the sum of the rewards of the running episode up to each step.
 
     Args:
         reward: 0 where a transition does not count.
-        ended: the sums start again after it.
-        carry: sums at the start of the rollout: discounted, undiscounted. Updated in place.
-        gamma: discount factor of the first sum; the second has none.
+        ended: the sum starts again after it.
+        carry: the sums at the start of the rollout; updated in place.
     """
-    decay = carry.new_tensor([gamma, 1.0]).view(2, 1, 1)
     going = (~ended).to(reward.dtype)
-    result = reward.new_empty(reward.shape[1], *carry.shape)
+    result = torch.empty_like(reward)
     running = carry.clone()
     for t in range(reward.shape[1]):
-        torch.addcmul(reward[:, t], running, decay, out=result[t])
-        running = result[t] * going[:, t]
+        result[:, t] = running + reward[:, t]
+        running = result[:, t] * going[:, t]
     carry.copy_(running)
     return result

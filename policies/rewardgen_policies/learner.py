@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rewardgen_policies.gae import advantages, running_returns
+from rewardgen_policies.gae import advantages, episode_returns
 from rewardgen_policies.networks import forward
 from rewardgen_policies.normalizer import CLIP, ObservationScale
 from rewardgen_policies.population import Population
 from rewardgen_policies.recipe import Recipe
 from rewardgen_policies.update import Batch, PpoUpdate, Settings, UpdateStats, permutations
+from rewardgen_policies.value_scale import ValueScale
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class LearnStats:
         update: of the PPO steps.
         explained_variance: share of the returns' variance that the critic foresaw, (P,).
         episode_return: undiscounted sum of the rewards of the running episode, (P, T, N).
-        advantage: as PPO saw it before normalization, (P, T, N), in units of the returns' scale.
+        advantage: as PPO saw it before normalization, (P, T, N), in the critic's scale.
     """
 
     update: UpdateStats
@@ -76,48 +77,40 @@ class Learner:
         recipes: Sequence[Recipe],
         generators: Sequence[torch.Generator],
     ) -> None:
+        parameters = population.parameters
         self._population = population
         self._recipe = recipes[0]
         self._generators = generators
         self._ppo = PpoUpdate(population, recipes)
-        self._settings = Settings(recipes, population.parameters.dtype)
+        self._lambda = Settings(recipes, parameters.dtype).gae_lambda
         self._critic = population.network("critic")
-        self._carry = population.parameters.new_zeros(2, population.size, self._recipe.worlds)
+        self._values = ValueScale(population.returns, *self._critic[-1])
+        self._carry = parameters.new_zeros(population.size, self._recipe.worlds)
 
     def learn(self, experience: Experience) -> LearnStats:
         """Update the members from one rollout; overwrites its observations."""
         recipe, population = self._recipe, self._population
-        valid = experience.valid
-        weight = valid.flatten(1).to(experience.reward.dtype)
-        reward = torch.where(valid, experience.reward, 0.0)
-
-        running = running_returns(reward, experience.ended, self._carry, recipe.gamma)
-        if recipe.normalize_values:
-            self._rescale_values(running[:, 0].transpose(0, 1).flatten(1), weight)
+        weight = experience.valid.flatten(1).to(experience.reward.dtype)
+        reward = torch.where(experience.valid, experience.reward, 0.0)
+        episode_return = episode_returns(reward, experience.ended, self._carry)
 
         scale = ObservationScale(population.observation, reward.dtype)
         moments = self._normalize(experience, scale, weight)
-        mean, std = self._value_scale()
-        value, next_value = self._values(experience)
-        offset = (mean / std).to(reward.dtype).unsqueeze(2)
-        advantage = advantages(
-            reward / std.to(reward.dtype).unsqueeze(2),
-            value + offset,
-            next_value + offset,
-            experience.terminated,
-            experience.ended,
-            valid,
-            recipe.gamma,
-            self._settings.gae_lambda,
-        )
-        target = advantage + value
+        if recipe.normalize_values:
+            self._begin(experience, reward, weight)
+        value, advantage = self._advantages(experience, reward)
+        target = (advantage + value).flatten(1)
+        explained = _explained(value.flatten(1), target, weight)
+        if recipe.normalize_values:
+            target = self._values.follow(target, weight)
+
         action = experience.action.flatten(1, 2).to(reward.dtype)
         batch = Batch(
             observation=experience.observation.flatten(1, 2),
             action=action.unsqueeze(2) if population.layout.spec.discrete else action,
             log_prob=experience.log_prob.flatten(1),
             advantage=advantage.flatten(1),
-            target=target.flatten(1),
+            target=target,
             weight=weight,
         )
         order = permutations(self._generators, recipe.epochs, recipe.samples)
@@ -127,12 +120,37 @@ class Learner:
             population.observation.merge(*moments)
         population.env_steps.add_(recipe.samples * was_active)
         population.updates.add_(was_active)
-        return LearnStats(
-            update=stats,
-            explained_variance=_explained(value.flatten(1), target.flatten(1), weight),
-            episode_return=running[:, 1].transpose(0, 1),
-            advantage=advantage,
+        return LearnStats(stats, explained, episode_return, advantage)
+
+    def _begin(self, experience: Experience, reward: Tensor, weight: Tensor) -> None:
+        """Give members in their first update a scale for values."""
+        if not bool(self._values.fresh.any()):
+            return
+        zeros, ones = torch.zeros_like(reward), torch.ones_like(self._lambda)
+        ended, valid = experience.ended, experience.valid
+        returns = advantages(reward, zeros, zeros, ended, valid, self._recipe.gamma, ones)
+        self._values.begin(returns.flatten(1), weight)
+
+    def _advantages(self, experience: Experience, reward: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the critic's outputs and the advantages in its scale, (P, T, N) each.
+
+        With V = m + s v, m being added to every value is the same as (1 - gamma) m being taken from
+        every reward, and a value of 0 is v = -m / s. So no large m is ever added in float32.
+        """
+        value, following = self._evaluate(experience)
+        mean, std = self._values.units()
+        offset = (mean / std).to(reward.dtype).unsqueeze(2)
+        gamma = self._recipe.gamma
+        advantage = advantages(
+            reward / std.to(reward.dtype).unsqueeze(2) - (1.0 - gamma) * offset,
+            value,
+            torch.where(experience.terminated, -offset, following),
+            experience.ended,
+            experience.valid,
+            gamma,
+            self._lambda,
         )
+        return value, advantage
 
     def _normalize(
         self, experience: Experience, scale: ObservationScale, weight: Tensor
@@ -146,56 +164,19 @@ class Learner:
             scale.apply(terminal, terminal).clamp_(-CLIP, CLIP)
         return moments
 
-    def _values(self, experience: Experience) -> tuple[Tensor, Tensor]:
-        """Return the critic's V of the states before and after each transition, (P, T, N)."""
+    def _evaluate(self, experience: Experience) -> tuple[Tensor, Tensor]:
+        """Return the critic's outputs before and after each transition, (P, T, N)."""
         observation = experience.observation
         members, steps, worlds = experience.reward.shape
         flat = forward(self._critic, observation.flatten(1, 2))[..., 0]
         values = flat.reshape(members, steps + 1, worlds)
-        value, next_value = values[:, :-1], values[:, 1:].clone()
+        value, following = values[:, :-1], values[:, 1:].clone()
         for t, terminal in zip(
             experience.truncated_at, experience.terminal_observation, strict=True
         ):
             last = forward(self._critic, terminal)[..., 0]
-            next_value[:, t] = torch.where(experience.ended[:, t], last, next_value[:, t])
-        return value, next_value
-
-    def _value_scale(self) -> tuple[Float[Tensor, "P 1"], Float[Tensor, "P 1"]]:
-        """Return mean and standard deviation of the returns; 0 and 1 before any was seen.
-
-        The critic works in this scale: V = mean + std * output.
-        """
-        moments = self._population.returns
-        floor = moments.mean.abs() * 1e-6  # constant rewards have no variance
-        std = torch.maximum(moments.variance.sqrt(), floor)
-        return moments.mean, torch.where(std > 0.0, std, 1.0)
-
-    def _rescale_values(self, returns: Float[Tensor, "P S"], weight: Float[Tensor, "P S"]) -> None:
-        """Follow the scale of the returns; the critic's values stay (PopArt, van Hasselt 2016)."""
-        moments = self._population.returns
-        old_mean, old_std = (x.clone() for x in self._value_scale())
-        count = weight.sum(1, keepdim=True).to(torch.float64)
-        size = count.clamp(min=1.0)
-        # in float64 from here, so that a reward's unit changes nothing but the unit
-        wide = returns.to(torch.float64) * weight
-        mean = wide.sum(1, keepdim=True) / size
-        variance = ((wide - mean).square() * weight).sum(1, keepdim=True) / size
-        finite = torch.isfinite(variance) & torch.isfinite(mean)
-        first = moments.count == 0.0
-        moments.merge(
-            torch.where(finite, mean, 0.0),
-            torch.where(finite, variance, 0.0),
-            torch.where(finite, count, 0.0),
-        )
-        new_mean, new_std = self._value_scale()
-        # before the first returns the critic's output has no unit: let it keep its size
-        ratio = torch.where(first, 1.0, old_std / new_std)
-        shift = torch.where(first, 0.0, (old_mean - new_mean) / new_std)
-        weights, bias = self._critic[-1]
-        dtype = weights.dtype
-        weights.mul_(ratio.to(dtype).unsqueeze(2))
-        bias.mul_(ratio.to(dtype).unsqueeze(2))
-        bias[..., 0].add_(shift.to(dtype))
+            following[:, t] = torch.where(experience.ended[:, t], last, following[:, t])
+        return value, following
 
 
 def _explained(value: Tensor, target: Tensor, weight: Tensor) -> Float[Tensor, " P"]:

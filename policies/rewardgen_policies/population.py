@@ -41,7 +41,7 @@ class Population:
         adam_steps: gradient steps.
         learning_rate: current rate of each member.
         observation: moments of the observations, (P, O).
-        returns: moments of the discounted returns, (P, 1).
+        returns: moments of the critic's targets, (P, 1).
         env_steps: control steps that entered updates.
         updates: PPO updates.
         active: False for members that failed; they no longer change.
@@ -91,7 +91,7 @@ class Population:
             adam_first=rows("adam_first"),
             adam_second=rows("adam_second"),
             adam_steps=torch.tensor([c.adam_steps for c in counters]),
-            learning_rate=torch.tensor([c.learning_rate for c in counters], dtype=dtype),
+            learning_rate=torch.tensor([c.learning_rate for c in counters], dtype=torch.float64),
             observation=moments("observation", [c.observations for c in counters]),
             returns=moments("return", [c.returns for c in counters]),
             env_steps=torch.tensor([c.env_steps for c in counters]),

@@ -44,8 +44,8 @@ class Recipe(BaseModel):
         init_std: initial standard deviation of continuous actions.
         min_std: lower bound of the same.
         normalize_observations: scale observations by running moments of the member.
-        normalize_values: scale returns by running moments of the member, so that the unit
-            of a reward does not matter.
+        normalize_values: let the critic work in the scale of the member's returns, so that the
+            unit of a reward does not matter, nor a constant added to it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
