@@ -228,17 +228,20 @@ class MjModel:
     ngeom: int
     nsite: int
     ncam: int
+    nkey: int
     nsensor: int
     actuator_ctrllimited: NDArray[np.uint8]
     actuator_ctrlrange: NDArray[np.float64]
     body_mass: NDArray[np.float64]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
+    jnt_bodyid: NDArray[np.int32]
     jnt_dofadr: NDArray[np.int32]
     jnt_limited: NDArray[np.uint8]
     jnt_qposadr: NDArray[np.int32]
     jnt_range: NDArray[np.float64]
     jnt_type: NDArray[np.int32]
+    key_qpos: NDArray[np.float64]
     qpos0: NDArray[np.float64]
     sensor_adr: NDArray[np.int32]
     sensor_dim: NDArray[np.int32]

@@ -1,0 +1,157 @@
+"""``rewardgen tasks list | show | check | new``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from rewardgen.cli.output import complain, say, say_json
+from rewardgen_envs.errors import UsageError
+
+if TYPE_CHECKING:
+    from rewardgen.store.records import TaskRecord
+
+
+@dataclass(frozen=True)
+class TasksList:
+    """List the installed tasks."""
+
+    json: bool = False
+    """Print one JSON object (docs/schemas/tasks-list.json)."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        from rewardgen.tasks import list_tasks
+
+        record = list_tasks()
+        if self.json:
+            say_json(record.model_dump(mode="json"))
+        else:
+            say("\n".join(entry.name for entry in record.tasks))
+        return 0
+
+
+@dataclass(frozen=True)
+class TasksShow:
+    """Show a task: what it wants, its fitness, its features, its human reward."""
+
+    name: tyro.conf.Positional[str | None] = None
+    """Installed task, or path/to/file.py:Class."""
+    task: str | None = None
+    """The same, as an option."""
+    json: bool = False
+    """Print one JSON object (docs/schemas/tasks-show.json)."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        from rewardgen.tasks import describe_task
+
+        record = describe_task(_chosen(self.name, self.task))
+        if self.json:
+            say_json(record.model_dump(mode="json", by_alias=True))
+        else:
+            say("\n".join(_card(record)))
+        return 0
+
+
+@dataclass(frozen=True)
+class TasksCheck:
+    """Check that a task keeps the contract: it is played for some seconds, nothing is trained."""
+
+    name: tyro.conf.Positional[str | None] = None
+    """Installed task, or path/to/file.py:Class."""
+    task: str | None = None
+    """The same, as an option."""
+    train: bool = False
+    """Also train policies on the human reward; they must beat random actions."""
+    seeds: int = 3
+    """Policies to train with --train."""
+    env_steps: int = 300_000
+    """Training budget of each with --train, in environment steps."""
+    json: bool = False
+    """Print one JSON object (docs/schemas/check.json)."""
+
+    def run(self) -> int:
+        """Do it and return the exit status: 0 if accepted, else 1."""
+        from rewardgen.tasks import TrainingTest, check_task
+
+        reference = _chosen(self.name, self.task)
+        if self.seeds < 1 or self.env_steps < 1:
+            raise UsageError("--seeds and --env-steps must be at least 1")
+        training = TrainingTest(self.seeds, self.env_steps) if self.train else None
+        record = check_task(reference, training)
+        if self.json:
+            say_json(record.model_dump(mode="json"))
+            return 0 if record.verdict == "accepted" else 1
+        for finding in record.findings:
+            line = "" if finding.line is None else f" (line {finding.line})"
+            say(f"{finding.severity} [{finding.stage}: {finding.rule}] {finding.message}{line}")
+            say(f"    {finding.remedy}")
+        say(record.verdict)
+        return 0 if record.verdict == "accepted" else 1
+
+
+@dataclass(frozen=True)
+class TasksNew:
+    """Write the skeleton of a new task: a task file, a reward file, and a scene if none is given.
+
+    What is left to write is marked TODO, and `rewardgen tasks check` names it.
+    """
+
+    name: tyro.conf.Positional[str]
+    """Name of the task, "family/variant"; the last part names the files and the class."""
+    scene: Path | None = None
+    """MJCF file of the robot; its joints become features. By default a pendulum is written."""
+    directory: Path = Path()
+    """Where to write; nothing there is overwritten."""
+    json: bool = False
+    """Print one JSON object: {"task": reference, "files": [path, ...]}."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        from rewardgen.skeleton import write_skeleton
+
+        skeleton = write_skeleton(self.name, self.scene, self.directory)
+        files = [str(path) for path in skeleton.files]
+        if self.json:
+            say_json({"task": skeleton.reference, "files": files})
+            return 0
+        say("\n".join(f"wrote {path}" for path in files))
+        complain(f"fill in what is marked TODO, then: rewardgen tasks check {skeleton.reference}")
+        return 0
+
+
+def _chosen(name: str | None, task: str | None) -> str:
+    given = [reference for reference in (name, task) if reference is not None]
+    if len(given) != 1:
+        raise UsageError("give one task: its name, or path/to/file.py:Class")
+    return given[0]
+
+
+def _card(record: TaskRecord) -> list[str]:
+    """Return a task as lines of text."""
+    lines = [
+        f"{record.name}  version {record.version}  {record.class_}",
+        record.description,
+        "",
+        "fitness (the first ranks)",
+    ]
+    for metric in record.fitness:
+        success = "" if metric.success is None else f", success from {metric.success:g}"
+        lines.append(f"  {metric.name} [{metric.unit}], {metric.direction} is better{success}")
+    lines += ["", "features"]
+    names = [f.name + _shape(f.shape) + (" private" if f.private else "") for f in record.features]
+    width = max(len(name) for name in names)
+    unit = max(len(feature.unit) for feature in record.features)
+    lines += [
+        f"  {name:<{width}}  {feature.unit:<{unit}}  {feature.description}"
+        for name, feature in zip(names, record.features, strict=True)
+    ]
+    return [*lines, "", "human reward", record.human_reward.rstrip()]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f" ({', '.join(map(str, shape))})" if shape else ""

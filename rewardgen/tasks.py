@@ -1,0 +1,179 @@
+"""Tasks as seen from outside: list them, describe one, check one, start a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+from rewardgen.check.task import check_task as check_class
+from rewardgen.rewards.findings import Finding
+from rewardgen.store import payloads
+from rewardgen.store.records import (
+    CheckRecord,
+    FeatureRecord,
+    FitnessRecord,
+    TaskListRecord,
+    TaskName,
+    TaskRecord,
+)
+from rewardgen_envs.registry import load_task, task_class, task_names
+from rewardgen_envs.task import Task, TaskError
+from rewardgen_policies.evaluation import evaluate_random
+
+RANDOM_EPISODES = 20
+STANDARD_ERRORS = 2.0
+
+
+def list_tasks() -> TaskListRecord:
+    """Return all installed tasks."""
+    return TaskListRecord(tasks=tuple(TaskName(name=name) for name in task_names()))
+
+
+def describe_task(reference: str) -> TaskRecord:
+    """Describe a task.
+
+    Args:
+        reference: an installed task's name, or ``path/to/file.py:Class``.
+
+    Raises:
+        UsageError: no such task, or its scene does not compile.
+    """
+    task = load_task(reference)
+    kind = type(task)
+    if not task.human_reward.is_file():
+        raise TaskError(f"task '{task.name}': {task.human_reward} does not exist")
+    return TaskRecord(
+        name=task.name,
+        class_=f"{kind.__module__}:{kind.__qualname__}",
+        description=task.description,
+        version=task.version,
+        scene_sha256=task.scene_sha256,
+        human_reward=task.human_reward.read_text(encoding="utf-8"),
+        fitness=tuple(
+            FitnessRecord(
+                name=metric.name,
+                unit=metric.unit,
+                direction="higher" if metric.higher_is_better else "lower",
+                success=metric.success,
+            )
+            for metric in task.metrics
+        ),
+        features=tuple(
+            FeatureRecord(
+                name=feature.name,
+                shape=feature.shape,
+                unit=feature.unit,
+                description=feature.description,
+                private=feature.private,
+            )
+            for feature in task.table
+        ),
+    )
+
+
+def check_task(reference: str, train: TrainingTest | None = None) -> CheckRecord:
+    """Check the contract of a task and its human reward.
+
+    Args:
+        reference: an installed task's name, or ``path/to/file.py:Class``.
+        train: also train the human reward; None never trains.
+
+    Raises:
+        UsageError: no such task or file; a file that cannot be imported is refused instead.
+    """
+    try:
+        found = task_class(reference)
+    except TaskError as error:
+        if error.__cause__ is None:
+            raise
+        return _record([_not_imported(error)])
+    findings = list(check_class(found))
+    if train is not None and not _errors(findings):
+        findings += train.findings(reference)
+    return _record(findings)
+
+
+class TrainingTest:
+    """The test that a policy trained on the human reward beats random actions.
+
+    Args:
+        seeds: policies.
+        env_steps: training budget of each, in environment steps.
+    """
+
+    def __init__(self, seeds: int = 3, env_steps: int = 300_000) -> None:
+        self._seeds = seeds
+        self._env_steps = env_steps
+
+    def findings(self, reference: str) -> list[Finding]:
+        """Train in a run of its own under ``runs/`` and compare."""
+        # the API offers this module's functions, so it can only be imported once both exist
+        from rewardgen import api
+        from rewardgen.config import train_config
+
+        task = load_task(reference)
+        settings = {"task": reference, "seeds": self._seeds, "env_steps": self._env_steps}
+        record = api.train(train_config(settings), command=("tasks check --train",))
+        trained = [fmean(member.fitness) for member in record.arms[0].members if member.fitness]
+        episodes = evaluate_random(task, range(RANDOM_EPISODES)).fitness[task.metric.name][0]
+        chance = [float(value) for value in episodes]
+        return [] if beats(trained, chance, task) else [_no_better(task, trained, chance)]
+
+
+def beats(trained: Sequence[float], chance: Sequence[float], task: Task) -> bool:
+    """Whether trained policies are better than chance by more than its standard error."""
+    if not trained:
+        return False
+    sign = task.metric.sign
+    error = stdev(chance) / len(chance) ** 0.5
+    return sign * fmean(trained) > sign * fmean(chance) + STANDARD_ERRORS * error
+
+
+def _no_better(task: Task, trained: Sequence[float], chance: Sequence[float]) -> Finding:
+    reached = f"{fmean(trained):.4g}" if trained else "nothing (all failed)"
+    return Finding(
+        stage="training",
+        kind="contract",
+        rule="human-beats-random",
+        severity="error",
+        line=None,
+        message=f"policies trained on the human reward reach {reached} {task.metric.unit} in "
+        f"'{task.metric.name}', random actions {fmean(chance):.4g}",
+        remedy="look at the reward's terms, or train longer with --env-steps",
+    )
+
+
+def _not_imported(error: TaskError) -> Finding:
+    return Finding(
+        stage="load",
+        kind="runtime",
+        rule="import",
+        severity="error",
+        line=getattr(error.__cause__, "lineno", None),
+        message=str(error),
+        remedy="correct the file; `python FILE` shows where it stops",
+    )
+
+
+def _errors(findings: Sequence[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
+
+
+def _record(findings: Sequence[Finding]) -> CheckRecord:
+    return CheckRecord(
+        verdict="refused" if _errors(findings) else "accepted",
+        findings=tuple(
+            payloads.Finding(
+                stage=finding.stage,
+                kind=finding.kind,
+                rule=finding.rule,
+                severity=finding.severity,
+                line=finding.line,
+                message=finding.message,
+                remedy=finding.remedy,
+            )
+            for finding in findings
+        ),
+        # a task and its human reward are the user's own code: nothing keeps them from anything
+        isolation=payloads.Isolation(mode="none"),
+    )
