@@ -29,7 +29,7 @@ class Band:
         mean: (S,), NaN where no member was trained.
         low: (S,), NaN where fewer than two were.
         high: (S,).
-        members: number of members.
+        runs: (R, S), every member; NaN where it was not trained.
     """
 
     label: str
@@ -37,7 +37,7 @@ class Band:
     mean: Floats
     low: Floats
     high: Floats
-    members: int
+    runs: Floats
 
 
 class CurveReader:
@@ -58,11 +58,11 @@ class CurveReader:
             max(float(steps[-1]) for steps, _ in known),
             _GRID,
         )
-        rows = [
-            np.interp(grid, steps, values, left=np.nan, right=np.nan) for steps, values in known
-        ]
-        mean, low, high = mean_band(rows)
-        return Band(label, grid, mean, low, high, len(known))
+        runs = np.array(
+            [np.interp(grid, steps, values, left=np.nan, right=np.nan) for steps, values in known]
+        )
+        mean, low, high = mean_band(runs)
+        return Band(label, grid, mean, low, high, runs)
 
     def _member(self, member: MemberRecord, quantity: str) -> tuple[Floats, Floats]:
         """Return env-steps and values of a member over its rungs, without missing entries."""

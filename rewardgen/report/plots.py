@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from rewardgen.analysis.statistics import FEW
 from rewardgen.report.curves import Band
 from rewardgen.report.numbers import count, unit
 from rewardgen.store.records import ArmRecord, CandidateRecord, FitnessRecord, IterationRecord
@@ -24,6 +25,7 @@ _STATES = {
     "retired": "#9ca3af",
     "accepted": "#9ca3af",
 }
+_BAND_FROM = 3
 _INK, _RULE = "#1f2937", "#e5e7eb"
 _STYLE = {
     "font.family": "sans-serif",
@@ -46,15 +48,21 @@ _STYLE = {
 
 
 def learning_curves(bands: Sequence[Band], metric: FitnessRecord) -> bytes:
-    """Draw the mean of every reward's members along training with its 95 % band."""
+    """Draw the mean of every reward's members along training with its 95 % band.
+
+    Few members are drawn one by one too; below three the band would say nothing.
+    """
 
     def draw(axes: Axes) -> None:
         for place, band in enumerate(bands):
             colour = _colour(band.label, place)
-            label = f"{band.label} (n = {band.members})"
-            axes.fill_between(
-                band.env_steps, band.low, band.high, color=colour, alpha=0.16, linewidth=0
-            )
+            label = f"{band.label} (n = {len(band.runs)})"
+            if len(band.runs) >= _BAND_FROM:
+                axes.fill_between(
+                    band.env_steps, band.low, band.high, color=colour, alpha=0.16, linewidth=0
+                )
+            for run in band.runs if len(band.runs) < FEW else ():
+                axes.plot(band.env_steps, run, color=colour, linewidth=0.6, alpha=0.5)
             axes.plot(band.env_steps, band.mean, color=colour, linewidth=2, label=label)
         _success(axes, metric)
         axes.set_xlabel("environment steps per policy")
@@ -116,14 +124,13 @@ def search(
             )
             shown.add(state)
         best = [(i.iteration + 1, i.fitness) for i in iterations if i.fitness is not None]
-        if best:
+        for place, value in best:
             axes.plot(
-                [place for place, _ in best],
-                [value for _, value in best],
+                (place - 0.45, place + 0.45),
+                (value, value),
                 color=_INK,
-                linewidth=1.4,
-                drawstyle="steps-mid",
-                label="best so far",
+                linewidth=1.6,
+                label="best so far" if place == best[0][0] else None,
                 zorder=0,
             )
         if human is not None:
@@ -132,7 +139,8 @@ def search(
             )
         axes.set_xlabel("iteration")
         axes.set_ylabel(f"{_label(metric)}, search")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.4, max(c.iteration for c in candidates) + 1.6)
         axes.legend(loc="best", ncols=2)
 
     return _svg((8.0, 3.6), draw)
