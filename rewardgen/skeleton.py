@@ -49,7 +49,6 @@ from rewardgen_envs.scene import load_scene
 from rewardgen_envs.task import Initial, Task
 
 HERE = Path(__file__).parent
-START = torch.tensor({start}, dtype=torch.float64)
 
 
 class {class_name}(Task):
@@ -80,7 +79,11 @@ class {class_name}(Task):
 
     def observation(self, features: FeatureView) -> Tensor:
         """Return what the policy sees."""
-        return torch.cat([{observed}], dim=-1)
+        return torch.cat(
+            [
+{observed}            ],
+            dim=-1,
+        )
 
     def terminations(self, features: FeatureView) -> dict[str, Tensor]:
         """Return each cause of an early end, as booleans."""
@@ -89,8 +92,9 @@ class {class_name}(Task):
     def reset(self, mask: Tensor, draw: Draw) -> Initial:
         """Start near the file's own posture; every random number comes from ``draw``."""
         del mask
+        start = torch.from_numpy(self.model.{start}.copy())
         noise = draw.uniform("qpos", ({nq},), -0.01, 0.01)
-        return Initial(qpos=START + noise, qvel=draw.uniform("qvel", ({nv},), -0.01, 0.01))
+        return Initial(qpos=start + noise, qvel=draw.uniform("qvel", ({nv},), -0.01, 0.01))
 
     def fitness(self, features: FeatureView) -> dict[str, Tensor]:
         """Return the value of each metric at this step."""
@@ -169,21 +173,20 @@ def _relative(scene: Path, directory: Path) -> str:
 
 def _task_text(name: str, stem: str, class_name: str, scene: str, model: mujoco.MjModel) -> str:
     parts = _parts(model)
-    start = model.key_qpos[0] if model.nkey else model.qpos0
     timestep = float(model.opt.timestep)
     return _TASK.format(
         name=name,
         stem=stem,
         class_name=class_name,
         scene=scene,
-        start=[round(float(x), 6) for x in start],
+        start="key_qpos[0]" if model.nkey else "qpos0",
         decimation=max(1, round(CONTROL_STEP_S / timestep)),
         timestep=timestep,
         features="".join(f"        {_declared(part.feature)},\n" for part in parts),
         measured="".join(
             f'            "{part.feature.name}": {part.expression},\n' for part in parts
         ),
-        observed=", ".join(f"features.{part.feature.name}" for part in parts),
+        observed="".join(f"                features.{part.feature.name},\n" for part in parts),
         first=parts[-1].feature.name,
         nq=int(model.nq),
         nv=int(model.nv),
@@ -226,7 +229,7 @@ _SENTENCES = {
     "position": "Position of {body} in the world; z is up.",
     "quaternion": "Orientation of {body}, scalar part first.",
     "velocity": "Velocity of {body} in the world.",
-    "angular_velocity": "Angular velocity of {body} in its own frame.",
+    "angular_velocity": "Angular velocity of {body}, own frame.",
 }
 
 
@@ -246,7 +249,8 @@ def _joints(
 ) -> list[_Part]:
     if not joints:
         return []
-    names = ", ".join(_name(model, mujoco.mjtObj.mjOBJ_JOINT, j) for j in joints)
+    named = [_name(model, mujoco.mjtObj.mjOBJ_JOINT, j) for j in joints]
+    names = ", ".join(named) if len(named) <= 3 else f"{len(named)} joints, {named[0]} first"
     q = [int(model.jnt_qposadr[j]) for j in joints]
     v = [int(model.jnt_dofadr[j]) for j in joints]
     shape = (len(joints),)

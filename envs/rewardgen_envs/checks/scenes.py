@@ -29,6 +29,14 @@ def scene(subject: Subject) -> Iterator[TaskFinding]:
             STAGE, "feature-names", "__init__", str(error), "give each feature a name of its own"
         )
         return
+    if subject.task_class().scene_sha256 != task.scene_sha256:
+        yield subject.broken(
+            STAGE,
+            "nondeterminism",
+            "scene",
+            "scene() builds another scene each time",
+            "build the scene from constants; draw what differs between episodes in reset()",
+        )
     for quantity in ("reward", "state", "action", "next_state"):
         if quantity in names:
             yield subject.broken(

@@ -28,8 +28,15 @@ class Subject:
         self.task = task_class()
 
     def fresh(self) -> Task:
-        """Return an instance that nothing has been done with."""
-        return self.task_class()
+        """Return an instance that nothing has been done with, but that shares the scene.
+
+        Compiling a robot's meshes takes seconds; the scene is constant, which ``scene`` checks.
+        """
+        task = self.task_class()
+        compiled = vars(self.task).get("_compiled")
+        if compiled is not None:
+            vars(task)["_compiled"] = compiled
+        return task
 
     @cached_property
     def random(self) -> Play:
