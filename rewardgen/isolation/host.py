@@ -91,10 +91,15 @@ class HostPool:
         session.load(code, table)
         return session
 
-    def close(self) -> None:
-        """End all hosts."""
+    def release(self) -> None:
+        """End all hosts; the pool can open others, which start faster than in a new pool."""
         for host in self._hosts:
             host.close()
+        self._hosts.clear()
+
+    def close(self) -> None:
+        """End all hosts and what starts them."""
+        self.release()
         self._launcher.close()
 
     def __enter__(self) -> Self:

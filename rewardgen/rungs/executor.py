@@ -34,6 +34,7 @@ Progress = Callable[[int, int], None]
 """Called with environment steps done and to do, per member."""
 
 _MESSAGE_LIMIT = 1 << 20
+_ROLES = ("evaluate", "train")
 
 # OpenMP threads that spin while they wait take the cores from the physics threads: a step of
 # 512 ants then costs 5 times as much. They must sleep instead; read at the library's start.
@@ -123,6 +124,8 @@ class LocalExecutor:
         self._workers: dict[str, _Worker] = {}
 
     def __enter__(self) -> Self:
+        for role in _ROLES:  # all load their libraries while the first job is prepared
+            self._worker(role)
         return self
 
     def __exit__(

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from rewardgen.analysis.columns import column_statistics
 from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.sparse import SparseReward
@@ -63,7 +65,7 @@ class Reporter:
             os._exit(1)
 
 
-def do_train(job: TrainJob, directory: Path, reporter: Reporter) -> TrainResult:
+def do_train(job: TrainJob, directory: Path, pool: HostPool, reporter: Reporter) -> TrainResult:
     """Train a rung and save its checkpoints into the job directory."""
     task = load_task(job.task)
     recipe = Recipe.model_validate(job.recipe)
@@ -72,22 +74,21 @@ def do_train(job: TrainJob, directory: Path, reporter: Reporter) -> TrainResult:
     def report(progress: Progress) -> None:
         reporter.send(event="progress", done=progress.env_steps, total=progress.total_env_steps)
 
-    with HostPool(HostOptions(mode=job.isolation)) as pool:
-        sources = [_source(reward, task, pool) for reward in job.rewards]
-        members = [
-            Member(sources[m.reward], m.seed, None if m.checkpoint is None else Path(m.checkpoint))
-            for m in job.members
-        ]
-        outcome = train(
-            task,
-            members,
-            recipe,
-            job.env_steps,
-            rung=job.rung,
-            threads=job.threads,
-            progress=report,
-        )
-        applied = pool.applied
+    sources = [_source(reward, task, pool) for reward in job.rewards]
+    members = [
+        Member(sources[m.reward], m.seed, None if m.checkpoint is None else Path(m.checkpoint))
+        for m in job.members
+    ]
+    outcome = train(
+        task,
+        members,
+        recipe,
+        job.env_steps,
+        rung=job.rung,
+        threads=job.threads,
+        progress=report,
+    )
+    applied = pool.applied
     results: list[MemberResult] = []
     spent = 0
     for index, (state, failure) in enumerate(zip(outcome.states, outcome.failures, strict=True)):
@@ -199,14 +200,29 @@ def do_survey(job: SurveyJob) -> SurveyResult:
 
 def main(role: str) -> None:
     """Serve jobs until stdin ends."""
-    reporter = Reporter()
+    with ExitStack() as stack:
+        _serve(role, Reporter(), stack)
+
+
+def _serve(role: str, reporter: Reporter, stack: ExitStack) -> None:
+    pools: dict[str, HostPool] = {}
     for line in sys.stdin:
         directory = Path(json.loads(line)["job"])
         try:
             job = read_job(directory)
             match job:
                 case TrainJob() if role == "train":
-                    result = do_train(job, directory, reporter)
+                    if job.isolation not in pools:  # kept: starting one takes two seconds
+                        options = HostOptions(mode=job.isolation)
+                        pools[job.isolation] = stack.enter_context(HostPool(options))
+                    try:
+                        result = do_train(job, directory, pools[job.isolation], reporter)
+                    except HostUnavailable:
+                        pools.pop(job.isolation).close()
+                        raise
+                    finally:
+                        if job.isolation in pools:
+                            pools[job.isolation].release()
                 case EvaluateJob() if role == "evaluate":
                     result = do_evaluate(job)
                 case SurveyJob() if role == "evaluate":
