@@ -120,8 +120,8 @@ def last_lines(record: ShowRecord) -> list[str]:
     runs_dir = Path(str(record.config.get("runs_dir", "runs")))
     return [
         _won(record),
-        _against_human(record),
-        _against_sparse(record),
+        _against(record, HUMAN),
+        _against(record, SPARSE),
         f"Report: {runs_dir / record.run / HTML_NAME}",
         _next(record),
     ]
@@ -145,35 +145,22 @@ def _won(record: ShowRecord) -> str:
     )
 
 
-def _against_human(record: ShowRecord) -> str:
-    winner, human = arm(record, WINNER), arm(record, HUMAN)
-    improvement = None if winner is None else against(winner, HUMAN)
-    if human is None or human.iqm is None or improvement is None:
-        return "Against human: not compared, so nothing beat it."
-    verdict = {
-        "better": "better",
-        "worse": "worse; nothing beat the human-written reward",
-    }.get(
-        standing(improvement, ranking(record)),
-        "no clear difference; nothing beat the human-written reward",
-    )
+def _against(record: ShowRecord, other: str) -> str:
+    """Say how the winner compares with another arm; of human also that nothing beat it."""
+    winner, rival = arm(record, WINNER), arm(record, other)
+    improvement = None if winner is None else against(winner, other)
+    if winner is None or rival is None or improvement is None:
+        return f"Against {other}: not compared{', so nothing beat it' if other == HUMAN else ''}."
+    kind = standing(improvement, ranking(record))
+    verdict = {"better": "better", "worse": "worse"}.get(kind, "no clear difference")
+    if _apart(winner, rival):
+        verdict += ", intervals apart"
+    if other == HUMAN and kind != "better":
+        verdict += "; nothing beat the human-written reward"
     return (
-        f"Against human ({number(human.iqm)} {interval(human.interval)}): "
+        f"Against {other} ({number(rival.iqm)} {interval(rival.interval)}): "
         f"{signed(improvement.difference)} "
         f"{interval(improvement.difference_interval, with_sign=True)}, {verdict}."
-    )
-
-
-def _against_sparse(record: ShowRecord) -> str:
-    winner, sparse = arm(record, WINNER), arm(record, SPARSE)
-    if winner is None or sparse is None or winner.iqm is None or sparse.iqm is None:
-        return "Against sparse: not compared."
-    sign = 1.0 if ranking(record).direction == "higher" else -1.0
-    order = "better" if sign * (winner.iqm - sparse.iqm) > 0 else "not better"
-    return (
-        f"Against sparse ({number(sparse.iqm)} {interval(sparse.interval)}): "
-        f"{signed(winner.iqm - sparse.iqm)}, {order}, intervals "
-        f"{'apart' if _apart(winner, sparse) else 'overlap'}."
     )
 
 

@@ -176,4 +176,4 @@ def _success(axes: Axes, metric: FitnessRecord) -> None:
 
 def _steps(value: float, position: float | None) -> str:
     del position
-    return count(value)
+    return f"{value / 1e3:g} k" if abs(value) < 1e6 else count(value)

@@ -28,8 +28,13 @@ def test_the_last_lines_say_who_won_and_what_to_type(example_record: ShowRecord)
         "Winner: candidate 2.5, crossover of 1.4 and 1.2: upright_share 0.763 [0.725, 0.787] on "
         "10 fresh seeds (0.749 in the search)."
     )
-    assert human == "Against human (0.594 [0.548, 0.645]): +0.169 [+0.104, +0.221], better."
-    assert sparse == "Against sparse (0.126 [0.088, 0.173]): +0.636, better, intervals apart."
+    assert (
+        human
+        == "Against human (0.594 [0.548, 0.645]): +0.169 [+0.104, +0.221], better, intervals apart."
+    )
+    assert sparse == (
+        "Against sparse (0.126 [0.088, 0.173]): +0.636 [+0.580, +0.680], better, intervals apart."
+    )
     assert report == "Report: runs/demo/report.html"
     assert next_ == "Next: rewardgen show demo 2.5"
 
