@@ -265,4 +265,9 @@ def _clear_errors(path: Path) -> Generator[None, None, None]:
             ) from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise _corrupt(path, str(error)) from error
+        if code == sqlite3.SQLITE_READONLY:
+            raise StoreError(
+                f"{path} cannot be written, and its last write was cut off and must be rolled "
+                "back first: make it writable, or copy the run to where it is"
+            ) from error
         raise StoreError(f"cannot use {path}: {error}") from error
