@@ -17,7 +17,8 @@ from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
 
 WORLDS = 64
-STEPS = 200
+SUBSTEPS = 800  # per world, so that finer physics does not take longer
+MOST_STEPS, LEAST_STEPS = 200, 80
 HOLD_STEPS = 10  # how long an extreme action is held
 KICK_EVERY = 8
 KICK_SELDOM = 64  # for the other half of the worlds: long enough to come to rest
@@ -135,7 +136,8 @@ def _play(task: Task, *, kicks: bool) -> Play:
     generator = torch.Generator().manual_seed(1 if kicks else 0)
     engine = WatchedEngine(MujocoBatchEngine(task.model, WORLDS))
     simulation = Simulation(task, [17], WORLDS, engine=engine)
-    actions = random_actions(task, STEPS, WORLDS, generator)
+    steps = min(MOST_STEPS, max(LEAST_STEPS, SUBSTEPS // task.decimation))
+    actions = random_actions(task, steps, WORLDS, generator)
     history: list[tuple[Tensor, ...]] = []
     for step, action in enumerate(actions):
         physical = torch.ones(WORLDS, dtype=torch.bool)
