@@ -212,7 +212,7 @@ def choose_helper(
     weights = [
         q.relevance**0.7
         * (AKIN if named & set(stems(q.signal.feature)) else 1.0)
-        * (2.0 * AKIN if holding and q.role in MOVING else 1.0)
+        * (4.0 * AKIN if holding and q.role in MOVING else 1.0)
         / (AKIN if q.role is goal.role else 1.0)
         for q in open_to
     ]

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from rewardgen.design.evolve.grammar import (
     ActionChange,
@@ -50,11 +51,6 @@ class Pattern:
 
     text: str
     fixed: Mapping[str, float | bool]
-
-    @property
-    def tree(self) -> ast.expr:
-        """The pattern's syntax tree; placeholders are names."""
-        return ast.parse(self.text, mode="eval").body
 
     @property
     def placeholders(self) -> list[str]:
@@ -198,7 +194,7 @@ def read_shape(node: ast.expr, table: FeatureTable, at: str = NEXT) -> Shape:
         return fixed[text]
     for kind, (build, patterns) in KINDS.items():
         for pattern in patterns:
-            found = _match(pattern.tree, node)
+            found = _match(_tree(pattern.text), node)
             signal = None if found is None else _read_signal(found["X"], table, at)
             if found is None or signal is None:
                 continue
@@ -254,7 +250,9 @@ def _read_access(node: ast.expr, at: str) -> tuple[str, tuple[int, ...]] | None:
     return None
 
 
+@cache
 def _tree(text: str) -> ast.expr:
+    """Return the syntax tree of a pattern; placeholders are names."""
     return ast.parse(text, mode="eval").body
 
 
