@@ -6,9 +6,14 @@ these sizes; a test compares it with autograd.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+# error * (1 - output²) in one pass over memory
+_through_tanh: Callable[..., Tensor] = torch.ops.aten.tanh_backward.grad_input
 
 
 class MlpPass:
@@ -34,7 +39,6 @@ class MlpPass:
 
         self._outputs = buffers()
         self._errors = buffers()[:-1]
-        self._slopes = buffers()[:-1]
         self._input = self._outputs[0]
 
     def forward(self, x: Float[Tensor, "P M inputs"]) -> Float[Tensor, "P M outputs"]:
@@ -56,8 +60,6 @@ class MlpPass:
             weight_gradient.copy_(torch.bmm(below.mT, error))
             torch.sum(error, 1, keepdim=True, out=bias_gradient)
             if index:
-                slope = self._slopes[index - 1]
-                torch.mul(below, below, out=slope)  # tanh' = 1 - tanh²
                 below_error = self._errors[index - 1]
                 torch.bmm(error, self._net[index][0].mT, out=below_error)
-                error = below_error.addcmul_(below_error, slope, value=-1.0)
+                error = _through_tanh(below_error, below, grad_input=below_error)

@@ -36,7 +36,7 @@ class Collected:
     """
 
     rollout: Rollout
-    observation: Float[Tensor, "P T+1 N O"]
+    observation: Float[Tensor, "P T1 N O"]
     action: Tensor
     log_prob: Float[Tensor, "P T N"]
     ended: Bool[Tensor, "P T N"]

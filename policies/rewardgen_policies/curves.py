@@ -58,16 +58,13 @@ class CurveRecorder:
     ) -> None:
         """Note one update; members that failed in it or before get no further numbers."""
         columns = self._columns(collected, scored, stats, population)
+        terms = _term_columns(collected, scored, stats, self._recipe)
         table = torch.stack([c.to(torch.float64) for c in columns.values()], dim=1)
         for member, rows in enumerate(self._rows):
             if not bool(population.active[member]):
                 continue
             row = dict(zip(columns, numbers(table[member]), strict=True))
-            for name, value in scored.terms[member].items():
-                row[f"term/{name}"] = float(_mean(value, scored.valid[member]))
-            shares = self._advantage_shares(collected, scored, stats, member)
-            row |= {f"advantage_share/{name}": share for name, share in shares.items()}
-            rows.append(row)
+            rows.append(row | terms[member])
 
     def latest(self, name: str) -> list[float]:
         """Return the last number of a quantity for every member, NaN if there is none."""
@@ -108,34 +105,39 @@ class CurveRecorder:
             columns[f"cause/{cause}"] = _means(getattr(view, cause), ended)
         return columns
 
-    def _advantage_shares(
-        self, collected: Collected, scored: Scored, stats: LearnStats, member: int
-    ) -> dict[str, float]:
-        """Return how much of the advantage each term explains; the shares sum to 1.
 
-        Cov(A_k, A) / Σ Cov(A_j, A), where A is PPO's advantage and A_k that of term k alone, with
-        a constant for its value; compared between worlds at the same step. What a term pays for
-        being in a state, whatever the action, is uncorrelated with A, so shaping gets no share,
-        nor does a constant unless episodes terminate.
-        """
-        terms = scored.terms[member]
-        if not terms:
-            return {}
-        mask, gamma = scored.valid[member], self._recipe.gamma
-        valid = mask.expand(len(terms), -1, -1)
-        reward = torch.where(valid, torch.stack(list(terms.values())), 0.0)
-        mean = reward.flatten(1).sum(1) / mask.sum()
-        value = (mean / (1.0 - gamma))[:, None, None].expand_as(reward)
-        terminated = collected.rollout.terminated[member]
-        bootstrap = torch.where(terminated, 0.0, value)
-        ended = collected.ended[member].expand_as(valid)
-        gae_lambda = torch.full((len(terms), 1), self._recipe.gae_lambda)
-        own = advantages(reward, value, bootstrap, ended, valid, gamma, gae_lambda)
-        centred = _centred(stats.advantage[member], mask)
-        covariance = (own * centred).flatten(1).sum(1)
-        total = covariance.sum()
-        shares = torch.where(total > 0.0, covariance / total, torch.nan)
-        return dict(zip(terms, numbers(shares), strict=True))
+def _term_columns(
+    collected: Collected, scored: Scored, stats: LearnStats, recipe: Recipe
+) -> list[dict[str, float]]:
+    """Return each member's ``term/<name>`` and ``advantage_share/<name>``.
+
+    A term's share is Cov(A_k, A) / Σ Cov(A_j, A), where A is PPO's advantage and A_k that of term
+    k alone, with a constant for its value; compared between worlds at the same step. What a term
+    pays for being in a state, whatever the action, is uncorrelated with A, so shaping gets no
+    share, nor does a constant unless episodes terminate. The shares of a member sum to 1.
+    """
+    names = [(m, name) for m, terms in enumerate(scored.terms) for name in terms]
+    result: list[dict[str, float]] = [{} for _ in scored.terms]
+    if not names:
+        return result
+    # one row per member and term, so that a single pass over time serves all
+    owner = torch.tensor([member for member, _ in names])
+    valid, ended = scored.valid[owner], collected.ended[owner]
+    values = torch.stack([scored.terms[member][name] for member, name in names])
+    reward = torch.where(valid, values, 0.0)
+    mean = reward.flatten(1).sum(1) / valid.flatten(1).sum(1)
+    value = (mean / (1.0 - recipe.gamma))[:, None, None].expand_as(reward)
+    bootstrap = torch.where(collected.rollout.terminated[owner], 0.0, value)
+    gae_lambda = torch.full((len(names), 1), recipe.gae_lambda)
+    own = advantages(reward, value, bootstrap, ended, valid, recipe.gamma, gae_lambda)
+    centred = _centred(stats.advantage, scored.valid)[owner]
+    covariance = (own * centred).flatten(1).sum(1)
+    total = torch.zeros(len(scored.terms)).index_add_(0, owner, covariance)[owner]
+    shares = torch.where(total > 0.0, covariance / total, torch.nan)
+    for (member, name), average, share in zip(names, numbers(mean), numbers(shares), strict=True):
+        result[member][f"term/{name}"] = average
+        result[member][f"advantage_share/{name}"] = share
+    return result
 
 
 def numbers(vector: Float[Tensor, " K"]) -> list[float]:
@@ -143,16 +145,11 @@ def numbers(vector: Float[Tensor, " K"]) -> list[float]:
     return [float(x) for x in vector.numpy()]
 
 
-def _centred(value: Float[Tensor, "T N"], mask: Bool[Tensor, "T N"]) -> Float[Tensor, "T N"]:
+def _centred(value: Float[Tensor, "P T N"], mask: Bool[Tensor, "P T N"]) -> Float[Tensor, "P T N"]:
     """Subtract the mean over the masked worlds of each step; 0 elsewhere."""
     weight = mask.to(value.dtype)
-    mean = (value * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0)
+    mean = (value * weight).sum(2, keepdim=True) / weight.sum(2, keepdim=True).clamp(min=1.0)
     return (value - mean) * weight
-
-
-def _mean(value: Tensor, mask: Bool[Tensor, "..."]) -> Tensor:
-    """Return the mean over the masked entries; NaN if there are none."""
-    return torch.where(mask, value, 0.0).sum() / mask.sum()
 
 
 def _means(value: Tensor, mask: Bool[Tensor, "P T N"]) -> Float[Tensor, " P"]:

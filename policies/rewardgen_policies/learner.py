@@ -34,7 +34,7 @@ class Experience:
         terminal_observation: raw, of the true next states at those steps.
     """
 
-    observation: Float[Tensor, "P T+1 N O"]
+    observation: Float[Tensor, "P T1 N O"]
     action: Tensor
     log_prob: Float[Tensor, "P T N"]
     reward: Float[Tensor, "P T N"]

@@ -152,10 +152,20 @@ def _single_threaded_torch() -> Generator[None]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    _flush_denormals()
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+
+
+def _flush_denormals() -> None:
+    """Take numbers below 1e-38 for 0 in this thread.
+
+    The optimizer's averages of a vanished gradient shrink that far, and are then 100 times slower.
+    """
+    torch.set_flush_denormal(True)
 
 
 def shards(members: int, threads: int) -> list[tuple[int, int]]:
@@ -196,7 +206,7 @@ class _Rung:
             recipe,
             generators("action noise", seeds, rung),
         )
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = ThreadPoolExecutor(threads, initializer=_flush_denormals)
 
     def close(self) -> None:
         self._pool.shutdown()

@@ -42,7 +42,7 @@ class Batch:
     target: Float[Tensor, "P S"]
     weight: Float[Tensor, "P S"]
 
-    def packed(self) -> Float[Tensor, "P S A+4"]:
+    def packed(self) -> Float[Tensor, "P S K"]:
         """Return everything but the observation side by side, to gather it at once."""
         rest = (self.log_prob, self.advantage, self.target, self.weight)
         return torch.cat([self.action, torch.stack(rest, dim=-1)], dim=-1)
@@ -137,7 +137,7 @@ class PpoUpdate:
         sums /= recipe.epochs * recipe.minibatches
         return UpdateStats(*sums.unbind(0))
 
-    def _minibatch(self, part: Float[Tensor, "P M A+4"], *, adapt: bool) -> Float[Tensor, "4 P"]:
+    def _minibatch(self, part: Float[Tensor, "P M K"], *, adapt: bool) -> Float[Tensor, "4 P"]:
         """Take one gradient step; return kl, entropy, value loss and clip share."""
         settings, population = self._settings, self._population
         action = part[..., :-4]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -55,6 +55,7 @@ def test_an_invalid_transition_counts_nothing_and_cuts_the_trace() -> None:
     torch.testing.assert_close(found, row(1.375, 1.5, 0, 1))
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_equals_the_definition(seed: int) -> None:
     """A_t = Σ_l (γλ)^l δ_{t+l}, up to the end of the episode or an invalid transition."""

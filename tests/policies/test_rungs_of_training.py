@@ -110,18 +110,19 @@ def test_reward_too_large_for_float32_ends_the_member_only(balance: Task, tiny: 
     assert all(bool(torch.isfinite(t).all()) for t in result.states[0].tensors.values())
 
 
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_scores_of_a_wrong_shape_are_a_failure_with_both_shapes(
     balance: Task, tiny: Recipe
 ) -> None:
     class Flat(FunctionSource):
         def score(self, rollout: Rollout) -> Scores:
             scores = super().score(rollout)
-            return Scores(scores.reward[0], scores.valid, scores.terms)
+            return Scores(scores.reward[:, 1:], scores.valid[:, 1:], {})
 
     members = [Member(Flat(upright), 1)]
     (failure,) = train(balance, members, tiny, tiny.samples, threads=1).failures
     assert failure is not None
-    assert "reward has shape (20, 4), expected (1, 20, 4)" in failure.message
+    assert "reward has shape (1, 19, 4), expected (1, 20, 4)" in failure.message
 
 
 def test_unanswered_transitions_are_not_learned_from(balance: Task, tiny: Recipe) -> None:
