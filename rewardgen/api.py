@@ -268,7 +268,7 @@ def _started(
             "seed": config.seed,
             "isolation": p.Isolation(mode=config.isolation),
             "manifest": collect_manifest(),
-            "budget_env_steps": plan_env_steps(config, task),
+            "budget_env_steps": plan_env_steps(config, task, recipe),
         }
     )
 

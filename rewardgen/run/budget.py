@@ -47,33 +47,42 @@ class Estimate(BaseModel):
         )
 
 
-def iteration_env_steps(config: RunConfig, task: Task) -> int:
-    """Return the most environment steps that an iteration takes, evaluation included."""
+def iteration_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+    """Return the environment steps of an iteration in which no scores tie."""
     candidates, total = config.samples, 0
+    training = trained_steps(config.rung_env_steps, recipe)
+    evaluation = config.eval_episodes * task.episode_steps
     for _ in range(config.rungs):
-        members = candidates * config.train_seeds
-        total += members * (config.rung_env_steps + config.eval_episodes * task.episode_steps)
+        total += candidates * config.train_seeds * (training + evaluation)
         candidates = max(1, math.ceil(candidates * config.keep))
-    return total
+    incumbent = config.train_seeds * evaluation
+    return total + incumbent
 
 
-def confirm_env_steps(config: RunConfig, task: Task) -> int:
+def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of confirming winner, human and sparse."""
-    per_member = config.confirm_steps + config.confirm_episodes * task.episode_steps
+    per_member = trained_steps(config.confirm_steps, recipe)
+    per_member += config.confirm_episodes * task.episode_steps
     return 3 * config.confirm_seeds * per_member
 
 
-def plan_env_steps(config: RunConfig | TrainConfig, task: Task) -> int:
+def trained_steps(env_steps: int, recipe: Recipe) -> int:
+    """Return what a budget per member comes to in whole updates."""
+    return recipe.updates(env_steps) * recipe.samples
+
+
+def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps that a run comes to if nothing fails or ties.
 
     Raises:
         UsageError: ``max_env_steps`` does not even cover one iteration and the confirmation.
     """
     if isinstance(config, TrainConfig):
-        per_member = config.env_steps + config.rungs * config.eval_episodes * task.episode_steps
-        return len(config.rewards) * config.seeds * per_member
-    iteration = iteration_env_steps(config, task)
-    confirm = confirm_env_steps(config, task)
+        per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
+        per_rung += config.eval_episodes * task.episode_steps
+        return len(config.rewards) * config.seeds * config.rungs * per_rung
+    iteration = iteration_env_steps(config, task, recipe)
+    confirm = confirm_env_steps(config, task, recipe)
     limit = config.max_env_steps
     if limit is not None and limit < iteration + confirm:
         raise UsageError(
@@ -151,7 +160,7 @@ def estimate(task: Task, recipe: Recipe, config: RunConfig) -> Estimate:
         steps += count
     rate = steps / (time.perf_counter() - start)
     simulation.close()
-    total = plan_env_steps(config, task)
+    total = plan_env_steps(config, task, recipe)
     return Estimate(
         env_steps=total,
         steps_per_s=rate,

@@ -16,6 +16,8 @@ from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory
 
 _SURVEY = "survey"
+_RESERVE_BYTES = 64 * 2**20
+_MEMBER_BYTES = 2 * 2**20  # checkpoint and curves, twice: in the job's folder and in the store
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,12 @@ class RunJournal:
         return RungOutcome.model_validate_json(self._text(rung.finished.details))
 
     def begin(self, key: str, place: Place, job: TrainJob) -> None:
-        """Note that a rung is handed to the executor."""
+        """Note that a rung is handed to the executor.
+
+        Raises:
+            StoreFullError: its checkpoints might not fit; better now than after the training.
+        """
+        self._directory.require_free_space(_RESERVE_BYTES + len(job.members) * _MEMBER_BYTES)
         self._directory.append(
             p.RungStarted(
                 rung=key,

@@ -6,6 +6,7 @@ from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.rewards.format import RewardCode
+from rewardgen.run.budget import confirm_env_steps, iteration_env_steps
 from rewardgen.run.film import video_job
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search
@@ -34,6 +35,8 @@ def search_program(session: Session, config: RunConfig, designer: Designer) -> N
             journal=session.journal,
             screening=screening,
             display=session.display,
+            iteration_env_steps=iteration_env_steps(config, session.task, session.recipe),
+            confirm_env_steps=confirm_env_steps(config, session.task, session.recipe),
             deadline=session.deadline,
         ).run()
     session.journal.select_winner(

@@ -15,7 +15,6 @@ from rewardgen.analysis.feedback import Failure, Feedback
 from rewardgen.analysis.summary import summarize
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import DesignContext, Designer, Tried
-from rewardgen.run.budget import confirm_env_steps, iteration_env_steps
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.population import Runner, mean_fitness
@@ -62,6 +61,8 @@ class Search:
         journal: the run's record.
         screening: checks proposals before they cost simulation.
         display: what people watch.
+        iteration_env_steps: what an iteration costs.
+        confirm_env_steps: what the confirmation will cost.
         deadline: monotonic time after which no further rung starts, or None.
     """
 
@@ -73,6 +74,8 @@ class Search:
     journal: RunJournal
     screening: Screening
     display: Display
+    iteration_env_steps: int
+    confirm_env_steps: int
     deadline: float | None = None
 
     def run(self) -> Incumbent | None:
@@ -304,9 +307,7 @@ class Search:
         limit = self.config.max_env_steps
         if limit is None:
             return False
-        needed = iteration_env_steps(self.config, self.task) + confirm_env_steps(
-            self.config, self.task
-        )
+        needed = self.iteration_env_steps + self.confirm_env_steps
         if self.journal.env_steps_before(iteration) + needed <= limit:
             return False
         self.display.note(f"max_env_steps reached: confirming after {iteration} iterations")

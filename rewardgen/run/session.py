@@ -51,6 +51,7 @@ class Session:
         journal: the search's view of it.
         workshop: trains and evaluates populations.
         task: the task.
+        recipe: PPO settings.
         display: what people watch.
         deadline: monotonic time after which no further rung starts, or None.
     """
@@ -59,6 +60,7 @@ class Session:
     journal: RunJournal
     workshop: Workshop
     task: Task
+    recipe: Recipe
     display: Display
     deadline: float | None
 
@@ -87,7 +89,7 @@ def open_session(
             progress=display.progress,
         )
         deadline = None if hours is None else time.monotonic() + hours * 3600.0
-        yield Session(directory, journal, workshop, task, display, deadline)
+        yield Session(directory, journal, workshop, task, recipe, display, deadline)
     shutil.rmtree(jobs, ignore_errors=True)
 
 
