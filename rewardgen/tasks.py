@@ -16,6 +16,7 @@ from rewardgen.store.records import (
     TaskName,
     TaskRecord,
 )
+from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_class, task_names
 from rewardgen_envs.task import Task, TaskError
 from rewardgen_policies.evaluation import evaluate_random
@@ -39,7 +40,7 @@ def describe_task(reference: str) -> TaskRecord:
         UsageError: no such task, or its scene does not compile.
     """
     task = load_task(reference)
-    kind = type(task)
+    kind, scene_sha256 = type(task), _scene_sha256(task)
     if not task.human_reward.is_file():
         raise TaskError(f"task '{task.name}': {task.human_reward} does not exist")
     return TaskRecord(
@@ -47,7 +48,7 @@ def describe_task(reference: str) -> TaskRecord:
         class_=f"{kind.__module__}:{kind.__qualname__}",
         description=task.description,
         version=task.version,
-        scene_sha256=task.scene_sha256,
+        scene_sha256=scene_sha256,
         human_reward=task.human_reward.read_text(encoding="utf-8"),
         fitness=tuple(
             FitnessRecord(
@@ -69,6 +70,15 @@ def describe_task(reference: str) -> TaskRecord:
             for feature in task.table
         ),
     )
+
+
+def _scene_sha256(task: Task) -> str:
+    try:
+        return task.scene_sha256
+    except UsageError:
+        raise
+    except Exception as error:
+        raise TaskError(f"task '{task.name}': scene() fails: {error}") from error
 
 
 def check_task(reference: str, train: TrainingTest | None = None) -> CheckRecord:

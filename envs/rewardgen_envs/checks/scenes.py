@@ -17,9 +17,11 @@ def scene(subject: Subject) -> Iterator[TaskFinding]:
     task = subject.task
     try:
         model = task.model
-    except SceneError as error:
+    except Exception as error:
+        # whatever scene() raises: MjSpec itself refuses doubled names, unknown types, …
+        problem = str(error) if isinstance(error, SceneError) else f"scene() fails: {error}"
         yield subject.broken(
-            STAGE, "scene-compiles", "scene", str(error), "correct the MJCF or scene()"
+            STAGE, "scene-compiles", "scene", problem, "correct the MJCF or scene()"
         )
         return
     try:

@@ -1,0 +1,112 @@
+"""The check of a task's human reward: good ones pass, each planted fault is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from rewardgen.check.task import check_task
+from rewardgen.rewards.findings import Finding
+from rewardgen_envs.cartpole.balance import Balance
+from rewardgen_envs.hopper.back_flip import BackFlip
+from rewardgen_envs.registry import task_class, task_names
+from rewardgen_envs.task import Task
+
+HEAD = "def compute_reward(state, action, next_state):\n"
+VELOCITY = {"cartpole/balance": "cart_velocity", "hopper/back-flip": "forward_velocity"}
+
+# body of compute_reward ($v: a public feature of the task) → the rule that refuses it
+MUTANTS = {
+    "pays nothing": ("r = torch.zeros_like(next_state.$v); return r, {}", "reward-constant"),
+    "pays a constant": ("r = torch.ones_like(next_state.$v); return r, {}", "reward-constant"),
+    "pays by terms that cancel": (
+        "r = next_state.$v; return r - r, {'a': r, 'b': -r}",
+        "reward-constant",
+    ),
+    "pays for the action alone": (
+        "r = -(action**2).sum(dim=-1); return r, {'effort': r}",
+        "ignores-state",
+    ),
+    "has a constant term": (
+        "r = next_state.$v; one = torch.ones_like(r); return r + one, {'r': r, 'one': one}",
+        "term-constant",
+    ),
+    "reads an unknown feature": ("return next_state.$vx, {}", "unknown-feature"),
+    "is random": ("r = next_state.$v; return r + torch.rand_like(r), {}", "randomness"),
+    "keeps state": (
+        "calls.append(1); r = next_state.$v; return r * len(calls), {}",
+        "module-state",
+    ),
+    "reads its neighbour": ("r = next_state.$v; return r - r.mean(), {}", "row-wise"),
+    "is not finite": ("r = next_state.$v.log(); return r, {}", "not-finite"),
+    "has a wrong shape": ("return next_state.$v.unsqueeze(1), {}", "shape"),
+    "is a number": ("return 1.0, {}", "not-a-tensor"),
+    "raises": ("return next_state.$v[:, 5], {}", "exception"),
+    "returns no pair": ("return next_state.$v", "return-value"),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def check_with(base: type[Task], text: str, folder: Path) -> list[Finding]:
+    """Check a task with another human reward."""
+    path = folder / "reward.py"
+    path.write_text(text, encoding="utf-8")
+    return list(check_task(type("Changed", (base,), {"human_reward": path})))
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_registered_task_passes_without_findings(name: str) -> None:
+    assert check_task(task_class(name)) == ()
+
+
+@pytest.mark.parametrize("base", [Balance, BackFlip], ids=lambda base: base.name)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_mutant_is_refused_for_its_fault(name: str, base: type[Task], tmp_path: Path) -> None:
+    body, rule = MUTANTS[name]
+    head = "calls = []\n" if "calls" in body else ""
+    text = head + HEAD + "".join(f"    {line.strip()}\n" for line in body.split(";"))
+    findings = check_with(base, text.replace("$v", VELOCITY[base.name]), tmp_path)
+    assert [finding.rule for finding in findings][:1] == [rule], findings
+    assert {finding.stage for finding in findings} == {"human-reward"}
+    assert any(finding.severity == "error" for finding in findings)
+
+
+def test_private_feature_is_refused_by_name(tmp_path: Path) -> None:
+    findings = check_with(BackFlip, HEAD + "    return next_state.landed_flips, {}\n", tmp_path)
+    assert [finding.rule for finding in findings] == ["unknown-feature"]
+    assert "landed_flips" in findings[0].message
+    assert findings[0].line == 2
+
+
+def test_syntax_error_names_the_line(tmp_path: Path) -> None:
+    findings = check_with(Balance, HEAD + "    return (\n", tmp_path)
+    assert [(finding.rule, finding.line) for finding in findings] == [("syntax", 2)]
+
+
+def test_rare_term_is_a_warning(tmp_path: Path) -> None:
+    body = (
+        "    far = (next_state.cart_position > 1.99).float()\n"
+        "    return next_state.cart_velocity, {'far': far}\n"
+    )
+    findings = check_with(Balance, HEAD + body, tmp_path)
+    assert [(f.rule, f.severity) for f in findings] in (
+        [],
+        [("term-constant", "warning")],
+    )
+
+
+def test_broken_task_is_not_blamed_on_its_reward(tmp_path: Path) -> None:
+    class Broken(Balance):
+        def measure(self, physics: object, variables: object) -> dict[str, torch.Tensor]:
+            raise ZeroDivisionError("planted")
+
+    findings = check_task(Broken)
+    assert [(f.stage, f.rule) for f in findings] == [("quantities", "raises")]
+    assert "planted" in findings[0].message
+    assert findings[0].line is not None
