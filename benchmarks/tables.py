@@ -1,0 +1,134 @@
+"""Writes the tables of benchmarks/README.md from results/*.jsonl.
+
+``python -m benchmarks.tables`` rewrites the text between the markers of each benchmark. A test
+fails where text and results differ, so no number in the README is typed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import latest_lines
+
+README = Path(__file__).parent / "README.md"
+Figures = Sequence[dict[str, Any]]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def interval(ends: Sequence[float] | None, digits: int = 2) -> str:
+    """Return an interval as text."""
+    if not ends:
+        return "-"
+    return f"[{ends[0]:,.{digits}f}, {ends[1]:,.{digits}f}]"
+
+
+def throughput(parts: Figures) -> str:
+    """One row per side and task; then the ratios that the README may claim."""
+    rows = [
+        [
+            part["task"],
+            name,
+            f"{side['median']:,.0f}",
+            f"{min(side['turns']):,.0f} to {max(side['turns']):,.0f}",
+        ]
+        for part in parts
+        for name, side in part["sides"].items()
+    ]
+    text = table(["task", "side", "env-steps/s (median)", "spread"], rows)
+    from benchmarks.throughput import combine
+
+    figures = combine(parts)
+    ratios = [
+        ["share of raw physics", f"{figures['share_of_raw']:.2f}", "≥ 0.70, goal 0.85"],
+        ["× SB3, best number of environments", f"{figures['times_sb3']:.2f}", "≥ 2.3"],
+        ["× SB3 on mujoco.batch, 32 worlds", f"{figures['times_sb3_batched']:.2f}", "≥ 1.6"],
+    ]
+    return text + "\n\n" + table(["ant/run", "measured", "asked for"], ratios)
+
+
+def learning(parts: Figures) -> str:
+    """One row per task."""
+    from benchmarks.learning import combine
+
+    rows = [
+        [
+            name,
+            f"{f['ours_iqm']:,.0f}",
+            f"{f['sb3_iqm']:,.0f}",
+            f"{f['random']:,.0f}",
+            f"{f['difference']:,.0f} {interval(f['interval'], 0)}",
+            interval(f["interval_over_sb3"]),
+            f"{f['p_sb3_better']:.2f}",
+            ", ".join(map(str, f["ours"])),
+            ", ".join(map(str, f["sb3"])),
+        ]
+        for name, f in combine(parts).items()
+    ]
+    head = ["task", "ours (IQM)", "SB3 (IQM)", "random", "difference", "÷ SB3", "P(SB3 better)"]
+    return table([*head, "ours, all runs", "SB3, all runs"], rows)
+
+
+def reward_host(parts: Figures) -> str:
+    """One row."""
+    f = parts[0]
+    row = [f"{f['share_of_wall']:.2%}", f"{f['inline_share_of_wall']:.2%}", "≤ 3 %"]
+    return table(["share of wall time, hosts", "the same scores inline", "asked for"], [row])
+
+
+def evolve(parts: Figures) -> str:
+    """One row per side."""
+    from benchmarks.evolve import combine
+
+    figures = combine(parts)
+    rows = [
+        [name, f"{figures[name]['iqm']:.3f}", interval(figures[name]["interval"], 3)]
+        for name in ("evolve", "random", "single", "human", "sparse")
+        if name in figures
+    ]
+    text = table(["side", "upright share (IQM)", "95 % interval"], rows)
+    gain = figures.get("evolve_minus_random")
+    if gain is None:
+        return text
+    sentence = f"evolve − random: {gain['difference']:+.3f} {interval(gain['interval'], 3)}"
+    return f"{text}\n\n{sentence}; search seeds {figures['search_seeds']}."
+
+
+TABLES: dict[str, Callable[[Figures], str]] = {
+    "throughput": throughput,
+    "learning": learning,
+    "reward_host": reward_host,
+    "evolve": evolve,
+}
+
+
+def section(name: str) -> str:
+    """Return what stands between the markers of one benchmark."""
+    lines = latest_lines(name)
+    if not lines:
+        return "Not measured yet."
+    body = TABLES[name]([line["figures"] for line in lines])
+    origins = {(line["commit"], line["machine"]) for line in lines}
+    loads = [line["load"] for line in lines]
+    where = "; ".join(f"commit {commit}, {machine}" for commit, machine in sorted(origins))
+    return f"{body}\n\nMeasured at {where}; load {min(loads)} to {max(loads)}."
+
+
+def generated(text: str) -> str:
+    """Return the README's text with every table written anew."""
+    for name in TABLES:
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}{section(name)}\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(generated(README.read_text(encoding="utf-8")), encoding="utf-8")

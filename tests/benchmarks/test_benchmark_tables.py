@@ -1,0 +1,30 @@
+"""No number in benchmarks/README.md is typed by hand."""
+
+from __future__ import annotations
+
+from benchmarks.tables import README, TABLES, generated, interval, table
+
+
+def test_the_tables_are_those_of_the_results() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert generated(text) == text, "run: python -m benchmarks.tables"
+
+
+def test_every_benchmark_has_a_place_in_the_readme() -> None:
+    text = README.read_text(encoding="utf-8")
+    scripts = {path.stem for path in README.parent.glob("*.py")}
+    for name in TABLES:
+        assert name in scripts
+        assert text.count(f"<!-- {name} -->") == text.count(f"<!-- /{name} -->") == 1
+
+
+def test_a_changed_number_is_noticed() -> None:
+    text = README.read_text(encoding="utf-8")
+    marker = "<!-- /evolve -->"
+    assert generated(text.replace(marker, f"a number by hand: 42\n{marker}")) == text
+
+
+def test_tables_are_markdown() -> None:
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+    assert interval((0.1, 1234.5)) == "[0.10, 1,234.50]"
+    assert interval(None) == "-"
