@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rewardgen_envs.cpus import cpu_count
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -107,9 +109,8 @@ def machine() -> str:
     import mujoco
     import torch
 
-    cores = len(os.sched_getaffinity(0))
     return (
-        f"{cores} cores, {_processor()}, {platform.system()} {platform.machine()}, Python "
+        f"{cpu_count()} cores, {_processor()}, {platform.system()} {platform.machine()}, Python "
         f"{platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
     )
 

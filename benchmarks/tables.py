@@ -47,8 +47,8 @@ def throughput(parts: Figures) -> str:
     figures = combine(parts)
     ratios = [
         ["share of raw physics", f"{figures['share_of_raw']:.2f}", "≥ 0.70, goal 0.85"],
-        ["× SB3, best number of environments", f"{figures['times_sb3']:.2f}", "≥ 2.3"],
-        ["× SB3 on mujoco.batch, 32 worlds", f"{figures['times_sb3_batched']:.2f}", "≥ 1.6"],
+        ["times SB3, best number of environments", f"{figures['times_sb3']:.2f}", "≥ 2.3"],
+        ["times SB3 on mujoco.batch, 32 worlds", f"{figures['times_sb3_batched']:.2f}", "≥ 1.6"],
     ]
     return text + "\n\n" + table(["ant/run", "measured", "asked for"], ratios)
 
@@ -96,7 +96,7 @@ def evolve(parts: Figures) -> str:
     gain = figures.get("evolve_minus_random")
     if gain is None:
         return text
-    sentence = f"evolve − random: {gain['difference']:+.3f} {interval(gain['interval'], 3)}"
+    sentence = f"evolve - random: {gain['difference']:+.3f} {interval(gain['interval'], 3)}"
     return f"{text}\n\n{sentence}; search seeds {figures['search_seeds']}."
 
 

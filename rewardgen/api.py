@@ -13,9 +13,9 @@ from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.design.registry import make_designer
 from rewardgen.isolation.host import HostOptions
-from rewardgen.isolation.protection import Mode
+from rewardgen.isolation.protection import Mode, require
 from rewardgen.report.write import write_report
-from rewardgen.rewards.format import RewardCode, read_reward
+from rewardgen.rewards.format import RewardCode, parse_reward, read_reward, read_source
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.display import Display, make_display
 from rewardgen.run.film import video_job
@@ -59,6 +59,7 @@ def run(
     task = load_task(config.task)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
+    require(config.isolation)
     designer = designer or make_designer(config.designer)
     started = _started("run", config, task, recipe, command, designer.name)
 
@@ -85,6 +86,7 @@ def train(
     task = load_task(config.task)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
+    require(config.isolation)
     codes = reward_files(config)
     started = _started("train", config, task, recipe, command, None)
 
@@ -192,10 +194,7 @@ def check(
     Raises:
         UsageError: the file cannot be read, the task is unknown, or a stage needs a task.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {error}") from error
+    text = read_source(file)
     loaded = None if task is None else load_task(task)
     result = check_reward(
         text,
@@ -290,8 +289,6 @@ def _check_unchanged(task: Task, started: p.RunStarted) -> None:
 
 
 def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, RewardCode]:
-    from rewardgen.rewards.format import parse_reward
-
     names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
     codes: dict[str, RewardCode] = {}
     for name in config.rewards:

@@ -45,7 +45,7 @@ def describe_task(reference: str) -> TaskRecord:
         raise TaskError(f"task '{task.name}': {task.human_reward} does not exist")
     return TaskRecord(
         name=task.name,
-        class_=f"{kind.__module__}:{kind.__qualname__}",
+        class_=reference if ".py:" in reference else f"{kind.__module__}:{kind.__qualname__}",
         description=task.description,
         version=task.version,
         scene_sha256=scene_sha256,

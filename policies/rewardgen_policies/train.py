@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import CheckpointError, MemberState, Origin, load_checkpoint
@@ -135,7 +135,7 @@ def train(
     """
     if not members:
         raise ValueError("a population needs at least one member")
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or cpu_count()
     with _single_threaded_torch(), torch.no_grad():
         rung_run = _Rung(task, members, recipe, rung, threads)
         try:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rewardgen.rewards.findings import Finding, Kind, RewardCodeError
+from rewardgen_envs.errors import UsageError
 
 ENTRY = "compute_reward"
 SIGNATURE = f"def {ENTRY}(state, action, next_state):"
@@ -66,19 +67,26 @@ def parse_reward(text: str) -> RewardCode:
     return code
 
 
-def read_reward(path: Path) -> RewardCode:
-    """Read a reward file.
+def read_source(path: Path) -> str:
+    """Return the text of a reward file.
 
     Raises:
-        ParseError: the file is not text, or holds no usable reward.
-        OSError: the file cannot be read.
+        UsageError: the file cannot be read.
     """
     try:
-        return parse_reward(path.read_bytes().decode())
-    except UnicodeDecodeError as error:
-        raise _error(
-            "encoding", None, f"{path} is not UTF-8 text: {error}", "save it as UTF-8"
-        ) from error
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read reward file {path}: {error}") from error
+
+
+def read_reward(path: Path) -> RewardCode:
+    """Parse a reward file.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ParseError: it holds no usable reward; carries the finding.
+    """
+    return parse_reward(read_source(path))
 
 
 def _error(

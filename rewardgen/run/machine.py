@@ -15,6 +15,7 @@ import torch
 from rewardgen.isolation.doctor import examine as examine_isolation
 from rewardgen.run.budget import available_bytes
 from rewardgen.rungs.video import gl_backends
+from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.registry import task_names
 
 _ENOUGH_BYTES = 4 * 2**30
@@ -47,8 +48,7 @@ def _python() -> Fact:
 
 
 def _physics() -> Fact:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    text = f"MuJoCo {mujoco.__version__} on {cores} CPU cores; training uses the CPU"
+    text = f"MuJoCo {mujoco.__version__} on {cpu_count()} CPU cores; training uses the CPU"
     return Fact("physics", True, text)
 
 

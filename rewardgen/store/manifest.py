@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rewardgen.store.payloads import Manifest
+from rewardgen_envs.cpus import cpu_count
 
 _PACKAGES = ("rewardgen-lab", "torch", "mujoco", "gymnasium", "numpy", "scipy")
 
@@ -19,9 +20,7 @@ def collect_manifest() -> Manifest:
         system=platform.platform(),
         machine=platform.machine(),
         cpu=_cpu_model(),
-        cpus=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        cpus=cpu_count(),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         packages={name: found for name in _PACKAGES if (found := _installed(name)) is not None},
     )

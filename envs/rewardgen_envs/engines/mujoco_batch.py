@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import mujoco
 import numpy as np
 import torch
@@ -11,6 +9,7 @@ from jaxtyping import Int64
 from mujoco import batch
 from torch import Tensor
 
+from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.engines.base import Health
 from rewardgen_envs.scene import has_acceleration_sensor
 
@@ -26,7 +25,7 @@ class MujocoBatchEngine:
 
     def __init__(self, model: mujoco.MjModel, nworld: int, threads: int | None = None) -> None:
         self._model = model
-        count = threads if threads is not None else len(os.sched_getaffinity(0))
+        count = threads if threads is not None else cpu_count()
         # persistent: a step that also refreshes positions and velocities then costs 2-5 %
         self._batch = batch.Batch(model, nworld, count, persistent=True)
         self._fields: dict[str, Tensor] = {}

@@ -119,9 +119,7 @@ CONCEPTS = (
     _concept(TURNING, "count angle", Want.MORE, 2.0, cues=f"{TURNING} pitch yaw"),
     _concept(TURNING, "count angle", Want.LESS, 0.7, cues=f"{TURNING} pitch yaw"),
     _concept(TURNING, "height", Want.MORE, 0.7),
-    _concept(
-        "still stop calm hold steady keep stay balance stand", "velocity rate", Want.NEAR, 1.5
-    ),
+    _concept("still stop calm hold steady", "velocity rate", Want.NEAR, 1.5),
     _concept("middle centre center", "position", Want.NEAR, 1.0),
     _concept("land step walk", "event", Want.MORE, 0.3, cues="contact foot ground touch"),
 )

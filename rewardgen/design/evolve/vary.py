@@ -158,9 +158,11 @@ def add_survival(rng: Random, program: Program, index: int, space: Space) -> Pro
 
 
 def drop_term(rng: Random, program: Program, index: int, space: Space) -> Program | None:
-    """Leave a term out."""
+    """Leave a term out, unless only costs would be left: to rest would be best then."""
     del rng, space
-    return _valid(Program(program.terms[:index] + program.terms[index + 1 :]))
+    rest = program.terms[:index] + program.terms[index + 1 :]
+    aims = [t for t in rest if not isinstance(t.shape, Effort | ActionChange | Quadratic)]
+    return _valid(Program(rest)) if aims else None
 
 
 def add_factor(rng: Random, program: Program, index: int, space: Space) -> Program | None:
@@ -229,8 +231,12 @@ def reverse(rng: Random, program: Program, index: int, space: Space) -> Program 
 
 
 def crossover(rng: Random, one: Program, other: Program) -> Program | None:
-    """Return a program with some terms of each parent, each parent giving at least one."""
-    left, right = _some(rng, one.terms), _some(rng, other.terms)
+    """Return a program with some terms of each parent, each parent giving at least one.
+
+    The first term, which is mostly what a program is about, is kept of the first parent.
+    """
+    left = (one.terms[0], *(term for term in one.terms[1:] if rng.random() < 0.6))
+    right = _some(rng, other.terms)
     if rng.random() < 0.4 and isinstance(right[0].shape, BOUNDED) and right[0].weight > 0:
         # multiplicative: what the other wants becomes a condition on the first one's goal
         factor = Factor(right[0].shape, rng.choice((0.0, 0.5)))

@@ -1,0 +1,29 @@
+"""Reading commands are fast: they import neither torch nor mujoco."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROBE = """
+import sys
+from rewardgen.cli.main import main
+status = main(sys.argv[1:])
+heavy = sorted({"torch", "mujoco", "gymnasium", "scipy"} & set(sys.modules))
+print("HEAVY", status, heavy)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"], ["--version"]])
+def test_reading_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "HEAVY 0 []"
