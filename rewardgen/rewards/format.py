@@ -72,11 +72,16 @@ def read_source(path: Path) -> str:
 
     Raises:
         UsageError: the file cannot be read.
+        ParseError: the file is not text.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read reward file {path}: {error}") from error
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise UsageError(f"cannot read reward file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _error(
+            "encoding", None, f"{path} is not UTF-8 text: {error}", "save it as UTF-8"
+        ) from error
 
 
 def read_reward(path: Path) -> RewardCode:
