@@ -90,7 +90,7 @@ def install(environment: Path, dev: bool, cpu: bool) -> None:
 
 def wanted(dev: bool, cpu: bool) -> dict[str, object]:
     """Return what an installation is made from."""
-    sources = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", CONSTRAINTS.name))
+    sources = (ROOT / "pyproject.toml").read_bytes() + CONSTRAINTS.read_bytes()
     digest = hashlib.sha256(sources).hexdigest()
     return {"root": str(ROOT), "sources": digest, "dev": dev, "cpu": cpu}
 

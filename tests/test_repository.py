@@ -1,0 +1,121 @@
+"""Rules that hold for the repository as a whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from rewardgen_envs.registry import GROUP, task_class, task_names
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = [ROOT / "rewardgen", ROOT / "envs", ROOT / "policies"]
+LONGEST_FILE = 500
+
+# Hosts of package registries and folders of one machine; in pieces, as this file is searched too.
+FORBIDDEN = re.compile(
+    "|".join(
+        [
+            re.escape("pypi" + ".org"),
+            "python" + "hosted",
+            re.escape("registry." + "npmjs"),
+            re.escape("deb." + "debian"),
+            r"(?<![\w.])/" + "work/",
+            r"(?<![\w.])/opt/" + "pypi",
+        ]
+    )
+)
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def _tracked_files() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [path for name in done.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_imports_point_one_way() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+
+
+def test_files_stay_readable() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in _tracked_files()
+        if path.suffix == ".py"
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}
+
+
+def test_product_knows_no_task_by_name() -> None:
+    named = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in task_names()))
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in (ROOT / "rewardgen").rglob("*")
+        if path.is_file() and path.suffix in {".py", ".jinja", ".html", ".md"}
+        for match in named.finditer(path.read_text())
+    ]
+    assert found == []
+
+
+def test_no_file_names_a_registry_host_or_a_folder_of_one_machine() -> None:
+    found: list[str] = []
+    for path in _tracked_files():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}: {m.group()}" for m in FORBIDDEN.finditer(text)]
+    assert found == []
+
+
+def test_tasks_are_registered_under_their_own_names() -> None:
+    declared = _project()["entry-points"][GROUP]
+    installed = {e.name: e.value for e in entry_points(group=GROUP)}
+    assert declared.items() <= installed.items(), "run `make install` again"
+    assert {name: task_class(name).name for name in declared} == {name: name for name in declared}
+
+
+def test_every_dependency_is_pinned_within_its_range() -> None:
+    pins = {
+        canonicalize_name(name): Version(version)
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+        for name, version in [line.split("==")]
+    }
+    project = _project()
+    extras = project["optional-dependencies"]
+    texts = [*project["dependencies"], *(r for extra in extras.values() for r in extra)]
+    wanted = [Requirement(text) for text in texts]
+    own = canonicalize_name(str(project["name"]))
+    wrong = [
+        str(requirement)
+        for requirement in wanted
+        if (name := canonicalize_name(requirement.name)) != own
+        and (name not in pins or not requirement.specifier.contains(pins[name]))
+    ]
+    assert wrong == []
+
+
+def test_packages_are_typed() -> None:
+    markers = [path for package in PACKAGES for path in package.rglob("py.typed")]
+    assert sorted(m.parent.name for m in markers) == [
+        "rewardgen",
+        "rewardgen_envs",
+        "rewardgen_policies",
+    ]
