@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -12,20 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.rewardgen.run.tiny import call, command, outcome, run_command
-
-
-def events(run: Path) -> list[str]:
-    """Return the types of a run's events so far."""
-    if not (run / "run.sqlite").is_file():
-        return []
-    connection = sqlite3.connect(f"file:{run / 'run.sqlite'}?mode=ro", uri=True)
-    try:
-        return [row[0] for row in connection.execute("select type from events order by seq")]
-    except sqlite3.OperationalError:
-        return []
-    finally:
-        connection.close()
+from tests.rewardgen.run.tiny import call, command, events, outcome, run_command
 
 
 def stop_at(arguments: list[str], run: Path, count: int, how: signal.Signals) -> int:
@@ -36,15 +22,6 @@ def stop_at(arguments: list[str], run: Path, count: int, how: signal.Signals) ->
     if process.poll() is None:
         process.send_signal(how)
     return process.wait(timeout=120)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
-    """The outcome of a run that nobody disturbed, and how many events it took."""
-    runs_dir = tmp_path_factory.mktemp("runs")
-    done = call(run_command(runs_dir, "calm"))
-    assert done.returncode == 0, done.stderr
-    return outcome(runs_dir, "calm"), len(events(runs_dir / "calm"))
 
 
 def test_a_killed_run_resumes_to_the_undisturbed_result(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -50,3 +51,16 @@ def outcome(runs_dir: Path, name: str) -> dict[str, Any]:
         del record[key]
     record["config"] = {k: v for k, v in record["config"].items() if k not in ("name", "runs_dir")}
     return record
+
+
+def events(run: Path) -> list[str]:
+    """Return the types of a run's events so far."""
+    if not (run / "run.sqlite").is_file():
+        return []
+    connection = sqlite3.connect(f"file:{run / 'run.sqlite'}?mode=ro", uri=True)
+    try:
+        return [row[0] for row in connection.execute("select type from events order by seq")]
+    except sqlite3.OperationalError:
+        return []
+    finally:
+        connection.close()

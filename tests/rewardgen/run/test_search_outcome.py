@@ -1,0 +1,92 @@
+"""What a finished search leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rewardgen.analysis.feedback import Feedback
+from rewardgen.config import RunConfig
+from rewardgen.run.budget import plan_env_steps
+from rewardgen.store.run_directory import read_run
+from rewardgen_envs.registry import load_task
+from rewardgen_policies.recipe import Recipe
+
+FINAL = {"rejected", "failed", "retired", "evaluated", "confirmed"}
+
+
+def test_every_candidate_ends_in_a_final_state_with_a_reason(
+    undisturbed: tuple[dict[str, Any], int],
+) -> None:
+    record, _ = undisturbed
+    assert len(record["candidates"]) == 8
+    for candidate in record["candidates"]:
+        assert candidate["state"] in FINAL
+        assert candidate["reason"]
+    assert [c["id"] for c in record["candidates"] if c["state"] == "confirmed"] == [
+        record["winner"]
+    ]
+
+
+def test_every_candidate_has_feedback_that_a_designer_can_read(calm_run: Path) -> None:
+    run = read_run(calm_run)
+    for candidate in run.state.candidates.values():
+        assert candidate.feedback is not None
+        text = run.artifacts.read_text(candidate.feedback.text)
+        stored = run.artifacts.read_text(candidate.feedback.feedback)
+        feedback = Feedback.model_validate_json(stored)
+        assert feedback.failures or "upright_share" in text
+
+
+def test_the_second_iteration_starts_from_the_first(
+    undisturbed: tuple[dict[str, Any], int],
+) -> None:
+    record, _ = undisturbed
+    first = {c["id"] for c in record["candidates"] if c["iteration"] == 0}
+    parents = {p for c in record["candidates"] if c["iteration"] == 1 for p in c["parents"]}
+    assert parents
+    assert parents <= first
+
+
+def test_confirmation_uses_seeds_that_the_search_never_saw(
+    undisturbed: tuple[dict[str, Any], int],
+) -> None:
+    record, _ = undisturbed
+    searched = [m for c in record["candidates"] for m in c["members"]]
+    confirmed = [m for arm in record["arms"] for m in arm["members"]]
+    for key in ("train_seed", "eval_seeds"):
+        before = {str(m[key]) for m in searched}
+        assert before.isdisjoint({str(m[key]) for m in confirmed})
+    # the arms share seeds and episodes, so that they can be compared in pairs
+    seeds = {tuple(m["train_seed"] for m in arm["members"]) for arm in record["arms"]}
+    assert len(seeds) == 1
+    assert [arm["arm"] for arm in record["arms"]] == ["winner", "human", "sparse"]
+
+
+def test_all_members_of_a_rung_meet_the_same_episodes_and_rungs_different_ones(
+    calm_run: Path,
+) -> None:
+    state = read_run(calm_run).state
+    episodes = [r.finished.eval_seeds for r in state.rungs.values() if r.finished is not None]
+    assert len({seed for seeds in episodes for seed in seeds}) == sum(map(len, episodes))
+
+
+def test_the_plan_counts_what_was_spent(calm_run: Path) -> None:
+    state = read_run(calm_run).state
+    assert state.started is not None
+    config = RunConfig.model_validate(state.started.config)
+    planned = plan_env_steps(
+        config, load_task(config.task), Recipe.model_validate(state.started.recipe)
+    )
+    survey = sum(job.env_steps for job in state.jobs.values())
+    # episodes that end early and ties make it a bound in one direction or the other
+    assert 0.7 * planned <= state.env_steps - survey <= 1.3 * planned
+
+
+def test_the_run_has_a_report_and_scalars(calm_run: Path) -> None:
+    html = (calm_run / "report.html").read_text()
+    assert "cartpole/balance" in html
+    assert 'src="http' not in html
+    assert (calm_run / "report.md").is_file()
+    assert list((calm_run / "tensorboard").glob("confirm-human/seed-*/events*"))
+    assert not (calm_run / "jobs").exists()
