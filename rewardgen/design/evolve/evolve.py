@@ -67,7 +67,7 @@ class EvolveDesigner:
         space = build_space(context)
         tried = {_canonical(program) for program in _programs(context)}
         parents = _parents(context)
-        if self.strategy is Strategy.RANDOM or not parents:
+        if self.strategy is Strategy.RANDOM or not _differ(parents):
             drafts = _scratch(rng, space, context.count, tried)
         else:
             drafts = _children(rng, learned(space, context.history), context, parents, tried)
@@ -114,6 +114,11 @@ def _parents(context: DesignContext) -> list[Parent]:
     first = {tried.candidate: i for i, tried in enumerate(context.parents)}
     found.sort(key=lambda p: (first.get(p.tried.candidate, len(first)), -p.score))
     return found
+
+
+def _differ(parents: Sequence[Parent]) -> bool:
+    """Whether there is somebody to follow: several that all score the same teach nothing."""
+    return len(parents) in (1, 2) or len({parent.score for parent in parents}) > 1
 
 
 def _canonical(program: Program) -> Program:

@@ -126,6 +126,14 @@ def test_most_children_come_from_the_best() -> None:
     assert any(p.origin == "scratch" for p in proposals)
 
 
+def test_while_all_scores_tie_it_guesses_anew() -> None:
+    history = tuple(
+        tried(f"c{i}", p.source, 0.0) for i, p in enumerate(EvolveDesigner().propose(CONTEXT))
+    )
+    context = replace(CONTEXT, iteration=1, history=history, parents=history[:1], seed=8)
+    assert {p.origin for p in EvolveDesigner().propose(context)} == {"scratch"}
+
+
 def test_first_guess_is_diverse_and_follows_the_sentence() -> None:
     programs = [parse(p.source, TABLE) for p in EvolveDesigner().propose(CONTEXT)]
     goals = [term.shape for program in programs for term in program.terms[:1]]
