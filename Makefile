@@ -47,8 +47,10 @@ format: install-dev  ## rewrite files in the project's format
 types: install-dev  ## check types, strictly
 	@"$(BIN)/pyright" --pythonpath "$(BIN)/python"
 
-bench: install-dev  ## run the benchmarks; takes long
-	@for script in $$(grep -l __main__ benchmarks/*.py); do echo "== $$script"; "$(BIN)/python" $$script || exit 1; done
+bench: install-dev  ## run all benchmarks and renew their tables; takes long
+	@for script in $$(grep -l __main__ benchmarks/*.py | grep -v tables); do \
+		echo "== $$script"; "$(BIN)/python" $$script || exit 1; done
+	@"$(BIN)/python" -m benchmarks.tables
 
 clean:  ## remove .venv, caches and builds; runs/ stays
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
