@@ -87,7 +87,6 @@ def vocabulary_table() -> str:
         parameters = inspect.signature(inspect.unwrap(function)).parameters.values()
         arguments = ", ".join(str(p.replace(annotation=p.empty)) for p in parameters)
         summary = (inspect.getdoc(function) or "").split("\n\n")[0].removeprefix("Return ")
-        rows.append(
-            f"| `{function.__name__}({arguments})` | {' '.join(summary.replace('``', '`').split())} |"
-        )
+        gives = " ".join(summary.replace("``", "`").split())
+        rows.append(f"| `{function.__name__}({arguments})` | {gives} |")
     return "\n".join(rows)
