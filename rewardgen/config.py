@@ -24,8 +24,8 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    task: str = "cartpole/swing-up"
-    """Installed task, or path/to/file.py:Class."""
+    task: str = ""
+    """Installed task, or path/to/file.py:Class. There is no default."""
     designer: Literal["evolve"] = "evolve"
     """Who proposes candidates."""
     seed: int = Field(default=0, ge=0, lt=2**63)

@@ -145,7 +145,7 @@ def write_skeleton(name: str, scene: Path | None, directory: Path) -> Skeleton:
     """
     stem = re.sub(r"\W+", "_", name.rpartition("/")[2]).lower()
     if not stem.isidentifier():
-        raise UsageError(f"'{name}' is no name for a task; use family/variant, as in ant/run")
+        raise UsageError(f"'{name}' is no name for a task; use family/variant, as in robot/walk")
     scene_path = (directory / f"{stem}.xml") if scene is None else scene
     files = {directory / f"{stem}_reward.py": _REWARD.format(name=name)}
     if scene is None:
