@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from rewardgen_envs.task import TaskError
+
 # A reduction or a vector instruction may round differently for another number of rows.
 ROUNDING = 1e-5
+
+
+def tensors(method: str, values: object) -> dict[str, Tensor]:
+    """Return copies of what a task's method returned by name.
+
+    Raises:
+        TaskError: it is no dict of tensors.
+    """
+    if not isinstance(values, Mapping):
+        raise TaskError(f"{method}() returns a {type(values).__name__}, not a dict of tensors")
+    named = cast("Mapping[object, object]", values)
+    for name, value in named.items():
+        if not isinstance(value, Tensor):
+            raise TaskError(f"{method}() gives {name!r} of type {type(value).__name__}, no tensor")
+    return {str(name): cast("Tensor", value).clone() for name, value in named.items()}
 
 
 def same_bits(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> str | None:

@@ -14,6 +14,7 @@ from rewardgen_envs.checks.subject import Subject
 STAGE = "episodes"
 SHORTEST_STEPS = 2
 MOST_DIVERGED = 0.01
+AT_LONGEST = 0.5  # share of episodes that cannot all fail at the very same step
 
 
 def episodes(subject: Subject) -> Iterator[TaskFinding]:
@@ -98,6 +99,16 @@ def _lengths(subject: Subject, play: Play) -> Iterator[TaskFinding]:
     starts = play.state[play.t == 1]
     lengths = play.t[play.ended & play.terminated].double()
     everything_ends = len(lengths) > 0 and float(lengths.median()) <= SHORTEST_STEPS
+    at_longest = float((lengths == lengths.max()).double().mean()) if len(lengths) else 0.0
+    if len(lengths) >= len(play.t[0]) and at_longest >= AT_LONGEST:
+        yield subject.broken(
+            STAGE,
+            "termination-always",
+            "terminations",
+            f"episodes are terminated after exactly {int(lengths.max())} control steps",
+            "set episode_s: the end of the nominal length is no termination",
+        )
+        return
     for cause in subject.task.causes:
         column = table.columns(cause).start
         at_start = float((starts[:, column] > 0.5).float().mean())

@@ -23,6 +23,7 @@ WORLDS = 24
 STEPS = 240
 SETTLED_STEPS = 60  # at least so long after the fall are values looked at
 TOLERANCE = 0.02  # of the spread of a metric's values
+LYING = 0.2  # of the same
 _REMEDY = (
     "choose after_termination no better than what lying where one fell gives, and do not read "
     "the termination in fitness()"
@@ -53,6 +54,7 @@ def falling(subject: Subject) -> Iterator[TaskFinding]:
         problem = (
             _flag_pays(subject, metric)
             or _only_falling_pays(subject, metric)
+            or _lying_pays(subject, metric, life)
             or _missing_steps_pay(subject, metric, life)
         )
         if problem is not None:
@@ -74,7 +76,10 @@ def _spread(subject: Subject, metric: Metric) -> float:
     """Return by how much values differ in ordinary play, rare ones left out."""
     values = _values(subject.task, metric, subject.random.visited()).sort().values
     low, high = values[len(values) // 50], values[-(len(values) // 50) - 1]
-    return float(high - low) or float(values[-1] - values[0])
+    if high > low:
+        return float(high - low)
+    everywhere = _values(subject.task, metric, subject.rows)
+    return float(everywhere.max() - everywhere.min())
 
 
 def _flag_pays(subject: Subject, metric: Metric) -> str | None:
@@ -101,6 +106,25 @@ def _only_falling_pays(subject: Subject, metric: Metric) -> str | None:
     terminal, other = values[valid & play.terminated], values[valid & ~play.terminated]
     if len(terminal) >= 5 and len(other) and float(terminal.min()) > float(other.max()):
         return "every terminal state scores better than every other state"
+    return None
+
+
+def _lying_pays(subject: Subject, metric: Metric, life: _Afterlife) -> str | None:
+    """What ranks must not be better where one fell than in nearly all of ordinary play."""
+    if metric is not subject.task.metric:
+        return None  # effort, for example, may well be least where one fell
+    values = _values(subject.task, metric, life.features)
+    lying = [_going_on(metric, values[fell:, b]) for b, fell in _fallen(life)]
+    if not lying:
+        return None
+    play = subject.random
+    alive = play.valid & ~play.terminated
+    values = _values(subject.task, metric, play.next_state).where(alive, 0.0)
+    # one average per world; the best of those that idle is a good one where effort costs
+    ordinary = (values.sum(0) / alive.sum(0).clamp(min=1)).sort().values
+    best, usual = float(ordinary[-1 - len(ordinary) // 20]), float(ordinary.median())
+    if median(lying) >= best and median(lying) > usual + LYING * _spread(subject, metric):
+        return "lying where one fell scores better than ordinary play"
     return None
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rewardgen_envs.checks.compare import same_bits, same_values
+from rewardgen_envs.checks.compare import same_bits, same_values, tensors
 from rewardgen_envs.checks.diagnose import unequal_calls
 from rewardgen_envs.checks.finding import TaskFinding
-from rewardgen_envs.checks.quantities import reads_neighbour
+from rewardgen_envs.checks.quantities import rows_differ
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.features import nearest
 from rewardgen_envs.task import BoxAction, Task
@@ -91,7 +91,7 @@ def functions(subject: Subject) -> Iterator[TaskFinding]:
         if method == "sparse_reward" and "fitness" in broken:
             continue  # by default it is computed from the fitness
         untouched = given.clone()
-        values = {k: v.clone() for k, v in call(subject.task, given).items()}
+        values = tensors(method, call(subject.task, given))
         if not _equal(given, untouched):
             yield subject.broken(
                 STAGE,
@@ -206,9 +206,12 @@ def _pure(
         return
     shuffled = torch.randperm(ROWS, generator=torch.Generator().manual_seed(4))
     for rows in (shuffled, shuffled[:5], shuffled[:1]):
-        culprit = same_values({k: v[rows] for k, v in values.items()}, call(task, given.at(rows)))
+        expected = {k: v[rows] for k, v in values.items()}
+        culprit = same_values(expected, call(task, given.at(rows)))
         if culprit is not None:
-            yield reads_neighbour(subject, STAGE, method, f"'{culprit}'")
+            new = {k: v[rows] for k, v in call(subject.fresh(), given).items()}
+            remembered = same_values(new, call(subject.fresh(), given.at(rows))) is None
+            yield rows_differ(subject, STAGE, method, culprit, remembered=remembered)
             return
     if method != "actuate":
         yield from _leading_dimensions(subject, method, call, given, values)

@@ -20,7 +20,6 @@ from rewardgen_envs.checks.resets import resets
 from rewardgen_envs.checks.scenes import scene
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.checks.texts import texts
-from rewardgen_envs.scene import SceneError
 from rewardgen_envs.task import Task, TaskError
 
 
@@ -115,10 +114,8 @@ def _needed_attributes(task: Task) -> None:
 
 
 def _raised(stage: str, error: Exception, subject: Subject | None) -> TaskFinding:
-    """Return the finding that the task's code raised; a fault of the check itself goes on."""
+    """Return the finding that the task's code raised, or gave what nobody can compute with."""
     frame = _frame_of_task(error, subject)
-    if subject is not None and frame is None and not isinstance(error, (TaskError, SceneError)):
-        raise error
     where = "" if frame is None else f"{frame.name}() in {Path(frame.filename).name}: "
     return TaskFinding(
         stage=stage,

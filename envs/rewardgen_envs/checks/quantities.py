@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from rewardgen_envs.checks.compare import same_bits, same_values
+from rewardgen_envs.checks.compare import same_bits, same_values, tensors
 from rewardgen_envs.checks.diagnose import NO_MEMORY, unequal_calls
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.plays import kick
@@ -57,7 +57,7 @@ class Bench:
         if rows is not None:
             variables = {k: v[rows] for k, v in variables.items()}
         measured = task.measure(Physics(self.engine, rows), Quantities(variables))
-        return {k: v.clone() for k, v in measured.items()}
+        return tensors("measure", measured)
 
     def fields(self) -> dict[str, Tensor]:
         """Return copies of all fields that were read."""
@@ -102,8 +102,7 @@ def _derive(
         return {}  # derive() could not run; _declared says why
     trackers = TrackerState(task.trackers, task.control_dt_s)
     added = trackers.reset(torch.arange(len(every)), known, len(every))
-    added |= task.derive(Quantities(known | added))
-    return {k: v.clone() for k, v in added.items()}
+    return added | tensors("derive", task.derive(Quantities(known | added)))
 
 
 def _lacking(task: Task, known: Collection[str]) -> list[tuple[str, str]]:
@@ -245,25 +244,40 @@ def _row_by_row(
         for method, (expected, part) in parts.items():
             culprit = same_values(expected, part)
             if culprit is not None:
-                yield _rows_differ(subject, bench, rows, method, culprit)
+                remembered = method == "measure" and _new_agrees(subject, bench, rows)
+                yield rows_differ(subject, STAGE, method, culprit, remembered=remembered)
                 return
 
 
-def _rows_differ(
-    subject: Subject, bench: Bench, rows: Tensor, method: str, culprit: str
+def _new_agrees(subject: Subject, bench: Bench, rows: Tensor) -> bool:
+    """Whether new tasks give the same values for some worlds as for all."""
+    whole = bench.measure(subject.fresh())
+    part = bench.measure(subject.fresh(), rows)
+    return same_values({k: v[rows] for k, v in whole.items()}, part) is None
+
+
+def rows_differ(
+    subject: Subject, stage: str, method: str, culprit: str, *, remembered: bool
 ) -> TaskFinding:
-    """Tell a memory in the task from a look at other rows: a new task remembers nothing."""
-    whole = {k: v[rows] for k, v in bench.measure(subject.fresh()).items()}
-    if method == "measure" and same_values(whole, bench.measure(subject.fresh(), rows)) is None:
+    """Return the finding that a row's value changes with the rows it is computed among.
+
+    Args:
+        subject: the task under test.
+        stage: the property that found it.
+        method: the task's method.
+        culprit: what differs.
+        remembered: whether it does not happen to a new task, which remembers nothing.
+    """
+    if remembered:
         return subject.broken(
-            STAGE,
+            stage,
             "hidden-state",
             method,
-            f"measure() gives '{culprit}' that depends on what the task did before: a state "
+            f"{method}() gives '{culprit}' that depends on what the task did before: a state "
             "survives the reset",
             NO_MEMORY,
         )
-    return reads_neighbour(subject, STAGE, method, f"'{culprit}'")
+    return reads_neighbour(subject, stage, method, f"'{culprit}'")
 
 
 def reads_neighbour(subject: Subject, stage: str, method: str, culprit: str) -> TaskFinding:

@@ -21,6 +21,7 @@ SEEDS = (3, 8)
 WORLDS = 3
 STEPS = 12
 EPISODES = 3
+OBSERVATION = "the observation"
 
 # (member seed, world of the member, episode) → features (F,) after 0, 1, 2, … control steps
 Record = dict[tuple[int, int, int], list[Tensor]]
@@ -81,7 +82,7 @@ class _Script:
         """
         member = torch.tensor([SEEDS.index(s) for s in seeds]).repeat_interleave(WORLDS)
         world, record = simulation.world, Record()
-        _note(record, simulation.state, member, world, simulation.episode, simulation.t)
+        _note(record, _seen(simulation), member, world, simulation.episode, simulation.t)
         for _ in range(steps if steps is not None else STEPS):
             episode = simulation.episode.clamp(max=EPISODES - 1)
             if steps is None:
@@ -90,9 +91,24 @@ class _Script:
                 simulation.t[cut] = simulation.task.episode_steps - 1
             t = simulation.t.clamp(max=STEPS)
             simulation.step(self._actions[member, world, episode, t])
-            _note(record, simulation.state, member, world, simulation.episode, simulation.t)
+            _note(record, _seen(simulation), member, world, simulation.episode, simulation.t)
         simulation.close()
         return record
+
+
+def _seen(simulation: Simulation) -> Tensor:
+    """Return features, observation and metrics of the present states side by side, (B, C)."""
+    task, view = simulation.task, simulation.task.table.view(simulation.state)
+    metrics = [value.float().unsqueeze(1) for value in task.fitness(view).values()]
+    return torch.cat([simulation.state, task.observation(view), *metrics], dim=1)
+
+
+def _columns(task: Task) -> list[tuple[str, slice]]:
+    """Return the names of the columns of ``_seen``."""
+    columns = [(feature.name, task.table.columns(feature.name)) for feature in task.table]
+    end = task.table.width + task.observation_size
+    columns.append((OBSERVATION, slice(task.table.width, end)))
+    return [*columns, *((m.name, slice(end + i, end + i + 1)) for i, m in enumerate(task.metrics))]
 
 
 def _note(
@@ -116,7 +132,7 @@ def _fresh_episodes(subject: Subject, script: _Script, threads: int) -> Record:
 
 
 def _difference(task: Task, expected: Record, given: Record, *, exact: bool) -> str | None:
-    """Return the name of the first feature that differs at the same point of an episode."""
+    """Return the name of what differs first at the same point of an episode."""
     for key, states in given.items():
         pairs = list(zip(expected.get(key, []), states, strict=False))
         if not pairs:
@@ -126,9 +142,9 @@ def _difference(task: Task, expected: Record, given: Record, *, exact: bool) -> 
         )
         allowed = 0.0 if exact else 10.0 * ROUNDING * (1e-2 + left.abs().amax(0))
         wrong = ((left - right).abs() > allowed).any(0)
-        for feature in task.table:
-            if bool(wrong[task.table.columns(feature.name)].any()):
-                return feature.name
+        for name, columns in _columns(task):
+            if bool(wrong[columns].any()):
+                return name
     return None
 
 
@@ -158,9 +174,11 @@ def _unequal_runs(subject: Subject, script: _Script, difference: str) -> TaskFin
 
 
 def _method(task: Task, feature: str) -> str:
-    """Return the method that is to blame for a feature."""
+    """Return the method that is to blame for a difference."""
     if feature in task.causes or feature == "terminated":
         return "terminations"
     if feature in {v.name for v in task.variables}:
         return "reset"
-    return "measure"
+    if feature in task.table:
+        return "measure"
+    return "observation" if feature == OBSERVATION else "fitness"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rewardgen_envs.checks.compare import same_bits, same_values
+from rewardgen_envs.checks.compare import same_bits, same_values, tensors
 from rewardgen_envs.checks.diagnose import seeded, unequal_calls
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.draw import Draw
-from rewardgen_envs.task import Initial, Task
+from rewardgen_envs.task import Task
 
 STAGE = "resets"
 ROWS = 48
@@ -27,7 +27,9 @@ def keyed(seed: int = 5, episode: int = 0, rows: Tensor | None = None) -> Draw:
 
 def start(task: Task, draw: Draw, mask: Tensor) -> dict[str, Tensor]:
     """Call ``task.reset`` and return positions, velocities and variables by name."""
-    return _named(task.reset(mask, draw))
+    initial = task.reset(mask, draw)
+    named = {"qpos": initial.qpos, "qvel": initial.qvel, **initial.variables}
+    return tensors("reset", named)
 
 
 def resets(subject: Subject) -> Iterator[TaskFinding]:
@@ -120,8 +122,13 @@ def _rows(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]:
         given = selected.clone()
         part = start(task, keyed(rows=rows), given)
         kept = rows[selected]
-        culprit = same_values(
-            {k: v[kept] for k, v in whole.items()}, {k: v[selected] for k, v in part.items()}
+        short = [name for name, value in part.items() if len(value) != len(rows)]
+        culprit = (
+            short[0]
+            if short
+            else same_values(
+                {k: v[kept] for k, v in whole.items()}, {k: v[selected] for k, v in part.items()}
+            )
         )
         if culprit is None and not torch.equal(given, selected):
             culprit = "mask"
@@ -147,7 +154,3 @@ def _variables(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFindi
                 f"the variable '{variable.name}' is the same in every episode",
                 "draw it in reset(), or make it a constant of the task",
             )
-
-
-def _named(initial: Initial) -> dict[str, Tensor]:
-    return {"qpos": initial.qpos, "qvel": initial.qvel, **initial.variables}
