@@ -16,13 +16,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import mujoco
 import numpy as np
 import torch
 from mujoco import batch
@@ -32,17 +35,22 @@ from benchmarks.rivals import AntBatchVecEnv, gymnasium_vec_env, sb3_ppo
 from rewardgen.config import recipe_path
 from rewardgen.isolation.host import HostPool
 from rewardgen.rewards.format import read_reward
+from rewardgen.rewards.inline import InlineReward
+from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
+from rewardgen_policies.checkpoint import MemberState, save_checkpoint
 from rewardgen_policies.evaluation import Policies
 from rewardgen_policies.recipe import Recipe, load_recipe
-from rewardgen_policies.train import Member, train
+from rewardgen_policies.train import Member, Progress, train
 
 MEMBERS, WORLDS, THREADS = 16, 32, 2
 TURNS = 3
 SB3_COUNTS = (16, 64, 128, 256)
-TRAINED_UPDATES = 30  # before states for the raw side are recorded: "late in training"
+TRAINED_UPDATES = 100  # "late in training": our side goes on from there, raw steps its states
+WARM_STEPS, RAW_STEPS = 100, 20
+ACTION_NOISE = 0.3
 
 
 def recipe_of(task: Task) -> Recipe:
@@ -51,76 +59,99 @@ def recipe_of(task: Task) -> Recipe:
     return Recipe() if path is None else load_recipe(path)
 
 
-def ours(task: Task, members: int, updates: int) -> Callable[[], float]:
-    """Return a function that trains and returns env-steps per second."""
+@dataclass(frozen=True)
+class Late:
+    """A population late in training: what every member knows, and what its worlds do."""
+
+    states: list[MemberState]
+    physics: np.ndarray
+    controls: np.ndarray
+
+    def checkpoints(self, folder: Path) -> list[Path]:
+        """Write one checkpoint per member."""
+        paths = [folder / f"{i}.safetensors" for i in range(len(self.states))]
+        for path, state in zip(paths, self.states, strict=True):
+            save_checkpoint(state, path)
+        return paths
+
+
+def late(task: Task) -> Late:
+    """Train a population, then record its worlds and 20 control steps of its actions."""
+    recipe = recipe_of(task)
+    source = InlineReward.from_file(task.human_reward, task.table)
+    members = [Member(source, seed=9000 + i) for i in range(MEMBERS)]
+    report(f"{task.name}: training {TRAINED_UPDATES * recipe.samples:,} steps per member first")
+    trained = train(task, members, recipe, TRAINED_UPDATES * recipe.samples, threads=THREADS)
+    policies = Policies(trained.states)
+    engine = MujocoBatchEngine(task.model, MEMBERS * WORLDS, THREADS)
+    simulation = Simulation(task, list(range(MEMBERS)), WORLDS, engine=engine)
+    generator = torch.Generator().manual_seed(0)
+    physics, controls = np.zeros(0), []
+    for step in range(WARM_STEPS + RAW_STEPS):
+        if step == WARM_STEPS:
+            physics = state_rows(engine)
+        mode = policies(simulation.observation().view(MEMBERS, WORLDS, -1)).flatten(0, 1)
+        noise = torch.randn(mode.shape, generator=generator)
+        action = (mode + ACTION_NOISE * noise).clamp(-1.0, 1.0)
+        if step >= WARM_STEPS:
+            control = task.actuate(action, task.table.view(simulation.state))
+            controls.append(control.numpy().copy())
+        simulation.step(action)
+    simulation.close()
+    return Late(trained.states, physics, np.stack(controls))
+
+
+def state_rows(engine: MujocoBatchEngine) -> np.ndarray:
+    """Return the physics state of all worlds, (B, n), as ``mujoco.batch`` stores it."""
+    fields = ("qpos", "qvel", "act", "qacc_warmstart")
+    size = mujoco.mj_stateSize(engine.model, int(mujoco.mjtState.mjSTATE_INTEGRATION))
+    rows = np.zeros((engine.nworld, size))
+    data = mujoco.MjData(engine.model)
+    for world, row in enumerate(rows):
+        for name in fields:
+            getattr(data, name)[...] = engine.field(name)[world].numpy()
+        mujoco.mj_getState(engine.model, data, row, int(mujoco.mjtState.mjSTATE_INTEGRATION))
+    return rows
+
+
+def ours(task: Task, start: Late, members: int, updates: int) -> Callable[[], float]:
+    """Return a function that trains on from late members and returns env-steps per second."""
     recipe = recipe_of(task)
     code = read_reward(task.human_reward)
 
     def turn() -> float:
-        with HostPool() as pool:
+        with HostPool() as pool, tempfile.TemporaryDirectory() as folder:
             # two seeds per candidate, as in a search; each candidate has a host of its own
             sources = [pool.open(code, task.table, f"c{i}") for i in range(-(-members // 2))]
-            population = [Member(sources[i // 2], seed=9000 + i) for i in range(members)]
+            paths = start.checkpoints(Path(folder))
+            population = [Member(sources[i // 2], 9000 + i, paths[i]) for i in range(members)]
             marks: list[float] = []
 
-            def mark(_: object) -> None:
+            def mark(_: Progress) -> None:
                 marks.append(time.perf_counter())
 
-            train(
-                task,
-                population,
-                recipe,
-                (updates + 1) * recipe.samples,
-                threads=THREADS,
-                progress=mark,
-            )
-        # the first update also starts processes and compiles; it is not counted
+            steps = (updates + 1) * recipe.samples
+            train(task, population, recipe, steps, rung=1, threads=THREADS, progress=mark)
+        # the first update also starts processes; it is not counted
         return updates * recipe.samples * members / (marks[-1] - marks[0])
 
     return turn
 
 
-def raw(task: Task) -> Callable[[], float]:
-    """Return a function that steps recorded late states with recorded actions."""
-    recipe = recipe_of(task)
-    states, actions = late_states(task, recipe)
-    physics = batch.Batch(task.model, len(states), THREADS, persistent=True)
-    size = physics.nstate
-    assert states.shape[1] == size
+def raw(task: Task, start: Late) -> Callable[[], float]:
+    """Return a function that steps recorded late states with recorded actions, nothing else."""
+    physics = batch.Batch(task.model, len(start.physics), THREADS, persistent=True)
+    control = physics.bind("ctrl")
 
     def turn() -> float:
-        steps = len(actions)
-        physics.state[:] = states
-        start = time.perf_counter()
-        for action in actions:
-            physics.bind("ctrl")[:] = action
+        physics.state[:] = start.physics
+        begin = time.perf_counter()
+        for row in start.controls:
+            control[:] = row
             physics.step(nstep=task.decimation)
-        return steps * len(states) / (time.perf_counter() - start)
+        return start.controls.shape[0] * physics.nsim / (time.perf_counter() - begin)
 
     return turn
-
-
-def late_states(task: Task, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Train a population shortly, then record its states and 20 control steps of actions."""
-    from rewardgen.rewards.inline import InlineReward
-
-    source = InlineReward.from_file(task.human_reward, task.table)
-    members = [Member(source, seed=9000 + i) for i in range(MEMBERS)]
-    trained = train(task, members, recipe, TRAINED_UPDATES * recipe.samples, threads=THREADS)
-    policies = Policies(trained.states)
-    simulation = Simulation(task, list(range(MEMBERS)), WORLDS, threads=THREADS)
-    actions: list[np.ndarray] = []
-    state = np.zeros(0)
-    for step in range(120):
-        if step == 100:
-            state = simulation.engine._batch.state.copy()
-        action = policies(simulation.observation().view(MEMBERS, WORLDS, -1)).flatten(0, 1)
-        noisy = (action + 0.3 * torch.randn_like(action)).clamp(-1.0, 1.0)
-        if step >= 100:
-            actions.append(task.actuate(noisy, task.table.view(simulation.state)).numpy().copy())
-        simulation.step(noisy)
-    simulation.close()
-    return state, np.stack(actions)
 
 
 def sb3(make_env: Callable[[], Any], rollout: int, rollouts: int) -> Callable[[], float]:
@@ -159,10 +190,10 @@ def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
 def compare(task_name: str, counts: Sequence[int]) -> dict[str, Any]:
     """Measure one task: ours, raw physics, SB3 on Gymnasium's own class."""
     task = load_task(task_name)
-    rollout = 2048
+    rollout, start = 2048, late(task)
     sides: dict[str, Callable[[], float]] = {
-        "ours": ours(task, MEMBERS, updates=2),
-        "raw": raw(task),
+        "ours": ours(task, start, MEMBERS, updates=3),
+        "raw": raw(task, start),
     }
     for count in counts:
         sides[f"sb3_{count}"] = sb3(lambda n=count: gymnasium_vec_env(task, n), rollout, 8)
@@ -187,8 +218,8 @@ def part_small() -> dict[str, Any]:
     """hopper/run, and ant/run with a population of one."""
     hopper, ant = load_task("hopper/run"), load_task("ant/run")
     sides = {
-        "ours_hopper": ours(hopper, MEMBERS, updates=4),
-        "ours_ant_population_1": ours(ant, 1, updates=10),
+        "ours_hopper": ours(hopper, late(hopper), MEMBERS, updates=4),
+        "ours_ant_population_1": ours(ant, late(ant), 1, updates=10),
     }
     return {"task": "hopper/run, ant/run", "sides": summary(alternate(sides, TURNS))}
 
