@@ -18,15 +18,19 @@ from rewardgen.design.designer import DesignContext, Proposal, Tried
 from rewardgen.design.evolve.describe import describe
 from rewardgen.design.evolve.emit import emit, parse
 from rewardgen.design.evolve.grammar import Program, rounded
-from rewardgen.design.evolve.guide import mutate
+from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
-from rewardgen.design.evolve.sample import draw_program, initial_programs
+from rewardgen.design.evolve.sample import draw_program, features, initial_programs
 from rewardgen.design.evolve.space import Space, build_space
 from rewardgen.design.evolve.syntax import GrammarError
 from rewardgen.design.evolve.vary import crossover
 
-# how the places of an iteration are filled, in turn
-PLAN = ("best", "best", "cross", "other", "best", "immigrant", "cross", "best_far")
+# how the places of an iteration are filled, in turn; with few candidates a helper for the best is
+# worth more than a change of its numbers, which may be lost in the noise between seeds
+PLAN = ("enrich", "best", "cross", "enrich", "other", "immigrant", "enrich", "cross")
+# programs of this many terms are not enriched but varied
+MANY_TERMS = 4
+ENRICHING = frozenset({"add_term", "add_factor", "add_survival"})
 TRIES = 40
 
 
@@ -148,16 +152,25 @@ def _children(
     rng: Random, space: Space, context: DesignContext, parents: list[Parent], tried: set[Program]
 ) -> list[_Draft]:
     drafts: list[_Draft] = []
+    used = {_used(program) for program in tried}
     for _, place in zip(range(context.count), cycle(PLAN), strict=False):
         draft = None
         for _ in range(TRIES):
             draft = _child(rng, space, parents, place)
-            if draft is not None and _canonical(draft.program) not in tried:
+            if draft is None or _canonical(draft.program) in tried:
+                continue
+            if place != "enrich" or _used(draft.program) not in used:
                 break
         draft = draft or _immigrant(rng, space)
         tried.add(_canonical(draft.program))
+        used.add(_used(draft.program))
         drafts.append(draft)
     return drafts
+
+
+def _used(program: Program) -> frozenset[str]:
+    """Return the features of a program: what it is about, whatever the form."""
+    return features(program.terms)
 
 
 def _child(rng: Random, space: Space, parents: Sequence[Parent], place: str) -> _Draft | None:
@@ -173,19 +186,21 @@ def _child(rng: Random, space: Space, parents: Sequence[Parent], place: str) -> 
             return None if program is None else _Draft(program, ids, "crossover")
         case "other" if others:
             return _mutant(rng, space, _tournament(rng, others), steps=1)
-        case "best_far":
-            return _mutant(rng, space, best, steps=3)
+        case "enrich" if len(best.program.terms) < MANY_TERMS:
+            return _mutant(rng, space, best, steps=1, only=ENRICHING)
         case _:
-            return _mutant(rng, space, best, steps=rng.choice((1, 1, 2)))
+            return _mutant(rng, space, best, steps=rng.choice((1, 1, 2, 3)))
 
 
 def _immigrant(rng: Random, space: Space) -> _Draft:
     return _Draft(draw_program(rng, space), (), "scratch")
 
 
-def _mutant(rng: Random, space: Space, parent: Parent, steps: int) -> _Draft | None:
+def _mutant(
+    rng: Random, space: Space, parent: Parent, steps: int, only: frozenset[str] = ALL
+) -> _Draft | None:
     feedback = parent.tried.feedback
-    found = mutate(rng, parent.program, feedback, seen_by(space, feedback), steps)
+    found = mutate(rng, parent.program, feedback, seen_by(space, feedback), steps, only)
     if found is None:
         return None
     program, operators = found

@@ -54,6 +54,9 @@ HACKED = {"drop_term": 4.0, "weaken": 3.0, "swap_feature": 2.0}
 TERMINATING = 0.3  # share of episodes from which terminations are the thing to work on
 
 
+ALL = frozenset(OPERATORS)
+
+
 @dataclass(frozen=True)
 class Move:
     """An operator on a term."""
@@ -90,13 +93,28 @@ def _survival_weight(feedback: Feedback | None, space: Space) -> float:
 
 
 def mutate(
-    rng: Random, program: Program, feedback: Feedback | None, space: Space, steps: int
+    rng: Random,
+    program: Program,
+    feedback: Feedback | None,
+    space: Space,
+    steps: int,
+    only: frozenset[str] = ALL,
 ) -> tuple[Program, str] | None:
-    """Return a program some moves away, and the names of the moves; None if none applied."""
+    """Return a program some moves away, and the names of the moves; None if none applied.
+
+    Args:
+        rng: chance.
+        program: where to start.
+        feedback: what is known about it, None if nothing.
+        space: where new parts come from.
+        steps: number of moves.
+        only: operators to choose from.
+    """
     applied: list[str] = []
     for _ in range(6 * steps):
         # only the first move has feedback to go by: after it the terms are others
-        open_to = moves(program, None if applied else feedback, space)
+        known = None if applied else feedback
+        open_to = [move for move in moves(program, known, space) if move.operator in only]
         move = rng.choices(open_to, [m.weight for m in open_to])[0]
         changed = move.apply(rng, program, space)
         if changed is not None and changed != program:

@@ -8,6 +8,7 @@ up or multiplied. Numbers come from the observed ranges.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from random import Random
 
 from rewardgen.analysis.columns import ColumnStatistics
@@ -129,7 +130,7 @@ def draw_shape(
             return _linear(quantity), sign
         case Kind.SATURATING:
             center = 0.0 if quantity.role in (Role.VELOCITY, Role.RATE) else rounded(seen.median)
-            return Saturating(signal, center, _draw(rng, scale, 1.0, 2.0, 4.0)), sign
+            return Saturating(signal, center, _draw(rng, scale, 0.5, 1.0, 2.0)), sign
         case Kind.PROGRESS:
             return Progress(_linear(quantity)), sign
         case _:
@@ -264,7 +265,7 @@ def names(terms: list[Term]) -> set[str]:
     return {term.name for term in terms}
 
 
-def features(terms: list[Term]) -> frozenset[str]:
+def features(terms: Iterable[Term]) -> frozenset[str]:
     """Return the features in use."""
     found = (signal_of(f.shape) for term in terms for f in term.factors)
     return frozenset(signal.feature for signal in found if signal is not None)
