@@ -118,6 +118,9 @@ def synthetic(task: Task) -> Inputs:
         if feature.unit == "bool":
             columns = table.columns(feature.name)
             both[..., columns] = (both[..., columns] > 0).float()
+    causes = [both[..., table.columns(cause)] for cause in task.causes]
+    nobody = torch.zeros(2, ROWS, 1)
+    both[..., table.columns("terminated")] = torch.stack([nobody, *causes]).amax(0)
     if isinstance(task.action, BoxAction):
         action = torch.rand(ROWS, task.action.size, generator=generator) * 2.0 - 1.0
     else:
