@@ -19,7 +19,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from rewardgen_envs.features import nearest
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.names import nearest
 from rewardgen_policies.networks import Layout, NetworkSpec
 
 FORMAT = 1
@@ -28,7 +29,7 @@ _KEY = "rewardgen"
 _STACKS = ("parameters", "adam_first", "adam_second")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UsageError):
     """A checkpoint cannot be used; says which file and what is wrong."""
 
 

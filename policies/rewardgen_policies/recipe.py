@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from rewardgen_envs.features import nearest
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.names import nearest
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -19,7 +20,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class RecipeError(ValueError):
+class RecipeError(UsageError):
     """A recipe or an override is not valid; names the setting and the valid choices."""
 
 
@@ -94,6 +95,8 @@ class Recipe(BaseModel):
         return max(1, -(-env_steps // self.samples))
 
 
+_MAPPING = TypeAdapter(dict[str, Any])
+
 MEMBER_SETTINGS = (
     "gae_lambda",
     "clip",
@@ -150,11 +153,10 @@ def load_recipe(path: Path) -> Recipe:
         RecipeError: the file cannot be read, is no mapping, or holds a bad setting.
     """
     try:
-        data: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+        data = _MAPPING.validate_python(yaml.safe_load(text) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: cannot read the recipe: {error}") from error
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of settings")
-    return parse_recipe({str(k): v for k, v in data.items()}, str(path))  # pyright: ignore
+    except ValidationError as error:
+        raise RecipeError(f"{path}: a recipe is a mapping of settings") from error
+    return parse_recipe(data, str(path))

@@ -2,106 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
-from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from rewardgen_envs.cpus import cpu_count
-from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
-from rewardgen_policies.checkpoint import CheckpointError, MemberState, Origin, load_checkpoint
-from rewardgen_policies.collector import Collected, Collector
-from rewardgen_policies.curves import Curve, CurveRecorder
-from rewardgen_policies.learner import Experience, Learner, LearnStats
-from rewardgen_policies.networks import NetworkSpec
-from rewardgen_policies.population import Population, initial_state
-from rewardgen_policies.recipe import Recipe, with_overrides
-from rewardgen_policies.scoring import Scored, Scorer, Trouble, members_where
-from rewardgen_policies.seam import RewardSource
-from rewardgen_policies.streams import generators, stream_seed
-from rewardgen_policies.update import UpdateStats
+from rewardgen_policies.members import Failure, Member, Progress, TrainResult
+from rewardgen_policies.recipe import Recipe
+from rewardgen_policies.rung import Rung, flush_denormals
 
-_SHARD = 8  # members updated together: more do not fit the cache, fewer waste time on calls
-
-
-@dataclass(frozen=True)
-class Member:
-    """One policy in training.
-
-    Attributes:
-        source: its reward; members that share one lie side by side.
-        seed: keys its weights and random streams.
-        checkpoint: where it goes on from; None for a new member.
-        overrides: settings of its own, from ``recipe.MEMBER_SETTINGS``.
-    """
-
-    source: RewardSource
-    seed: int
-    checkpoint: Path | None = None
-    overrides: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why and when a member was frozen; its last finite state is kept.
-
-    Attributes:
-        kind: ``source``, ``reward`` or ``policy``.
-        message: for people and designers.
-        term: the term at fault, if one is.
-        update: number of the update within the rung.
-        env_steps: control steps that the member had learned from.
-    """
-
-    kind: str
-    message: str
-    term: str | None
-    update: int
-    env_steps: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a rung is; quantities per member, NaN where there is none.
-
-    Attributes:
-        update: updates done.
-        updates: updates to do.
-        env_steps: control steps per member done.
-        total_env_steps: control steps per member to do.
-        episode_return: mean return of the episodes that ended in the last rollout.
-        fitness: the same of the ranking metric.
-        failed: number of members that failed.
-    """
-
-    update: int
-    updates: int
-    env_steps: int
-    total_env_steps: int
-    episode_return: list[float]
-    fitness: list[float]
-    failed: int
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """The outcome of a rung, one entry per member.
-
-    Attributes:
-        states: members as they are now.
-        curves: what happened.
-        failures: why a member was frozen, or None.
-    """
-
-    states: list[MemberState]
-    curves: list[Curve]
-    failures: list[Failure | None]
+__all__ = ["Failure", "Member", "Progress", "TrainResult", "train"]
 
 
 def train(
@@ -137,7 +49,7 @@ def train(
         raise ValueError("a population needs at least one member")
     threads = threads or cpu_count()
     with _single_threaded_torch(), torch.no_grad():
-        rung_run = _Rung(task, members, recipe, rung, threads)
+        rung_run = Rung(task, members, recipe, rung, threads)
         try:
             return rung_run.run(recipe.updates(env_steps), progress)
         finally:
@@ -152,192 +64,9 @@ def _single_threaded_torch() -> Generator[None]:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    _flush_denormals()
+    flush_denormals()
     try:
         yield
     finally:
         torch.set_num_threads(before)
         torch.set_flush_denormal(False)
-
-
-def _flush_denormals() -> None:
-    """Take numbers below 1e-38 for 0 in this thread.
-
-    The optimizer's averages of a vanished gradient shrink that far, and are then 100 times slower.
-    """
-    torch.set_flush_denormal(True)
-
-
-def shards(members: int, threads: int) -> list[tuple[int, int]]:
-    """Cut members into ranges of equal size ± 1 that keep all threads busy."""
-    rounds = -(-members // (threads * _SHARD))
-    count = min(members, rounds * threads)
-    edges = [members * i // count for i in range(count + 1)]
-    return list(pairwise(edges))
-
-
-class _Rung:
-    """The working parts of one rung."""
-
-    def __init__(
-        self, task: Task, members: Sequence[Member], recipe: Recipe, rung: int, threads: int
-    ) -> None:
-        seeds = [m.seed for m in members]
-        recipes = [with_overrides(recipe, m.overrides) for m in members]
-        self._recipe = recipe
-        self._scorer = Scorer([m.source for m in members])
-        self._population = Population.of(_states(task, members, recipes))
-        self._failures: list[Failure | None] = [None] * len(members)
-        self._recorder = CurveRecorder(task, recipe, len(members))
-        orders = generators("sample order", seeds, rung)
-        self._shards = shards(len(members), threads)
-        self._learners = [
-            Learner(self._population.part(a, b), recipes[a:b], orders[a:b]) for a, b in self._shards
-        ]
-        self._simulation = Simulation(
-            task,
-            [stream_seed("training episodes", seed, rung) for seed in seeds],
-            recipe.worlds,
-            threads=threads,
-        )
-        self._collector = Collector(
-            self._simulation,
-            self._population,
-            recipe,
-            generators("action noise", seeds, rung),
-        )
-        self._pool = ThreadPoolExecutor(threads, initializer=_flush_denormals)
-
-    def close(self) -> None:
-        self._pool.shutdown()
-        self._simulation.close()
-
-    def run(self, updates: int, progress: Callable[[Progress], None] | None) -> TrainResult:
-        for update in range(updates):
-            self._update(update)
-            if progress is not None:
-                progress(self._progress(update + 1, updates))
-            if not bool(self._population.active.any()):
-                break
-        states = [self._population.state(i) for i in range(self._population.size)]
-        return TrainResult(states, self._recorder.curves(), self._failures)
-
-    def _update(self, update: int) -> None:
-        """Collect, score, learn, record."""
-        population = self._population
-        collected = self._collector.collect()
-        action = collected.action.to(torch.float32).flatten(1)
-        for member in members_where(~torch.isfinite(action).all(1)):
-            self._freeze(member, Trouble("policy", "the policy's actions are not finite"), update)
-        scored = self._scorer.score(collected.rollout)
-        for member, trouble in scored.troubles.items():
-            self._freeze(member, trouble, update)
-        scored = _without_failed(scored, population.active)
-        before = population.active.clone()
-        stats = self._learn(collected, scored)
-        for member in members_where(before & ~population.active):
-            message = "the policy's update is not finite; the reward may be too large"
-            self._freeze(member, Trouble("policy", message), update)
-        self._recorder.add(collected, scored, stats, population)
-
-    def _learn(self, collected: Collected, scored: Scored) -> LearnStats:
-        """Update all shards in parallel."""
-
-        def learn(shard: tuple[int, int], learner: Learner) -> LearnStats:
-            # grad mode is per thread
-            with torch.no_grad():
-                return learner.learn(_experience(collected, scored, *shard))
-
-        return _joined(list(self._pool.map(learn, self._shards, self._learners)))
-
-    def _freeze(self, member: int, trouble: Trouble, update: int) -> None:
-        self._population.active[member] = False
-        if self._failures[member] is None:
-            self._failures[member] = Failure(
-                kind=trouble.kind,
-                message=trouble.message,
-                term=trouble.term,
-                update=update,
-                env_steps=int(self._population.env_steps[member]),
-            )
-
-    def _progress(self, update: int, updates: int) -> Progress:
-        metric = self._simulation.task.metrics[0].name
-        return Progress(
-            update=update,
-            updates=updates,
-            env_steps=update * self._recipe.samples,
-            total_env_steps=updates * self._recipe.samples,
-            episode_return=self._recorder.latest("episode_return"),
-            fitness=self._recorder.latest(f"fitness/{metric}"),
-            failed=sum(f is not None for f in self._failures),
-        )
-
-
-def _states(task: Task, members: Sequence[Member], recipes: Sequence[Recipe]) -> list[MemberState]:
-    """Return the members' states: loaded, or new."""
-    spec = NetworkSpec.of(task, recipes[0].hidden)
-    states: list[MemberState] = []
-    for member, recipe in zip(members, recipes, strict=True):
-        origin = Origin(
-            task=task.name,
-            task_version=task.version,
-            seed=member.seed,
-            source_sha256=member.source.spec.sha256,
-            recipe_sha256=recipe.sha256,
-        )
-        if member.checkpoint is None:
-            states.append(initial_state(spec, origin, recipe))
-            continue
-        state = load_checkpoint(member.checkpoint)
-        if state.spec != spec:
-            raise CheckpointError(
-                f"{member.checkpoint}: its networks are {state.spec}, task '{task.name}' with "
-                f"this recipe needs {spec}"
-            )
-        states.append(MemberState(spec, origin, state.counters, state.tensors))
-    return states
-
-
-def _without_failed(scored: Scored, active: Tensor) -> Scored:
-    """Take failed members' transitions out."""
-    if bool(active.all()):
-        return scored
-    keep = active[:, None, None]
-    reward = torch.where(keep, scored.reward, 0.0)
-    return Scored(reward, scored.valid & keep, scored.terms, scored.troubles)
-
-
-def _experience(collected: Collected, scored: Scored, start: int, stop: int) -> Experience:
-    """Return what one shard learns from, as views."""
-    part = slice(start, stop)
-    return Experience(
-        observation=collected.observation[part],
-        action=collected.action[part],
-        log_prob=collected.log_prob[part],
-        reward=scored.reward[part],
-        terminated=collected.rollout.terminated[part],
-        ended=collected.ended[part],
-        valid=scored.valid[part],
-        truncated_at=collected.truncated_at,
-        terminal_observation=[o[part] for o in collected.terminal_observation],
-    )
-
-
-def _joined(parts: list[LearnStats]) -> LearnStats:
-    """Join the statistics of all shards."""
-
-    def join(values: list[Tensor]) -> Tensor:
-        return torch.cat(values)
-
-    return LearnStats(
-        update=UpdateStats(
-            kl=join([p.update.kl for p in parts]),
-            entropy=join([p.update.entropy for p in parts]),
-            value_loss=join([p.update.value_loss for p in parts]),
-            clip_share=join([p.update.clip_share for p in parts]),
-        ),
-        explained_variance=join([p.explained_variance for p in parts]),
-        episode_return=join([p.episode_return for p in parts]),
-        advantage=join([p.advantage for p in parts]),
-    )

@@ -14,7 +14,8 @@ from rewardgen_envs.features import FeatureView
 from rewardgen_envs.task import Task
 from rewardgen_policies.curves import Curve
 from rewardgen_policies.recipe import Recipe
-from rewardgen_policies.train import Member, TrainResult, shards, train
+from rewardgen_policies.rung import shards
+from rewardgen_policies.train import Member, TrainResult, train
 from tests.policies.reward_sources import FunctionSource, upright
 
 UPDATES = 20
