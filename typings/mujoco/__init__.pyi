@@ -151,6 +151,15 @@ class mjtStage(IntEnum):
     mjSTAGE_VEL = 2
     mjSTAGE_ACC = 3
 
+class mjtWarning(IntEnum):
+    mjWARN_INERTIA = 0
+    mjWARN_CONTACTFULL = 1
+    mjWARN_CNSTRFULL = 2
+    mjWARN_BADQPOS = 3
+    mjWARN_BADQVEL = 4
+    mjWARN_BADQACC = 5
+    mjWARN_BADCTRL = 6
+
 class MjsCompiler:
     settotalmass: float
     degree: bool

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 class Batch:
     state: NDArray[np.float64]
+    warning: NDArray[np.int32]
     def __init__(
         self, model: MjModel, nsim: int, nthread: int = ..., persistent: bool = ...
     ) -> None: ...

@@ -13,6 +13,14 @@ from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.engines.base import Health
 from rewardgen_envs.scene import has_acceleration_sensor
 
+_STATE_WARNINGS = [
+    int(mujoco.mjtWarning.mjWARN_INERTIA),
+    int(mujoco.mjtWarning.mjWARN_BADQPOS),
+    int(mujoco.mjtWarning.mjWARN_BADQVEL),
+    int(mujoco.mjtWarning.mjWARN_BADQACC),
+]
+_COUNT = 1  # column of Batch.warning; column 0 says which coordinate it was
+
 
 class MujocoBatchEngine:
     """Worlds on CPU threads, in float64.
@@ -28,6 +36,9 @@ class MujocoBatchEngine:
         count = threads if threads is not None else cpu_count()
         # persistent: a step that also refreshes positions and velocities then costs 2-5 %
         self._batch = batch.Batch(model, nworld, count, persistent=True)
+        # health() finds what diverges; MuJoCo prints only the first warning of a kind and world,
+        # to stderr and into a file in the working directory
+        self._batch.warning[:, _STATE_WARNINGS, _COUNT] = 1
         self._fields: dict[str, Tensor] = {}
         self._state = torch.as_tensor(self._batch.state)
         self._default_state = self._state[0].clone()
