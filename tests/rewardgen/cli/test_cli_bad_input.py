@@ -31,7 +31,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["check", "nowhere.py"], ["nowhere.py"]),
         (["train", "--task", "ant/run", "--reward", "missing.py"], ["missing.py"]),
         (["run", "--task", "cartpole/balance", "--name", "../up"], ["'../up'", "--runs-dir"]),
-        (["run", "--recipe", "none.yaml"], ["none.yaml"]),
+        (["run", "--task", "ant/run", "--recipe", "none.yaml"], ["none.yaml"]),
     ],
 )
 def test_unknown_names(
