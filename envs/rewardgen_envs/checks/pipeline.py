@@ -65,6 +65,18 @@ def check_task(task_class: Callable[[], Task]) -> tuple[TaskFinding, ...]:
 
 def construct(task_class: Callable[[], Task]) -> Subject | TaskFinding:
     """Return the task under test, or what is wrong if there is no such object."""
+    missing = sorted(getattr(task_class, "__abstractmethods__", ()))
+    if missing:
+        return TaskFinding(
+            stage="texts",
+            kind="contract",
+            rule="method-missing",
+            severity="error",
+            line=None,
+            message=f"class {getattr(task_class, '__name__', '')} does not define "
+            + ", ".join(f"{name}()" for name in missing),
+            remedy="write every method that Task leaves to its author",
+        )
     try:
         subject = Subject(task_class)
         _needed_attributes(subject.task)
