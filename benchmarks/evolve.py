@@ -2,8 +2,8 @@
 
 ``cartpole/swing-up`` at the demo's budget, three search seeds that development never used.
 *random* draws from the same grammar with the same budget, without parents and feedback.
-*single* rewards the one public feature whose mean goes best with fitness over all policies of
-the evolve search of the same seed. All winners are retrained on fresh seeds; a point is one
+*single* rewards the one public feature that goes best with fitness over all candidates of the
+evolve search of the same seed (rank correlation). All winners are retrained on fresh seeds; a point is one
 training run.
 """
 
@@ -25,9 +25,9 @@ from rewardgen.analysis.statistics import difference_of_iqms, estimate_iqm
 from rewardgen.config import RunConfig, TrainConfig, load_config
 from rewardgen.design.evolve import EvolveDesigner, Strategy
 from rewardgen.run.display import PlainDisplay
-from rewardgen.rungs.rung import RungOutcome
 from rewardgen.store.records import ArmRecord, ShowRecord
-from rewardgen.store.run_directory import read_run
+from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.registry import load_task
 
 SEEDS = (101, 102, 103)
 
@@ -66,39 +66,23 @@ def search(strategy: Strategy, seed: int) -> Callable[[], dict[str, Any]]:
 
 
 def single(folder: Path, chosen: RunConfig) -> dict[str, Any]:
-    """Reward the public column that correlates best with fitness, and train on that."""
-    run = read_run(folder / "search")
-    rows: list[tuple[float, dict[str, float]]] = []
-    for rung in run.state.rungs.values():
-        if rung.finished is None or rung.finished.details is None:
-            continue
-        if rung.started.iteration is None:
-            continue
-        outcome = RungOutcome.model_validate_json(run.artifacts.read_text(rung.finished.details))
-        for member in outcome.members:
-            if member.episodes is not None:
-                fitness = float(np.mean(next(iter(member.episodes.fitness.values()))))
-                means = {name: values[0] for name, values in member.episodes.columns.items()}
-                rows.append((fitness, means))
-    fitness = np.array([row[0] for row in rows])
-    best, correlation = "", 0.0
-    for name in rows[0][1]:
-        values = np.array([row[1][name] for row in rows])
-        if name.startswith("norm(") or values.std() < 1e-9:
-            continue
-        r = float(np.corrcoef(values, fitness)[0, 1])
-        if abs(r) > abs(correlation):
-            best, correlation = name, r
-    sign = "" if correlation > 0 else "-"
-    column = best.replace("[", "[:, ")
-    source = (
-        "def compute_reward(state, action, next_state):\n"
-        f"    single = {sign}next_state.{column}\n"
-        "    return single, {'single': single}\n"
-    )
+    """Reward the public feature that goes best with fitness in the search, and train on that."""
+    task = load_task(chosen.task)
+    with RunDirectory.resume(folder / "search") as directory:
+        context = DesignContext(
+            sentence=task.description,
+            table=task.table.public(),
+            action=task.action,
+            control_dt_s=task.control_dt_s,
+            episode_steps=task.episode_steps,
+            count=1,
+            seed=chosen.seed,
+            history=RunJournal(directory).history(),
+        )
+    proposal = single_feature(context)
+    report(f"single: {proposal.note}")
     file = folder / "single.py"
-    file.write_text(source, encoding="utf-8")
-    report(f"single: {sign}{best}, correlation {correlation:.2f}")
+    file.write_text(proposal.source, encoding="utf-8")
     record = api.train(
         TrainConfig(
             task=chosen.task,
@@ -112,11 +96,7 @@ def single(folder: Path, chosen: RunConfig) -> dict[str, Any]:
         ),
         display=PlainDisplay(),
     )
-    return {
-        "feature": f"{sign}{best}",
-        "correlation": correlation,
-        "points": points(record.arms[0]),
-    }
+    return {"source": proposal.source, "note": proposal.note, "points": points(record.arms[0])}
 
 
 def _winning_source(record: ShowRecord) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.analysis.reflection import to_text
-from rewardgen.design.designer import Proposal
+from rewardgen.design.designer import Proposal, Tried
 from rewardgen.rungs.jobs import Columns, TrainJob
 from rewardgen.rungs.rung import Curves, Place, RungOutcome
 from rewardgen.store import payloads as p
@@ -184,6 +184,20 @@ class RunJournal:
     def candidates(self) -> list[CandidateEntry]:
         """Return all candidates, oldest first."""
         return [self.entry(name) for name in self._directory.state.candidates]
+
+    def history(self) -> tuple[Tried, ...]:
+        """Return all candidates as designers are told about them, oldest first."""
+        return tuple(
+            Tried(
+                candidate=entry.candidate,
+                iteration=entry.iteration,
+                source=entry.source,
+                state=entry.state,
+                feedback=self.feedback(entry.candidate),
+                parents=entry.parents,
+            )
+            for entry in self.candidates()
+        )
 
     def check(self, candidate: str) -> p.CandidateChecked | None:
         """Return the recorded verdict on a candidate, or None."""

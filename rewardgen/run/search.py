@@ -105,7 +105,7 @@ class Search:
         recorded = self.journal.proposals(iteration)
         if recorded is not None:
             return recorded
-        history = self._history()
+        history = self.journal.history()
         context = DesignContext(
             sentence=self.task.description,
             table=self.task.table.public(),
@@ -120,19 +120,6 @@ class Search:
             feature_ranges=self.feature_ranges,
         )
         return self.journal.record_proposals(iteration, self.designer.propose(context))
-
-    def _history(self) -> tuple[Tried, ...]:
-        return tuple(
-            Tried(
-                candidate=entry.candidate,
-                iteration=entry.iteration,
-                source=entry.source,
-                state=entry.state,
-                feedback=self.journal.feedback(entry.candidate),
-                parents=entry.parents,
-            )
-            for entry in self.journal.candidates()
-        )
 
     def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
