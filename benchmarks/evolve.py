@@ -3,8 +3,8 @@
 ``cartpole/swing-up`` at the demo's budget, three search seeds that development never used.
 *random* draws from the same grammar with the same budget, without parents and feedback.
 *single* rewards the one public feature that goes best with fitness over all candidates of the
-evolve search of the same seed (rank correlation). All winners are retrained on fresh seeds; a point is one
-training run.
+evolve search of the same seed (rank correlation). All winners are retrained on fresh seeds; a
+point is one training run.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from benchmarks.harness import Benchmark, report
 from rewardgen import api
 from rewardgen.analysis.statistics import difference_of_iqms, estimate_iqm
 from rewardgen.config import RunConfig, TrainConfig, load_config
+from rewardgen.design.designer import DesignContext
 from rewardgen.design.evolve import EvolveDesigner, Strategy
+from rewardgen.design.evolve.single import single_feature
 from rewardgen.run.display import PlainDisplay
+from rewardgen.run.journal import RunJournal
 from rewardgen.store.records import ArmRecord, ShowRecord
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen_envs.registry import load_task
