@@ -28,7 +28,6 @@ ON_FLOOR_M = 0.03
 STANDING_TORSO_M = 0.8
 STANDING_COSINE = 0.8
 LANDED_STEPS = 25
-LYING_TORSO_M = 0.2
 
 
 def _standing_turns(quantities: Quantities) -> Float[Tensor, " R"]:
@@ -57,6 +56,9 @@ class BackFlip(Hopper):
         Feature("torso_up", (), "1", "Cosine of the torso's pitch: 1 upright, -1 upside down."),
         Feature("torso_lean", (), "1", "Sine of the torso's pitch: 1 is face down, horizontal."),
         Feature(
+            "torso_clearance", (), "m", "Height of the torso's lowest point above the floor."
+        ),
+        Feature(
             "standing",
             (),
             "bool",
@@ -76,7 +78,7 @@ class BackFlip(Hopper):
             rule=Rule.MAXIMUM,
         ),
     )
-    causes: ClassVar[Mapping[str, str]] = {"lying": "The torso is lower than 0.2 m."}
+    causes: ClassVar[Mapping[str, str]] = {"torso_down": "The torso touches the floor."}
     metrics = (
         Metric(
             name="landed_flips",
@@ -98,6 +100,7 @@ class BackFlip(Hopper):
             "backward_rotation": -pitch,
             "torso_up": up,
             "torso_lean": torch.sin(pitch),
+            "torso_clearance": physics.lowest_point("torso_geom"),
             "standing": (measured["foot_height"] < ON_FLOOR_M)
             & (measured["torso_height"] > STANDING_TORSO_M)
             & (up > STANDING_COSINE),
@@ -119,8 +122,8 @@ class BackFlip(Hopper):
         return torch.cat([torso, features.joint_angles, velocities(features)], dim=-1)
 
     def terminations(self, features: FeatureView) -> dict[str, Bool[Tensor, "..."]]:
-        """End the episode when the robot lies on the floor."""
-        return {"lying": features.torso_height < LYING_TORSO_M}
+        """End the episode when the robot falls."""
+        return {"torso_down": features.torso_clearance < 0.0}
 
     def fitness(self, features: FeatureView) -> dict[str, Tensor]:
         """Return the number of flips landed so far."""

@@ -1,17 +1,18 @@
-"""Human reward of hopper/back-flip: turn once, then stand."""
+"""Human reward of hopper/back-flip: turn over once, then stand tall."""
 
 
 def compute_reward(state, action, next_state):
     turn = 2.0 * math.pi
     turned = next_state.backward_rotation.clamp(max=turn) - state.backward_rotation.clamp(max=turn)
     rotation = 5.0 * turned
-    done = next_state.backward_rotation > 0.85 * turn
-    landing = 2.0 * next_state.standing * done
-    lying = -5.0 * next_state.terminated
+    over = next_state.backward_rotation > 0.8 * turn
+    tall = (next_state.torso_height / 1.25).clamp(max=1.0)
+    upright = over * next_state.torso_up.clamp(min=0.0) * tall
+    standing = 1.0 * over * next_state.standing
     control = 1e-3 * (action**2).sum(dim=1)
-    return rotation + landing + lying - control, {
+    return rotation + upright + standing - control, {
         "rotation": rotation,
-        "landing": landing,
-        "lying": lying,
+        "upright": upright,
+        "standing": standing,
         "control": -control,
     }
