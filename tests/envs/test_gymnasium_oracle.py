@@ -120,7 +120,7 @@ class Case:
 
 
 def random_transitions(task: Task) -> Transition:
-    """Record 500 transitions under random actions; up to 100 of them end an episode."""
+    """Record 700 transitions under random actions; up to 100 of them end an episode."""
     simulation = Simulation(task, [7], 64, threads=1)
     generator = torch.Generator().manual_seed(7)
     assert isinstance(task.action, BoxAction)
@@ -133,7 +133,7 @@ def random_transitions(task: Task) -> Transition:
             row = (before[0][world], before[1][world], action[world])
             kept[bool(step.terminated[world])].append(row)
     ended = kept[True][:100]
-    order = torch.randperm(len(kept[False]), generator=generator)[: 500 - len(ended)]
+    order = torch.randperm(len(kept[False]), generator=generator)[: 700 - len(ended)]
     rows = ended + [kept[False][i] for i in order]
     return Transition(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
