@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,28 @@ FORBIDDEN = re.compile(
 
 def _project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """Import name → distributions; reading it takes a while."""
+    return dict(packages_distributions())
+
+
+def _imported(folder: Path) -> set[str]:
+    """Top-level names that the Python files of a folder import."""
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names
 
 
 def _tracked_files() -> list[Path]:
@@ -110,6 +134,21 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
         and (name not in pins or not requirement.specifier.contains(pins[name]))
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ["rewardgen", "envs", "policies", "tests", "benchmarks"])
+def test_imports_are_declared(folder: str) -> None:
+    project, distributions = _project(), _distributions()
+    declared = _names(project["dependencies"])
+    if folder in {"tests", "benchmarks"}:
+        declared |= _names([r for some in project["optional-dependencies"].values() for r in some])
+    foreign = _imported(ROOT / folder) & distributions.keys() - sys.stdlib_module_names
+    undeclared = {
+        name
+        for name in foreign
+        if not declared & {canonicalize_name(d) for d in distributions[name]}
+    }
+    assert undeclared - {"rewardgen", "rewardgen_envs", "rewardgen_policies"} == set()
 
 
 def test_packages_are_typed() -> None:
