@@ -49,8 +49,7 @@ MEMBERS, WORLDS, THREADS = 16, 32, 2
 TURNS = 3
 SB3_COUNTS = (16, 64, 128, 256)
 TRAINED_UPDATES = 100  # "late in training": our side goes on from there, raw steps its states
-WARM_STEPS, RAW_STEPS = 100, 20
-ACTION_NOISE = 0.3
+WARM_STEPS, RAW_STEPS = 300, 20
 
 
 def recipe_of(task: Task) -> Recipe:
@@ -86,13 +85,16 @@ def late(task: Task) -> Late:
     engine = MujocoBatchEngine(task.model, MEMBERS * WORLDS, THREADS)
     simulation = Simulation(task, list(range(MEMBERS)), WORLDS, engine=engine)
     generator = torch.Generator().manual_seed(0)
+    # the policies' own exploration: raw physics steps what training steps
+    std = torch.stack([s.tensors["parameters.log_std"].exp() for s in trained.states])
+    spread = std.view(MEMBERS, 1, -1).expand(-1, WORLDS, -1).flatten(0, 1)
     physics, controls = np.zeros(0), []
     for step in range(WARM_STEPS + RAW_STEPS):
         if step == WARM_STEPS:
             physics = state_rows(engine)
         mode = policies(simulation.observation().view(MEMBERS, WORLDS, -1)).flatten(0, 1)
         noise = torch.randn(mode.shape, generator=generator)
-        action = (mode + ACTION_NOISE * noise).clamp(-1.0, 1.0)
+        action = (mode + spread * noise).clamp(-1.0, 1.0)
         if step >= WARM_STEPS:
             control = task.actuate(action, task.table.view(simulation.state))
             controls.append(control.numpy().copy())
