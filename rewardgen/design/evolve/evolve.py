@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import cycle
 from random import Random
 
+from rewardgen.analysis.feedback import Fitness
 from rewardgen.design.designer import DesignContext, Proposal, Tried
 from rewardgen.design.evolve.describe import describe
 from rewardgen.design.evolve.emit import emit, parse
@@ -43,11 +44,20 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True)
 class Parent:
-    """A candidate that programs can be made from."""
+    """A candidate that programs can be made from.
+
+    Attributes:
+        tried: the candidate.
+        program: its source, read.
+        score: fitness in the evaluation, larger is better.
+        ease: fitness averaged over training: of two that end alike, the one that is learned
+            sooner is also learned more reliably.
+    """
 
     tried: Tried
     program: Program
     score: float
+    ease: float
 
 
 @dataclass(frozen=True)
@@ -112,12 +122,21 @@ def _parents(context: DesignContext) -> list[Parent]:
         if score is None:
             continue
         try:
-            found.append(Parent(tried, parse(tried.source, context.table), score))
+            program = parse(tried.source, context.table)
         except GrammarError:
             continue
-    first = {tried.candidate: i for i, tried in enumerate(context.parents)}
-    found.sort(key=lambda p: (first.get(p.tried.candidate, len(first)), -p.score))
+        found.append(Parent(tried, program, score, _ease(tried.feedback.fitness[0], tried)))
+    # the run's own choice leads; it has compared the best on the same episodes
+    best = context.parents[0].candidate if context.parents else ""
+    found.sort(key=lambda p: (p.tried.candidate != best, -(p.score + p.ease)))
     return found
+
+
+def _ease(fitness: Fitness, tried: Tried) -> float:
+    series = tried.feedback.training_fitness.get(fitness.metric)
+    if series is None:
+        return fitness.score
+    return series.mean if fitness.higher_is_better else -series.mean
 
 
 def _differ(parents: Sequence[Parent]) -> bool:
@@ -154,14 +173,15 @@ def _children(
     drafts: list[_Draft] = []
     used = {_used(program) for program in tried}
     for _, place in zip(range(context.count), cycle(PLAN), strict=False):
-        draft = None
+        new: _Draft | None = None
         for _ in range(TRIES):
             draft = _child(rng, space, parents, place)
             if draft is None or _canonical(draft.program) in tried:
                 continue
+            new = draft
             if place != "enrich" or _used(draft.program) not in used:
                 break
-        draft = draft or _immigrant(rng, space)
+        draft = new or _immigrant(rng, space)
         tried.add(_canonical(draft.program))
         used.add(_used(draft.program))
         drafts.append(draft)

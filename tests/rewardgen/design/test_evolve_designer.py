@@ -126,6 +126,35 @@ def test_most_children_come_from_the_best() -> None:
     assert any(p.origin == "scratch" for p in proposals)
 
 
+def test_of_equals_the_sooner_learned_is_followed() -> None:
+    """Two candidates end alike and one leads; crossovers meet the one that learned sooner."""
+    proposals = EvolveDesigner().propose(CONTEXT)
+    quick, slow = (Series(values=(m,), maximum=m, mean=m, minimum=m) for m in (0.9, 0.1))
+    history = tuple(
+        Tried(
+            f"c{i}",
+            0,
+            p.source,
+            "evaluated",
+            Feedback(
+                fitness=(fitness(2.0 if i == 0 else 1.0),),
+                training_fitness={"m": quick if i == 5 else slow},
+            ),
+        )
+        for i, p in enumerate(proposals)
+    )
+    partners = [
+        parent
+        for seed in range(12)
+        for p in EvolveDesigner().propose(
+            replace(CONTEXT, iteration=1, history=history, parents=history[:1], seed=seed)
+        )
+        for parent in p.parents
+        if parent != "c0"
+    ]
+    assert max(set(partners), key=partners.count) == "c5"
+
+
 def test_while_all_scores_tie_it_guesses_anew() -> None:
     history = tuple(
         tried(f"c{i}", p.source, 0.0) for i, p in enumerate(EvolveDesigner().propose(CONTEXT))
