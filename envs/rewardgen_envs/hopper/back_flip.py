@@ -25,7 +25,7 @@ from rewardgen_envs.trackers import Rule, Tracker
 
 FULL_TURN_RAD = 2.0 * math.pi
 ON_FLOOR_M = 0.03
-STANDING_TORSO_M = 0.8
+STANDING_TORSO_M = 0.6
 STANDING_COSINE = 0.8
 LANDED_STEPS = 25
 
@@ -55,14 +55,12 @@ class BackFlip(Hopper):
         ),
         Feature("torso_up", (), "1", "Cosine of the torso's pitch: 1 upright, -1 upside down."),
         Feature("torso_lean", (), "1", "Sine of the torso's pitch: 1 is face down, horizontal."),
-        Feature(
-            "torso_clearance", (), "m", "Height of the torso's lowest point above the floor."
-        ),
+        Feature("torso_clearance", (), "m", "Height of the torso's lowest point above the floor."),
         Feature(
             "standing",
             (),
             "bool",
-            "1 if the foot is on the floor, the torso upright within 37 degrees and above 0.8 m.",
+            "1 if the foot is on the floor, the torso upright within 37 degrees and above 0.6 m.",
         ),
     )
     trackers = (
