@@ -140,9 +140,9 @@ def ours(task: Task, start: Late, members: int, updates: int) -> Callable[[], fl
     return turn
 
 
-def raw(task: Task, start: Late) -> Callable[[], float]:
+def raw(task: Task, start: Late, *, persistent: bool) -> Callable[[], float]:
     """Return a function that steps recorded late states with recorded actions, nothing else."""
-    physics = batch.Batch(task.model, len(start.physics), THREADS, persistent=True)
+    physics = batch.Batch(task.model, len(start.physics), THREADS, persistent=persistent)
     control = physics.bind("ctrl")
 
     def turn() -> float:
@@ -195,7 +195,8 @@ def compare(task_name: str, counts: Sequence[int]) -> dict[str, Any]:
     rollout, start = 2048, late(task)
     sides: dict[str, Callable[[], float]] = {
         "ours": ours(task, start, MEMBERS, updates=3),
-        "raw": raw(task, start),
+        "raw": raw(task, start, persistent=False),
+        "raw_persistent": raw(task, start, persistent=True),
     }
     for count in counts:
         sides[f"sb3_{count}"] = sb3(lambda n=count: gymnasium_vec_env(task, n), rollout, 8)
@@ -230,12 +231,13 @@ def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures by which the benchmark is known."""
     sides = {name: side["median"] for name, side in parts[0]["sides"].items()}
     best = max(value for name, value in sides.items() if name in _GYMNASIUM)
+    fastest = max(sides["raw"], sides["raw_persistent"])
     return {
         "env_steps_per_s": sides["ours"],
-        "raw_env_steps_per_s": sides["raw"],
+        "raw_env_steps_per_s": fastest,
         "sb3_env_steps_per_s": best,
         "sb3_batched_env_steps_per_s": sides["sb3_batched_32"],
-        "share_of_raw": sides["ours"] / sides["raw"],
+        "share_of_raw": sides["ours"] / fastest,
         "times_sb3": sides["ours"] / best,
         "times_sb3_batched": sides["ours"] / sides["sb3_batched_32"],
     }

@@ -16,6 +16,7 @@ from torch import Tensor
 from rewardgen_envs.engines.base import Engine
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.features import Feature
+from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.metrics import FitnessTracker
 from rewardgen_envs.names import nearest
 from rewardgen_envs.physics import Physics
@@ -78,7 +79,7 @@ class Simulation:
     ) -> None:
         self.task = task
         self.nworld = len(seeds) * worlds_per_member
-        self.engine = engine or MujocoBatchEngine(task.model, self.nworld, threads)
+        self.engine = engine or _cpu_engine(task, self.nworld, threads)
         device = self.engine.device
         self.world = torch.arange(worlds_per_member, device=device).repeat(len(seeds))
         seed = torch.tensor(list(seeds), device=device).repeat_interleave(worlds_per_member)
@@ -111,7 +112,7 @@ class Simulation:
         self.engine.step(task.decimation)
         self.t += 1
         next_state = self._advance(action)
-        valid = _finite_rows(next_state) & ~self.engine.health().diverged
+        valid = finite_rows(next_state) & ~self.engine.health().diverged
         view = task.table.view(next_state)
         terminated = (view.terminated > 0.5) & valid
         truncated = (self.t >= task.episode_steps) & ~terminated & valid
@@ -157,10 +158,7 @@ class Simulation:
 
     def _register_fields(self) -> None:
         """Touch every field that the task reads: an engine fills only the fields in use."""
-        self._variables = {
-            v.name: torch.zeros(self.nworld, *v.shape, dtype=torch.float64)
-            for v in self.task.variables
-        }
+        self._variables = _no_variables(self.task, self.nworld)
         self.task.measure(Physics(self.engine), Quantities(self._variables))
 
     def _measure(self, rows: Int64[Tensor, " R"] | None) -> dict[str, Tensor]:
@@ -201,8 +199,9 @@ class Simulation:
         quantities |= task.derive(Quantities(quantities))
         quantities["last_action"] = action
         quantities |= dict.fromkeys(self._judged, torch.zeros(rows, device=action.device))
-        parts = [self._part(feature, quantities, rows) for feature in table]
-        data = torch.cat(parts, dim=1).to(torch.float32)
+        data = torch.zeros(rows, table.width, device=action.device)
+        for feature in table:
+            table.select(data, feature.name).copy_(self._value(feature, quantities, rows))
         ended = torch.zeros(rows, dtype=torch.bool, device=data.device)
         for cause, happened in task.terminations(table.view(data)).items():
             table.select(data, cause).copy_(happened)
@@ -210,8 +209,8 @@ class Simulation:
         table.select(data, "terminated").copy_(ended)
         return data
 
-    def _part(self, feature: Feature, quantities: dict[str, Tensor], rows: int) -> Tensor:
-        """Return the columns of one feature, (R, size).
+    def _value(self, feature: Feature, quantities: dict[str, Tensor], rows: int) -> Tensor:
+        """Return the values of one feature, (R, *shape).
 
         Raises:
             TaskError: the task does not compute it, or in another shape.
@@ -222,19 +221,27 @@ class Simulation:
                 f"task '{self.task.name}': feature '{feature.name}' is declared but neither "
                 f"measure() nor derive() returns it{nearest(feature.name, quantities)}"
             )
-        if tuple(value.shape) != (rows, *feature.shape):
+        if value.shape != (rows, *feature.shape):
             raise TaskError(
                 f"task '{self.task.name}': feature '{feature.name}' has shape "
                 f"{tuple(value.shape)}, declared is (B, {', '.join(map(str, feature.shape))}) "
                 f"with B = {rows}"
             )
-        return value.reshape(rows, -1)
+        return value
+
+
+def _cpu_engine(task: Task, nworld: int, threads: int | None) -> MujocoBatchEngine:
+    """Return an engine that computes no more than the task reads; a single world finds out."""
+    probe = MujocoBatchEngine(task.model, 1, 1)
+    task.measure(Physics(probe), Quantities(_no_variables(task, 1)))
+    needs_refresh = probe.needs_refresh
+    probe.close()
+    return MujocoBatchEngine(task.model, nworld, threads, refresh=needs_refresh)
+
+
+def _no_variables(task: Task, rows: int) -> dict[str, Tensor]:
+    return {v.name: torch.zeros(rows, *v.shape, dtype=torch.float64) for v in task.variables}
 
 
 def _floating(value: Tensor) -> Tensor:
     return value if value.is_floating_point() else value.to(torch.float64)
-
-
-def _finite_rows(data: Float32[Tensor, "B F"]) -> Bool[Tensor, " B"]:
-    """Find the rows without NaN or infinity; their sum in float64 cannot overflow."""
-    return torch.isfinite(data.sum(1, dtype=torch.float64))

@@ -90,6 +90,7 @@ class Collector:
             if spec.discrete
             else torch.zeros(*steps, spec.action_size)
         )
+        self._applied = torch.zeros_like(self._action)
         self._log_prob = torch.zeros(steps)
         self._terminated = torch.zeros(steps, dtype=torch.bool)
         self._truncated = torch.zeros_like(self._terminated)
@@ -99,10 +100,11 @@ class Collector:
         self._t = torch.zeros(steps, dtype=torch.int64)
         self._fitness = {metric.name: torch.zeros(steps) for metric in task.metrics}
 
-        world = torch.arange(recipe.worlds)
-        self._head_start = world * task.episode_steps // recipe.worlds
+        self._world = torch.arange(recipe.worlds)
+        self._head_start = self._world * task.episode_steps // recipe.worlds
         simulation.t.copy_(self._head_start.repeat(population.size))
 
+    @torch.inference_mode()  # a fifth less time per operation than no_grad
     def collect(self) -> Collected:
         """Take T control steps in every world."""
         recipe, population, table = self._recipe, self._population, self._simulation.task.table
@@ -117,16 +119,15 @@ class Collector:
                 next_state = table.view(self._next_state[:, t])
                 terminal_observation.append(self._simulation.task.observation(next_state).clone())
         self._observe(recipe.steps)
-        action = self._action if self._discrete else self._action.clamp(-1.0, 1.0)
         rollout = Rollout(
             table=table,
             state=self._state,
             next_state=self._next_state,
-            action=action,
+            action=self._applied,
             terminated=self._terminated,
             truncated=self._truncated,
             valid=self._valid,
-            world=torch.arange(recipe.worlds),
+            world=self._world,
             episode=self._episode,
             t=self._t,
             gamma=recipe.gamma,
@@ -159,6 +160,7 @@ class Collector:
             failed = ~active.view(-1, *[1] * (action.dim() - 1))
             action = action.masked_fill(failed, 0)
         self._action[:, t] = action
+        self._applied[:, t] = action if self._discrete else action.clamp_(-1.0, 1.0)
         self._log_prob[:, t] = log_prob
         self._state[:, t] = simulation.state.view(*self._shape, -1)
         self._episode[:, t] = simulation.episode.view(self._shape)
@@ -166,8 +168,7 @@ class Collector:
 
     def _step(self, t: int) -> bool:
         """Advance the simulation by the actions of step t; say whether it truncated any."""
-        action = self._action[:, t].flatten(0, 1)
-        step = self._simulation.step(action if self._discrete else action.clamp(-1.0, 1.0))
+        step = self._simulation.step(self._applied[:, t].flatten(0, 1))
         self._next_state[:, t] = step.next_state.view(*self._shape, -1)
         self._terminated[:, t] = step.terminated.view(self._shape)
         self._truncated[:, t] = step.truncated.view(self._shape)

@@ -112,8 +112,7 @@ class Rung:
         """Update all shards in parallel."""
 
         def learn(shard: tuple[int, int], learner: Learner) -> LearnStats:
-            # grad mode is per thread
-            with torch.no_grad():
+            with torch.inference_mode():  # per thread
                 return learner.learn(_experience(collected, scored, *shard))
 
         return _joined(list(self._pool.map(learn, self._shards, self._learners)))

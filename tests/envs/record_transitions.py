@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rewardgen.config import recipe_path
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
 from rewardgen_policies.evaluation import Policies
-from rewardgen_policies.recipe import Recipe
+from rewardgen_policies.recipe import Recipe, load_recipe
 from rewardgen_policies.train import Member, train
 
 TRANSITIONS = 600
@@ -62,7 +63,9 @@ def main() -> None:
     task = load_task(arguments.task)
     reward = InlineReward.from_file(task.human_reward, task.table)
     members = [Member(reward, seed) for seed in range(POLICIES)]
-    result = train(task, members, Recipe(), arguments.env_steps)
+    recipe_file = recipe_path(task.name, None)
+    recipe = Recipe() if recipe_file is None else load_recipe(recipe_file)
+    result = train(task, members, recipe, arguments.env_steps)
     path = Path(__file__).parent / "recordings" / f"{task.name.replace('/', '_')}.npz"
     path.parent.mkdir(exist_ok=True)
     np.savez_compressed(path, **record(task, Policies(result.states)))

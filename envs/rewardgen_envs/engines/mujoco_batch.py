@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.engines.base import Health
+from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.scene import has_acceleration_sensor
 
 _STATE_WARNINGS = [
@@ -19,6 +20,8 @@ _STATE_WARNINGS = [
     int(mujoco.mjtWarning.mjWARN_BADQVEL),
     int(mujoco.mjtWarning.mjWARN_BADQACC),
 ]
+# what is current after a bare step: the state, and what describes the last substep anyway
+_LEFT_BY_STEP = {"qpos", "qvel", "act", "ctrl", "qacc", "cacc", "cfrc_ext", "cfrc_int"}
 _COUNT = 1  # column of Batch.warning; column 0 says which coordinate it was
 
 
@@ -29,13 +32,23 @@ class MujocoBatchEngine:
         model: the compiled scene.
         nworld: number of worlds B.
         threads: threads for physics; None for one per CPU that this process may use.
+        refresh: False if only state and contact forces will be read, as ``needs_refresh`` of
+            another engine tells; steps then cost 3 to 11 % less. Reading more turns it on, at a
+            higher cost.
     """
 
-    def __init__(self, model: mujoco.MjModel, nworld: int, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        nworld: int,
+        threads: int | None = None,
+        *,
+        refresh: bool = True,
+    ) -> None:
         self._model = model
         count = threads if threads is not None else cpu_count()
         # persistent: a step that also refreshes positions and velocities then costs 2-5 %
-        self._batch = batch.Batch(model, nworld, count, persistent=True)
+        self._batch = batch.Batch(model, nworld, count, persistent=refresh)
         # health() finds what diverges; MuJoCo prints only the first warning of a kind and world,
         # to stderr and into a file in the working directory
         self._batch.warning[:, _STATE_WARNINGS, _COUNT] = 1
@@ -45,7 +58,13 @@ class MujocoBatchEngine:
         acceleration = has_acceleration_sensor(model)
         stages = mujoco.mjtStage
         self._reset_stage = int(stages.mjSTAGE_ACC if acceleration else stages.mjSTAGE_VEL)
-        self._step_stage = int(stages.mjSTAGE_VEL)
+        self._current_stage = int(stages.mjSTAGE_VEL)
+        self._step_stage = self._current_stage if refresh else int(stages.mjSTAGE_NONE)
+
+    @property
+    def needs_refresh(self) -> bool:
+        """Whether a field was read that a step must refresh."""
+        return not self._fields.keys() <= _LEFT_BY_STEP
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -69,6 +88,9 @@ class MujocoBatchEngine:
             # torch has no read-only tensors; derived arrays are ours and only ever read
             array.flags.writeable = True
             self._fields[name] = torch.as_tensor(array)
+            if self.needs_refresh and self._step_stage != self._current_stage:
+                self._step_stage = self._current_stage
+                self._batch.forward(stage=self._current_stage)
         return self._fields[name]
 
     def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
@@ -104,14 +126,15 @@ class MujocoBatchEngine:
 
     def health(self) -> Health:
         """Report worlds whose state is not finite."""
-        # one sum instead of a test per number; it is not finite if any number is not
-        total = self.field("qpos").sum(1) + self.field("qvel").sum(1)
-        finite = torch.isfinite(total)
+        finite = finite_rows(self.field("qpos")) & finite_rows(self.field("qvel"))
         return Health(diverged=~finite, overflow=False)
 
     def snapshot(self, world: int) -> mujoco.MjData:
         """Copy one world, for rendering."""
-        return self._batch.get_data(world)
+        data = self._batch.get_data(world)
+        if self._step_stage != self._current_stage:
+            mujoco.mj_forward(self._model, data)
+        return data
 
     def close(self) -> None:
         """Free the worlds and threads."""
