@@ -14,6 +14,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
+import functools
 import statistics
 import sys
 import tempfile
@@ -48,7 +49,7 @@ from rewardgen_policies.train import Member, Progress, train
 MEMBERS, WORLDS, THREADS = 16, 32, 2
 TURNS = 3
 SB3_COUNTS = (16, 64, 128, 256)
-TRAINED_UPDATES = 100  # "late in training": our side goes on from there, raw steps its states
+TRAINED_UPDATES = 75  # "late in training": our side goes on from there, raw steps its states
 WARM_STEPS, RAW_STEPS = 300, 20
 
 
@@ -74,8 +75,10 @@ class Late:
         return paths
 
 
-def late(task: Task) -> Late:
+@functools.cache
+def late(task_name: str) -> Late:
     """Train a population, then record its worlds and 20 control steps of its actions."""
+    task = load_task(task_name)
     recipe = recipe_of(task)
     source = InlineReward.from_file(task.human_reward, task.table)
     members = [Member(source, seed=9000 + i) for i in range(MEMBERS)]
@@ -192,7 +195,7 @@ def summary(rates: dict[str, list[float]]) -> dict[str, Any]:
 def compare(task_name: str, counts: Sequence[int]) -> dict[str, Any]:
     """Measure one task: ours, raw physics, SB3 on Gymnasium's own class."""
     task = load_task(task_name)
-    rollout, start = 2048, late(task)
+    rollout, start = 2048, late(task_name)
     sides: dict[str, Callable[[], float]] = {
         "ours": ours(task, start, MEMBERS, updates=3),
         "raw": raw(task, start, persistent=False),
@@ -221,8 +224,8 @@ def part_small() -> dict[str, Any]:
     """hopper/run, and ant/run with a population of one."""
     hopper, ant = load_task("hopper/run"), load_task("ant/run")
     sides = {
-        "ours_hopper": ours(hopper, late(hopper), MEMBERS, updates=4),
-        "ours_ant_population_1": ours(ant, late(ant), 1, updates=10),
+        "ours_hopper": ours(hopper, late(hopper.name), MEMBERS, updates=4),
+        "ours_ant_population_1": ours(ant, late(ant.name), 1, updates=10),
     }
     return {"task": "hopper/run, ant/run", "sides": summary(alternate(sides, TURNS))}
 
