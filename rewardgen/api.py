@@ -29,7 +29,7 @@ from rewardgen.store.records import CheckRecord, ListRecord, ShowRecord
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.registry import load_task
+from rewardgen_envs.registry import load_task, task_names
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe
 
@@ -56,7 +56,7 @@ def run(
         InterruptedRunError: by a signal or a time limit; ``resume`` goes on.
         RunFailedError: by an error that no reward is to blame for; ``resume`` goes on.
     """
-    task = load_task(config.task)
+    task = _task_of(config)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
@@ -216,7 +216,7 @@ def dry_run(config: RunConfig) -> Estimate:
     Raises:
         UsageError: the configuration cannot be used.
     """
-    task = load_task(config.task)
+    task = _task_of(config)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     return estimate(task, recipe, config)
@@ -232,6 +232,16 @@ def reward_files(config: TrainConfig) -> dict[str, RewardCode]:
     if len(set(config.rewards)) != len(config.rewards):
         raise UsageError("a reward is given twice; each names an arm of its own")
     return {name: read_reward(Path(name)) for name in files}
+
+
+def _task_of(config: RunConfig) -> Task:
+    """Return the task of a search; it has no default."""
+    if not config.task:
+        names = ", ".join(task_names())
+        raise UsageError(
+            f"no task given: add --task NAME, or 'task: NAME' to the preset. Installed: {names}"
+        )
+    return load_task(config.task)
 
 
 def _work(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Protocol
 
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
     0: done. 1: the job failed or the input was refused. 2: wrong usage or configuration.
-    130: interrupted.
+    130: interrupted. 141: nobody reads the output any more.
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -64,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
+    except BrokenPipeError:
+        # as in `| head`; what is still buffered must not fail once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _verb(given: list[str]) -> tuple[str, list[str]]:

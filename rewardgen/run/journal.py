@@ -10,7 +10,7 @@ from pathlib import Path
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.analysis.reflection import to_text
 from rewardgen.design.designer import Proposal, Tried
-from rewardgen.rungs.jobs import Columns, TrainJob
+from rewardgen.rungs.jobs import Columns, LateAnswer, RewardRef, TrainJob
 from rewardgen.rungs.rung import Curves, Place, RungOutcome
 from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory
@@ -78,6 +78,22 @@ class RunJournal:
                     p.MemberKey(source=job.rewards[m.reward].name, seed=m.seed) for m in job.members
                 ),
             )
+        )
+
+    def late(self, key: str, rewards: Sequence[RewardRef]) -> tuple[LateAnswer, ...]:
+        """Return the deadlines that fired in earlier attempts at a rung."""
+        rung = self._directory.state.rungs.get(key)
+        fired = {} if rung is None else rung.deadlines
+        return tuple(
+            LateAnswer(reward=index, call=event.call, message=event.message)
+            for index, reward in enumerate(rewards)
+            if (event := fired.get(reward.name)) is not None
+        )
+
+    def record_late(self, key: str, source: str, answer: LateAnswer) -> None:
+        """Record that a reward of a rung missed a deadline."""
+        self._directory.append(
+            p.DeadlineFired(rung=key, source=source, call=answer.call, message=answer.message)
         )
 
     def record(self, key: str, job: TrainJob, outcome: RungOutcome) -> None:

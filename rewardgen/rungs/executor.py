@@ -22,6 +22,7 @@ from typing import IO, Self
 from rewardgen.rungs.jobs import (
     EvaluateJob,
     EvaluateResult,
+    LateAnswer,
     SurveyJob,
     SurveyResult,
     TrainJob,
@@ -32,6 +33,9 @@ from rewardgen.rungs.jobs import (
 
 Progress = Callable[[int, int], None]
 """Called with environment steps done and to do, per member."""
+
+Late = Callable[[LateAnswer], None]
+"""Called at once when a reward misses a deadline."""
 
 _MESSAGE_LIMIT = 1 << 20
 _ROLES = ("evaluate", "train")
@@ -65,7 +69,7 @@ class _Worker:
             env={**os.environ, **_OPENMP},
         )
 
-    def run(self, directory: Path, progress: Progress) -> None:
+    def run(self, directory: Path, progress: Progress, late: Late) -> None:
         """Do one job.
 
         Raises:
@@ -86,6 +90,9 @@ class _Worker:
             match message["event"]:
                 case "progress":
                     progress(int(message["done"]), int(message["total"]))
+                case "late":
+                    del message["event"]
+                    late(LateAnswer.model_validate(message))
                 case "done":
                     return
                 case _:
@@ -142,13 +149,15 @@ class LocalExecutor:
             worker.stop()
         self._workers.clear()
 
-    def train(self, name: str, job: TrainJob, progress: Progress) -> tuple[TrainResult, Path]:
+    def train(
+        self, name: str, job: TrainJob, progress: Progress, late: Late
+    ) -> tuple[TrainResult, Path]:
         """Train a rung; return the result and the directory of its checkpoints.
 
         Raises:
             ExecutorError: the worker failed twice.
         """
-        result, directory = self._run("train", name, job, progress)
+        result, directory = self._run("train", name, job, progress, late)
         assert isinstance(result, TrainResult)
         return result, directory
 
@@ -158,7 +167,7 @@ class LocalExecutor:
         Raises:
             ExecutorError: the worker failed twice.
         """
-        result, directory = self._run("evaluate", name, job, _ignore)
+        result, directory = self._run("evaluate", name, job, _ignore, _ignore_late)
         shutil.rmtree(directory)
         assert isinstance(result, EvaluateResult)
         return result
@@ -169,20 +178,33 @@ class LocalExecutor:
         Raises:
             ExecutorError: the worker failed twice.
         """
-        result, directory = self._run("evaluate", name, job, _ignore)
+        result, directory = self._run("evaluate", name, job, _ignore, _ignore_late)
         shutil.rmtree(directory)
         assert isinstance(result, SurveyResult)
         return result
 
     def _run(
-        self, role: str, name: str, job: TrainJob | EvaluateJob | SurveyJob, progress: Progress
+        self,
+        role: str,
+        name: str,
+        job: TrainJob | EvaluateJob | SurveyJob,
+        progress: Progress,
+        late: Late,
     ) -> tuple[TrainResult | EvaluateResult | SurveyResult, Path]:
         directory = (self._workspace / name).resolve()
+        fired: list[LateAnswer] = []
+
+        def note(answer: LateAnswer) -> None:
+            late(answer)
+            fired.append(answer)
+
         for attempt in (1, 2):
             shutil.rmtree(directory, ignore_errors=True)
+            if isinstance(job, TrainJob):
+                job = job.model_copy(update={"late": (*job.late, *fired)})
             write_job(directory, job)
             try:
-                self._worker(role).run(directory, progress)
+                self._worker(role).run(directory, progress, note)
             except _WorkerDied as death:
                 if attempt == 2:
                     raise ExecutorError(f"job {name} failed twice; {death}") from death
@@ -201,3 +223,7 @@ class LocalExecutor:
 
 def _ignore(done: int, total: int) -> None:
     del done, total
+
+
+def _ignore_late(answer: LateAnswer) -> None:
+    del answer

@@ -43,6 +43,20 @@ class MemberSpec(_Data):
     checkpoint: str | None = None
 
 
+class LateAnswer(_Data):
+    """A reward (by index) that missed a deadline in an earlier attempt at the same job.
+
+    Attributes:
+        reward: index of the reward.
+        call: number of the rollout whose scores came too late, from 0.
+        message: what was said about it.
+    """
+
+    reward: int
+    call: int
+    message: str
+
+
 class TrainJob(_Data):
     """Train one population for one rung.
 
@@ -55,6 +69,7 @@ class TrainJob(_Data):
         env_steps: environment steps per member.
         threads: physics threads or None.
         isolation: mode of the reward hosts.
+        late: deadlines that fired in an earlier attempt; replayed, not timed again.
     """
 
     kind: Literal["train"] = "train"
@@ -66,6 +81,7 @@ class TrainJob(_Data):
     env_steps: int
     threads: int | None = None
     isolation: Literal["standard", "none"] = "standard"
+    late: tuple[LateAnswer, ...] = ()
 
 
 class EvaluateJob(_Data):

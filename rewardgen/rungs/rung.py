@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen.rungs.executor import LocalExecutor
-from rewardgen.rungs.jobs import Columns, EvaluateJob, MemberSpec, RewardRef, TrainJob
+from rewardgen.rungs.jobs import Columns, EvaluateJob, LateAnswer, MemberSpec, RewardRef, TrainJob
 
 Curves = dict[str, list[float | None]]
 
@@ -97,6 +97,14 @@ class Journal(Protocol):
 
     def begin(self, key: str, place: Place, job: TrainJob) -> None:
         """Note that a rung is handed to the executor."""
+        ...
+
+    def late(self, key: str, rewards: Sequence[RewardRef]) -> tuple[LateAnswer, ...]:
+        """Return the deadlines that fired in earlier attempts at a rung."""
+        ...
+
+    def record_late(self, key: str, source: str, answer: LateAnswer) -> None:
+        """Record that a reward of a rung missed a deadline."""
         ...
 
     def finished(self, key: str) -> RungOutcome | None:
@@ -190,6 +198,7 @@ class Workshop:
             env_steps=env_steps,
             threads=self.threads,
             isolation=self.isolation,
+            late=self.journal.late(key, rewards),
         )
         self.journal.begin(key, place, job)
         outcome = self._execute(key, job, tuple(eval_seeds), guests)
@@ -207,7 +216,10 @@ class Workshop:
         def report(done: int, total: int) -> None:
             self.progress(key, done, total)
 
-        trained, directory = self.executor.train(f"{key}-train", job, report)
+        def report_late(answer: LateAnswer) -> None:
+            self.journal.record_late(key, job.rewards[answer.reward].name, answer)
+
+        trained, directory = self.executor.train(f"{key}-train", job, report, report_late)
         policies = [directory / m.checkpoint for m in trained.members if m.checkpoint is not None]
         policies += [self.journal.artifact_path(guest) for guest in guests]
         episodes, evaluation_steps = self._evaluate(key, policies, eval_seeds)

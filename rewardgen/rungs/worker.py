@@ -11,7 +11,9 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,10 +25,12 @@ from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.sparse import SparseReward
+from rewardgen.rungs.deadlines import TimedHost
 from rewardgen.rungs.jobs import (
     Columns,
     EvaluateJob,
     EvaluateResult,
+    LateAnswer,
     MemberResult,
     RewardRef,
     SurveyJob,
@@ -74,7 +78,14 @@ def do_train(job: TrainJob, directory: Path, pool: HostPool, reporter: Reporter)
     def report(progress: Progress) -> None:
         reporter.send(event="progress", done=progress.env_steps, total=progress.total_env_steps)
 
-    sources = [_source(reward, task, pool) for reward in job.rewards]
+    def report_late(reward: int, call: int, message: str) -> None:
+        reporter.send(event="late", reward=reward, call=call, message=message)
+
+    late = {answer.reward: answer for answer in job.late}
+    sources = [
+        _source(reward, task, pool, late.get(index), partial(report_late, index))
+        for index, reward in enumerate(job.rewards)
+    ]
     members = [
         Member(sources[m.reward], m.seed, None if m.checkpoint is None else Path(m.checkpoint))
         for m in job.members
@@ -110,14 +121,21 @@ def do_train(job: TrainJob, directory: Path, pool: HostPool, reporter: Reporter)
     )
 
 
-def _source(reward: RewardRef, task: Task, pool: HostPool) -> RewardSource:
+def _source(
+    reward: RewardRef,
+    task: Task,
+    pool: HostPool,
+    late: LateAnswer | None,
+    report_late: Callable[[int, str], None],
+) -> RewardSource:
     match reward.kind:
         case "human":
             return InlineReward.from_file(task.human_reward, task.table)
         case "sparse":
             return SparseReward(task)
         case "code":
-            return pool.open(parse_reward(reward.source), task.table, reward.name)
+            host = pool.open(parse_reward(reward.source), task.table, reward.name)
+            return TimedHost(host, late, report_late)
 
 
 class ColumnWatcher:

@@ -366,10 +366,18 @@ class JobFinished(Payload):
 
 
 class DeadlineFired(Payload):
-    """A reward answered too late; a resumed rung replays this instead of timing it again."""
+    """A reward answered too late; a resumed rung replays this instead of timing it again.
+
+    Attributes:
+        rung: the rung it happened in.
+        source: name of the reward.
+        call: number of the rollout that it scored too late, from 0.
+        message: what was said about it.
+    """
 
     rung: str
     source: str
+    call: Count
     message: str
 
 

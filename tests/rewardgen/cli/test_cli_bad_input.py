@@ -24,6 +24,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["tasks"], ["tasks list", "tasks check"]),
         (["run", "nonsense"], ["'nonsense'", "demo", "smoke"]),
         (["run", "demoo"], ["did you mean 'demo'"]),
+        (["run"], ["no task given", "--task", "ant/run", "cartpole/balance"]),
+        (["run", "--dry-run"], ["no task given", "--task"]),
         (["run", "--task", "ant/walk"], ["'ant/walk'", "ant/run", "cartpole/balance"]),
         (["tasks", "show", "hoper/run"], ["did you mean 'hopper/run'"]),
         (["resume", "nothing"], ["'nothing'"]),

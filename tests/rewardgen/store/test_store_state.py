@@ -125,7 +125,7 @@ def test_steps_are_counted_once_per_rung_and_job(searched: RunState) -> None:
 
 def test_a_rung_may_be_started_again_but_not_finished_again(searched: RunState) -> None:
     started, finished = rung_events("r2", "a", {1: 0.9})
-    deadline = p.DeadlineFired(rung="r2", source="a", message="no answer after 5 s")
+    deadline = p.DeadlineFired(rung="r2", source="a", call=3, message="no answer after 5 s")
     fold(searched, numbered([started, deadline, started], searched.last_seq + 1))
     rung = searched.rungs["r2"]
     assert rung.finished is None
