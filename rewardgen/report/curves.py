@@ -71,12 +71,9 @@ class CurveReader:
         for artifact, place in member.curves:
             curve = self._artifact(artifact)[place]
             rung = curve.get("env_steps", [])
-            # a rung that counts from zero goes on where the last one ended
-            first = next((s for s in rung if s is not None), 0.0)
-            offset = steps[-1] if steps and first <= steps[-1] else 0.0
             for step, value in zip(rung, curve.get(quantity, []), strict=False):
                 if step is not None and value is not None:
-                    steps.append(step + offset)
+                    steps.append(step)
                     values.append(value)
         return np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
 

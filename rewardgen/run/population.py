@@ -62,18 +62,13 @@ class Runner:
         return mean_fitness([m.episodes for m in self.members if m.episodes is not None], metric)
 
     def _extended(self, curves: Sequence[Curves]) -> list[Curves]:
+        """Append a rung's curves; they count env-steps from the start of the member's life."""
         joined: list[Curves] = []
         for old, new in zip(self.curves, curves, strict=True):
-            offset = _last(old["env_steps"])
-            continued = {**new, "env_steps": [(x or 0.0) + offset for x in new["env_steps"]]}
-            joined.append({name: old.get(name, []) + continued[name] for name in continued})
+            joined.append({name: old.get(name, []) + values for name, values in new.items()})
         return joined
 
 
 def mean_fitness(episodes: Sequence[Episodes], metric: Metric) -> float:
     """Return the mean fitness over policies and episodes, higher is better."""
     return metric.sign * fmean(x for e in episodes for x in e.fitness[metric.name])
-
-
-def _last(values: list[float | None]) -> float:
-    return (values[-1] or 0.0) if values else 0.0

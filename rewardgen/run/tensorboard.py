@@ -38,15 +38,13 @@ def _write_member(directory: RunDirectory, folder: Path, member: MemberState) ->
     from torch.utils.tensorboard.writer import SummaryWriter
 
     writer = cast(_ScalarWriter, SummaryWriter(str(folder)))
-    offset = 0
     for artifact, index in member.curves:
         curves: dict[str, list[float | None]] = json.loads(directory.artifacts.read_text(artifact))[
             index
         ]
-        steps = [offset + int(x or 0) for x in curves["env_steps"]]
+        steps = curves.pop("env_steps", [])  # none of a member that failed at once
         for name, values in curves.items():
             for step, value in zip(steps, values, strict=True):
-                if value is not None and name != "env_steps":
-                    writer.add_scalar(name, value, step)
-        offset = steps[-1] if steps else offset
+                if step is not None and value is not None:
+                    writer.add_scalar(name, value, int(step))
     writer.close()

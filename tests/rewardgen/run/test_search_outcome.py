@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.config import RunConfig
 from rewardgen.run.budget import plan_env_steps
@@ -90,3 +92,22 @@ def test_the_run_has_a_report_and_scalars(calm_run: Path) -> None:
     assert (calm_run / "report.md").is_file()
     assert list((calm_run / "tensorboard").glob("confirm-human/seed-*/events*"))
     assert not (calm_run / "jobs").exists()
+
+
+def test_env_steps_of_several_rungs_are_counted_once(calm_run: Path) -> None:
+    run = read_run(calm_run)
+    two_rungs = {
+        name: next(iter(candidate.members.values()))
+        for name, candidate in run.state.candidates.items()
+        if candidate.members and len(next(iter(candidate.members.values())).curves) == 2
+    }
+    assert two_rungs
+    for name, member in two_rungs.items():
+        trained = member.env_steps
+        feedback = run.state.candidates[name].feedback
+        assert feedback is not None
+        stored = Feedback.model_validate_json(run.artifacts.read_text(feedback.feedback))
+        assert stored.env_steps == trained
+        scalars: Any = EventAccumulator(str(calm_run / "tensorboard" / name / "seed-0"))
+        scalars.Reload()
+        assert max(event.step for event in scalars.Scalars("reward")) == trained
