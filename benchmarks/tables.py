@@ -72,7 +72,18 @@ def learning(parts: Figures) -> str:
         for name, f in combine(parts).items()
     ]
     head = ["task", "ours (IQM)", "SB3 (IQM)", "random", "difference", "÷ SB3", "P(SB3 better)"]
-    return table([*head, "ours, all runs", "SB3, all runs"], rows)
+    settings = [_sb3_settings(part) for part in parts if part["side"] == "sweep"]
+    text = table([*head, "ours, all runs", "SB3, all runs"], rows)
+    return "\n\n".join([text, *settings])
+
+
+def _sb3_settings(sweep: dict[str, Any]) -> str:
+    tried = ", ".join(f"{int(n):,}: {score:,.0f}" for n, score in sweep["scores"].items())
+    return (
+        f"{sweep['task']}: SB3 with 32 environments, rollouts of {sweep['rollout']:,} samples (the "
+        f"best of one seed that is not in the table; {tried}), minibatches of a quarter, its "
+        f"defaults otherwise. Ours: configs/recipes/{sweep['task'].split('/')[0]}.yaml."
+    )
 
 
 def reward_host(parts: Figures) -> str:
@@ -114,10 +125,10 @@ def section(name: str) -> str:
     if not lines:
         return "Not measured yet."
     body = TABLES[name]([line["figures"] for line in lines])
-    origins = {(line["commit"], line["machine"]) for line in lines}
+    commits = ", ".join(dict.fromkeys(line["commit"] for line in lines))
+    machines = "; ".join(dict.fromkeys(line["machine"] for line in lines))
     loads = [line["load"] for line in lines]
-    where = "; ".join(f"commit {commit}, {machine}" for commit, machine in sorted(origins))
-    return f"{body}\n\nMeasured at {where}; load {min(loads)} to {max(loads)}."
+    return f"{body}\n\nMeasured at {commits}: {machines}; load {min(loads)} to {max(loads)}."
 
 
 def generated(text: str) -> str:
