@@ -19,6 +19,7 @@ from rewardgen.rewards.format import RewardCode, parse_reward, read_reward, read
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.display import Display, make_display
 from rewardgen.run.film import video_job
+from rewardgen.run.preflight import OWN_REWARDS, check_rewards, remarks, try_task
 from rewardgen.run.program import search_program, train_program
 from rewardgen.run.screening import recorded
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
@@ -60,6 +61,7 @@ def run(
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
+    try_task(task)
     designer = designer or make_designer(config.designer)
     started = _started("run", config, task, recipe, command, designer.name)
 
@@ -79,21 +81,27 @@ def train(
     """Train policies on given rewards, several seeds each, in one population.
 
     Raises:
-        UsageError: the configuration or a reward file cannot be used; nothing was started.
-        InterruptedRunError: by a signal; ``resume`` goes on.
+        UsageError: the configuration cannot be used or a file read; nothing was started.
+        RefusedRewardError: a reward file does not pass its check; nothing was started.
+        InterruptedRunError: by a signal or a time limit; ``resume`` goes on.
         RunFailedError: by an error that no reward is to blame for; ``resume`` goes on.
     """
     task = load_task(config.task)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
-    codes = reward_files(config)
+    try_task(task)
     started = _started("train", config, task, recipe, command, None)
+    path = new_run_path(config.runs_dir, config.name, config.task)
+    checked = check_rewards(config, task)
+    codes = {name: result.code for name, result in checked.items() if result.code is not None}
 
     def program(session: Session) -> None:
+        for name, result in checked.items():
+            for remark in remarks(name, result):
+                session.display.note(remark)
         train_program(session, config, codes)
 
-    path = new_run_path(config.runs_dir, config.name, config.task)
     with RunDirectory.create(path) as directory:
         directory.append(started)
         for name, code in codes.items():
@@ -210,31 +218,23 @@ def check(
     )
 
 
-def dry_run(config: RunConfig) -> Estimate:
+def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     """Validate a configuration, simulate one second, and estimate what the run would take.
 
     Raises:
         UsageError: the configuration cannot be used.
+        RefusedRewardError: a reward file of a training does not pass its check.
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
+    try_task(task)
+    if isinstance(config, TrainConfig):
+        check_rewards(config, task)
     return estimate(task, recipe, config)
 
 
-def reward_files(config: TrainConfig) -> dict[str, RewardCode]:
-    """Read and parse the reward files of a training; ``human`` and ``sparse`` are none.
-
-    Raises:
-        UsageError: a file is missing or holds no usable reward.
-    """
-    files = [name for name in config.rewards if name not in ("human", "sparse")]
-    if len(set(config.rewards)) != len(config.rewards):
-        raise UsageError("a reward is given twice; each names an arm of its own")
-    return {name: read_reward(Path(name)) for name in files}
-
-
-def _task_of(config: RunConfig) -> Task:
+def _task_of(config: RunConfig | TrainConfig) -> Task:
     """Return the task of a search; it has no default."""
     if not config.task:
         names = ", ".join(task_names())
@@ -302,7 +302,7 @@ def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, R
     names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
     codes: dict[str, RewardCode] = {}
     for name in config.rewards:
-        if name in ("human", "sparse"):
+        if name in OWN_REWARDS:
             continue
         if name in names:
             codes[name] = parse_reward(directory.artifacts.read_text(names[name]))

@@ -111,6 +111,10 @@ class TrainConfig(BaseModel):
     """How reward files are kept from this machine."""
     threads: int | None = Field(default=None, ge=1)
     """Physics threads; by default one per CPU of this process."""
+    max_env_steps: int | None = Field(default=None, ge=1)
+    """Start nothing that takes more environment steps than this in all, evaluation included."""
+    max_hours: float | None = Field(default=None, gt=0.0)
+    """Stop between rungs once this much time has passed; the run can be resumed."""
 
     @property
     def rewards(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ The only place that trains rewards to compare them: ``confirm``, ``train`` and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
@@ -90,9 +90,20 @@ class TrialResult:
 
 
 def trial(
-    workshop: Workshop, journal: TrialJournal, metric: Metric, plan: TrialPlan
+    workshop: Workshop,
+    journal: TrialJournal,
+    metric: Metric,
+    plan: TrialPlan,
+    before_rung: Callable[[], None] = lambda: None,
 ) -> TrialResult:
     """Train all arms, evaluate them, and compute their statistics.
+
+    Args:
+        workshop: trains and evaluates.
+        journal: where the trial is recorded.
+        metric: ranks.
+        plan: what is trained.
+        before_rung: called before each rung; what it raises stops the trial there.
 
     Raises:
         ExecutorError: workers failed for a reason that no reward is to blame for.
@@ -111,7 +122,7 @@ def trial(
             env_steps=plan.env_steps,
         )
     )
-    members, isolation = _train(workshop, plan)
+    members, isolation = _train(workshop, plan, before_rung)
     scores = {
         reward.name: _scores([m for m in members if m.reward == i], metric)
         for i, reward in enumerate(plan.rewards)
@@ -130,7 +141,9 @@ def trial(
     )
 
 
-def _train(workshop: Workshop, plan: TrialPlan) -> tuple[Sequence[MemberOutcome], tuple[str, ...]]:
+def _train(
+    workshop: Workshop, plan: TrialPlan, before_rung: Callable[[], None]
+) -> tuple[Sequence[MemberOutcome], tuple[str, ...]]:
     """Train the rungs one after another; a failed member stops, the others go on."""
     latest: dict[tuple[int, int], MemberOutcome] = {}
     running = [Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds]
@@ -138,6 +151,7 @@ def _train(workshop: Workshop, plan: TrialPlan) -> tuple[Sequence[MemberOutcome]
     for rung in range(plan.rungs):
         if not running:
             break
+        before_rung()
         outcome = workshop.rung(
             f"{plan.name}-rung-{rung + 1}",
             Place(trial=plan.name),

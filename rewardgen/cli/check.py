@@ -29,15 +29,13 @@ class Check:
     def run(self) -> int:
         """Do it and return the exit status: 0 if accepted, else 1."""
         from rewardgen import api
+        from rewardgen.report.text import finding_text
 
         record = api.check(self.file, self.task, stage=self.stage, isolation=self.isolation)
         if self.json:
             say_json(record.model_dump(mode="json"))
         else:
             for finding in record.findings:
-                line = "" if finding.line is None else f":{finding.line}"
-                say(f"{self.file}{line}: {finding.severity} [{finding.rule}] {finding.message}")
-                if finding.remedy:
-                    say(f"    {finding.remedy}")
+                say(finding_text(str(self.file), finding))
             say(record.verdict)
         return 0 if record.verdict == "accepted" else 1

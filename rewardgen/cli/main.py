@@ -8,6 +8,8 @@ import sys
 from typing import Protocol
 
 from rewardgen.cli.output import complain, say
+from rewardgen.isolation.processes import HostUnavailable
+from rewardgen.rewards.findings import RefusedRewardError
 from rewardgen.store.errors import StoreError
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         complain(str(error))
         return 2
-    except StoreError as error:
+    except (StoreError, RefusedRewardError, HostUnavailable) as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:

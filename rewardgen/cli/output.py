@@ -6,9 +6,12 @@ import json as json_format
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rewardgen.store.records import ShowRecord, TrialRecord
+
+if TYPE_CHECKING:
+    from rewardgen.run.budget import Estimate
 
 
 def say(text: str) -> None:
@@ -30,14 +33,26 @@ def say_json(value: dict[str, Any]) -> None:
     say(json_format.dumps(value, allow_nan=False))
 
 
+def say_estimate(estimate: Estimate, *, json: bool) -> int:
+    """Print what a run would take, and return the exit status."""
+    if json:
+        say_json(estimate.model_dump(mode="json"))
+    else:
+        say(str(estimate))
+    return 0
+
+
 def finish(work: Callable[[], ShowRecord], *, json: bool) -> int:
     """Work on a run, print how it ended, and return the exit status.
+
+    It is 1 if an arm of a training has no member with a score.
 
     Args:
         work: does it and returns the run.
         json: print the result as JSON instead of its last lines.
     """
     from rewardgen.report.console import last_lines, trial_lines
+    from rewardgen.report.outcome import is_scored
     from rewardgen.run.session import InterruptedRunError, RunFailedError
 
     try:
@@ -57,7 +72,8 @@ def finish(work: Callable[[], ShowRecord], *, json: bool) -> int:
         say_json(result.model_dump(mode="json"))
     else:
         say("\n".join(lines))
-    return 0
+    unscored = record.verb != "run" and not all(is_scored(arm) for arm in record.arms)
+    return int(unscored)
 
 
 def _resume(path: Path) -> str:

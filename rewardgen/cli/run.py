@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tyro
 
-from rewardgen.cli.output import finish, say, say_json
+from rewardgen.cli.output import finish, say_estimate
 from rewardgen.config import RunConfig, load_config
 
 
@@ -55,12 +55,7 @@ class Run:
 
         config = self.options.config
         if self.options.dry_run:
-            estimate = api.dry_run(config)
-            if self.options.json:
-                say_json(estimate.model_dump(mode="json"))
-            else:
-                say(str(estimate))
-            return 0
+            return say_estimate(api.dry_run(config), json=self.options.json)
         return finish(
             lambda: api.run(config, command=self.command),
             json=self.options.json,

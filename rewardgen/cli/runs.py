@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from rewardgen.cli.output import say, say_json
+from rewardgen.store.records import ShowRecord
 from rewardgen.store.run_directory import find_run, read_run
 from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
@@ -66,11 +67,21 @@ class ShowRun:
             return 0
         found = {c.id: c for c in record.candidates}.get(self.candidate)
         if found is None:
-            hint = nearest(self.candidate, [c.id for c in record.candidates])
-            raise UsageError(f"run '{record.run}' has no candidate '{self.candidate}'{hint}")
+            raise UsageError(_no_candidate(record, self.candidate))
         if self.json:
             say_json(found.model_dump(mode="json"))
         else:
             text = found.feedback
             say(candidate_text(found, "" if text is None else snapshot.artifacts.read_text(text)))
         return 0
+
+
+def _no_candidate(record: ShowRecord, name: str) -> str:
+    if record.verb != "run":
+        arms = ", ".join(arm.arm for arm in record.arms)
+        return (
+            f"'{record.run}' is a training run: it has arms ({arms or 'none yet'}), no "
+            f"candidates; they are shown by: rewardgen show {record.run}"
+        )
+    hint = nearest(name, [c.id for c in record.candidates])
+    return f"run '{record.run}' has no candidate '{name}'{hint}"

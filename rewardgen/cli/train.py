@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import tyro
 
-from rewardgen.cli.output import finish
+from rewardgen.cli.output import finish, say_estimate
 from rewardgen.config import TrainConfig
 
 _FLAGS = (tyro.conf.FlagCreatePairsOff, tyro.conf.UseAppendAction)
@@ -17,6 +17,8 @@ class TrainOptions:
     """Train policies on given rewards, without a search; several rewards side by side."""
 
     config: tyro.conf.OmitArgPrefixes[TrainConfig]
+    dry_run: bool = False
+    """Validate, check the reward files, simulate one second, print an estimate, and stop."""
     json: bool = False
     """End in one JSON object (docs/schemas/train.json)."""
 
@@ -38,8 +40,11 @@ class Train:
         """Do it and return the exit status."""
         from rewardgen import api
 
+        config = self.options.config
+        if self.options.dry_run:
+            return say_estimate(api.dry_run(config), json=self.options.json)
         return finish(
-            lambda: api.train(self.options.config, command=self.command),
+            lambda: api.train(config, command=self.command),
             json=self.options.json,
         )
 

@@ -33,6 +33,7 @@ from rewardgen.report.outcome import (
     against,
     arm,
     candidate,
+    failures,
     outcome,
     ranking,
     reference,
@@ -85,6 +86,7 @@ def show_text(record: ShowRecord) -> str:
     parts += [Text(result.headline, style="bold"), Text(result.sentence)]
     if record.arms:
         parts += [Text(""), _arms(record.arms, f"{_metric(record)} (IQM)")]
+        parts += _failed(record.arms)
     if record.candidates:
         parts += [Text(""), _candidates(record)]
     return _text(*parts)
@@ -129,8 +131,8 @@ def last_lines(record: ShowRecord) -> list[str]:
 
 def trial_lines(record: TrialRecord) -> list[str]:
     """Return the result of a training: its arms, and what to type next."""
-    table = _text(_arms(record.arms, "fitness (IQM)"))
-    return [*table.splitlines(), f"Next: rewardgen show {record.run}"]
+    text = _text(_arms(record.arms, "fitness (IQM)"), *_failed(record.arms))
+    return [*text.splitlines(), f"Next: rewardgen show {record.run}"]
 
 
 def _won(record: ShowRecord) -> str:
@@ -202,6 +204,10 @@ def _arms(arms: Sequence[ArmRecord], heading: str) -> Table:
     return table
 
 
+def _failed(arms: Sequence[ArmRecord]) -> list[Text]:
+    return [Text(printable(line), style="red") for one in arms for line in failures(one)]
+
+
 def _finding(finding: Finding) -> Text:
     where = "" if finding.line is None else f"line {finding.line}: "
     text = f"{finding.stage} {finding.rule}: {where}{finding.message}; {finding.remedy}"
@@ -230,7 +236,7 @@ def _facts(record: ShowRecord) -> RenderableType:
         ("run", Text(record.run, style="bold")),
         ("task", Text(f"{record.task}, version {record.task_version}: {record.description}")),
         ("state", state),
-        ("designer", Text(record.designer or "none")),
+        *([] if record.designer is None else [("designer", Text(record.designer))]),
         ("seed", str(record.seed)),
         ("spent", f"{count(record.env_steps)} environment steps, {duration(record.wall_s)}"),
         ("isolation", Text(", ".join((record.isolation.mode, *record.isolation.applied)))),

@@ -36,7 +36,7 @@ class Outcome:
 
     Attributes:
         kind: ``better``, ``level`` or ``worse`` than the human-written reward; ``unconfirmed``
-            while the confirmation has no statistics; ``nothing`` if no candidate could be
+            while the confirmation has no statistics; ``nothing`` if no reward could be
             trained; ``trained`` for a run without a search.
         headline: a few words.
         sentence: one sentence with the numbers.
@@ -79,6 +79,20 @@ def runs(record: ArmRecord) -> str:
     """Return how many of an arm's runs were scored: ``10``, or ``9 of 10`` if one failed."""
     scored = sum(bool(m.fitness) for m in record.members)
     return str(scored) if scored == len(record.members) else f"{scored} of {len(record.members)}"
+
+
+def is_scored(record: ArmRecord) -> bool:
+    """Return whether any of an arm's runs was scored."""
+    return any(m.fitness for m in record.members)
+
+
+def failures(record: ArmRecord) -> list[str]:
+    """Return why runs of an arm failed, each reason once, and how many runs it ended."""
+    reasons = Counter(m.failure for m in record.members if m.failure is not None)
+    return [
+        f"{record.arm}: {n} of {len(record.members)} runs failed: {reason}"
+        for reason, n in reasons.items()
+    ]
 
 
 def against(winner: ArmRecord, other: str) -> ImprovementRecord | None:
@@ -179,6 +193,8 @@ def _trained(record: ShowRecord) -> Outcome:
         for a in record.arms
         if a.iqm is not None
     ]
+    if not told and record.arms and record.state == "done":
+        return Outcome("nothing", "No reward could be trained", "All runs failed.")
     if not told:
         return Outcome("unconfirmed", "No result yet", "No reward has been evaluated.")
     names = listed([a.arm for a in record.arms if a.iqm is not None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rewardgen.store.payloads import Finding
+
 _MARKDOWN = "\\|`*_<["
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160))}
 _TERMINAL = {code: mark for code, mark in _CONTROLS.items() if code not in (ord("\n"), ord("\t"))}
@@ -10,6 +12,13 @@ _TERMINAL = {code: mark for code, mark in _CONTROLS.items() if code not in (ord(
 def printable(text: str) -> str:
     """Return text without the characters that command a terminal; lines and tabs stay."""
     return text.translate(_TERMINAL)
+
+
+def finding_text(file: str, finding: Finding) -> str:
+    """Return a finding about a reward file: where and what, then what to do."""
+    place = "" if finding.line is None else f":{finding.line}"
+    text = f"{file}{place}: {finding.severity} [{finding.rule}] {finding.message}"
+    return printable(f"{text}\n    {finding.remedy}" if finding.remedy else text)
 
 
 def cell(text: str) -> str:

@@ -46,3 +46,7 @@ class RewardCodeError(UsageError):
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
         self.finding = finding
+
+
+class RefusedRewardError(Exception):
+    """Reward files do not pass their check; the message lists what was found in each."""

@@ -75,12 +75,13 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
     """Return the environment steps that a run comes to if nothing fails or ties.
 
     Raises:
-        UsageError: ``max_env_steps`` does not even cover one iteration and the confirmation.
+        UsageError: ``max_env_steps`` does not even cover one iteration and the confirmation, or
+            does not cover the whole of a training.
     """
     if isinstance(config, TrainConfig):
         per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
         per_rung += config.eval_episodes * task.episode_steps
-        return len(config.rewards) * config.seeds * config.rungs * per_rung
+        return _training_steps(config, config.rungs * per_rung)
     iteration = iteration_env_steps(config, task, recipe)
     confirm = confirm_env_steps(config, task, recipe)
     limit = config.max_env_steps
@@ -91,6 +92,19 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
         )
     total = config.iterations * iteration + confirm
     return total if limit is None else min(total, limit)
+
+
+def _training_steps(config: TrainConfig, per_member: int) -> int:
+    """Return the environment steps of a training whose members take so many each."""
+    members = largest_population(config)
+    total, limit = members * per_member, config.max_env_steps
+    if limit is not None and limit < total:
+        raise UsageError(
+            f"max_env_steps is {limit:,}, but {members} members (rewards times seeds) take up to "
+            f"{per_member:,} each, in whole updates and with their evaluation: raise it to at "
+            f"least {total} ({total:,}), or lower env_steps, seeds or eval_episodes"
+        )
+    return total
 
 
 def memory_bytes(task: Task, recipe: Recipe, members: int) -> int:
@@ -144,7 +158,7 @@ def available_bytes() -> int | None:
     return int(free[0].split()[1]) * 1024 if free else None
 
 
-def estimate(task: Task, recipe: Recipe, config: RunConfig) -> Estimate:
+def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Estimate:
     """Simulate about a second of the largest population, and extrapolate."""
     members = largest_population(config)
     simulation = Simulation(task, list(range(members)), recipe.worlds, threads=config.threads)

@@ -9,7 +9,7 @@ from rewardgen.rewards.format import RewardCode
 from rewardgen.run.budget import confirm_env_steps, iteration_env_steps
 from rewardgen.run.film import video_job
 from rewardgen.run.screening import Screening
-from rewardgen.run.search import Incumbent, Search
+from rewardgen.run.search import Incumbent, Search, pause_if_late
 from rewardgen.run.session import Session, human_source
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import RewardRef, SurveyJob
@@ -126,6 +126,7 @@ def train_program(session: Session, config: TrainConfig, codes: dict[str, Reward
             references=(arms[0].name,),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
         ),
+        before_rung=lambda: pause_if_late(session.deadline),
     )
 
 

@@ -33,6 +33,19 @@ class PausedError(Exception):
     """A limit was reached between rungs; the run can be resumed."""
 
 
+def pause_if_late(deadline: float | None) -> None:
+    """Stop before a rung that would start too late.
+
+    Args:
+        deadline: monotonic time after which no further rung starts, or None.
+
+    Raises:
+        PausedError: it is later than that.
+    """
+    if deadline is not None and time.monotonic() > deadline:
+        raise PausedError("max_hours is over")
+
+
 @dataclass(frozen=True)
 class Incumbent:
     """The best candidate so far.
@@ -167,7 +180,7 @@ class Search:
         for rung in range(self.config.rungs):
             if not running:
                 return incumbent
-            self._pause_if_late()
+            pause_if_late(self.deadline)
             last = rung == self.config.rungs - 1
             guests = incumbent.checkpoints if last and incumbent is not None else ()
             outcome = self._rung(iteration, rung, running, guests)
@@ -299,10 +312,6 @@ class Search:
             return False
         self.display.note(f"max_env_steps reached: confirming after {iteration} iterations")
         return True
-
-    def _pause_if_late(self) -> None:
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise PausedError("max_hours is over")
 
 
 def _failures(checked: CandidateChecked) -> tuple[Failure, ...]:

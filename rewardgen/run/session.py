@@ -77,7 +77,7 @@ def open_session(
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
-    hours = config.max_hours if isinstance(config, RunConfig) else None
+    hours = config.max_hours
     with LocalExecutor(jobs) as executor:
         workshop = Workshop(
             executor=executor,

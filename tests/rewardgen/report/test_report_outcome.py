@@ -13,6 +13,8 @@ from rewardgen.report.outcome import (
     against,
     ancestors,
     arm,
+    failures,
+    is_scored,
     outcome,
     ranking,
     reference,
@@ -105,6 +107,8 @@ def test_a_training_lists_its_arms(example_record: ShowRecord) -> None:
     assert "sparse 0.126" in result.sentence
     untrained = record.model_copy(update={"arms": ()})
     assert outcome(untrained).kind == "unconfirmed"
+    unscored = tuple(arm.model_copy(update={"iqm": None}) for arm in record.arms)
+    assert outcome(record.model_copy(update={"arms": unscored})).kind == "nothing"
 
 
 def test_the_reference_is_human_where_there_is_one(example_record: ShowRecord) -> None:
@@ -120,7 +124,11 @@ def test_failed_runs_are_counted(example_record: ShowRecord) -> None:
     winner = example_record.arms[0]
     assert runs(winner) == "10"
     failed = winner.members[0].model_copy(update={"fitness": (), "failure": "NaN"})
-    assert runs(winner.model_copy(update={"members": (failed, *winner.members[1:])})) == "9 of 10"
+    most = winner.model_copy(update={"members": (failed, *winner.members[1:])})
+    assert runs(most) == "9 of 10"
+    assert failures(most) == ["winner: 1 of 10 runs failed: NaN"]
+    assert is_scored(most)
+    assert not is_scored(winner.model_copy(update={"members": (failed, failed)}))
 
 
 def test_lineage_goes_back_to_the_roots(example_record: ShowRecord) -> None:
