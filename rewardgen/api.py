@@ -23,6 +23,7 @@ from rewardgen.run.preflight import OWN_REWARDS, check_rewards, remarks, try_tas
 from rewardgen.run.program import search_program, train_program
 from rewardgen.run.screening import recorded
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
+from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
@@ -175,11 +176,12 @@ def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = 
     """Render the confirmed winner beside the human reward's policy; return the mp4's path.
 
     Raises:
-        UsageError: no such run.
+        UsageError: no such run, or nothing can be written to the path.
         VideoError: the run has no confirmed policy, or this machine cannot render.
     """
     snapshot = read_run(find_run(reference, runs_dir))
     path = output or snapshot.path / "video.mp4"
+    check_output(path)
     make_video(video_job(snapshot.state, snapshot.artifacts, path))
     return path
 

@@ -5,14 +5,15 @@ Precedence: defaults < preset file < flags. Presets hold only what differs from 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
+from rewardgen_envs.settings_file import SettingsFileError, read_settings
 
 
 class ConfigError(UsageError):
@@ -22,7 +23,7 @@ class ConfigError(UsageError):
 class RunConfig(BaseModel):
     """One search for a reward: what to solve, how widely to search, what it may cost."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     task: str = ""
     """Installed task, or path/to/file.py:Class. There is no default."""
@@ -84,7 +85,7 @@ class RunConfig(BaseModel):
 class TrainConfig(BaseModel):
     """Training of given rewards, without a search."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     task: str
     """Installed task, or path/to/file.py:Class."""
@@ -155,7 +156,11 @@ def load_config(reference: str | None) -> RunConfig:
                 raise ConfigError(f"no configuration file or preset '{reference}'{hint}")
         else:
             path = shipped
-    return parse_config(read_yaml(path), str(reference))
+    try:
+        values = read_settings(path)
+    except SettingsFileError as error:
+        raise ConfigError(str(error)) from error
+    return parse_config(values, str(reference))
 
 
 def parse_config(values: dict[str, Any], where: str) -> RunConfig:
@@ -187,32 +192,42 @@ def _validated(kind: type[_Config], values: dict[str, Any], where: str) -> _Conf
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {explain(error)}") from error
+        raise ConfigError(f"{where}: {explain(error, kind)}") from error
 
 
-def explain(error: ValidationError) -> str:
-    """Return the first problem of a validation in one line: key, what is wrong, value given."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key}: {first['msg']}, got {first['input']!r}{more}"
+def explain(
+    error: ValidationError, kind: type[BaseModel], spelling: Callable[[str], str] = str
+) -> str:
+    """Return the problems of a validation in one line: keys, what is wrong, values given.
 
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping.
-
-    Raises:
-        ConfigError: missing, unreadable, or not a mapping.
+    Args:
+        error: raised by the validation.
+        kind: what was validated.
+        spelling: how the user wrote a key.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold 'key: value' lines, got {type(values).__name__}")
-    return {str(key): value for key, value in cast(dict[Any, Any], values).items()}
+    problems: list[str] = []
+    for problem in error.errors():
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        place = ".".join(str(part) for part in problem["loc"])
+        key = f"{spelling(place)}: " if place else ""
+        if problem["type"] == "literal_error":
+            choices = literal_choices(kind.model_fields[field].annotation)
+            problems.append(key + unknown_choice(problem["input"], choices))
+        else:
+            problems.append(f"{key}{problem['msg']}, got {problem['input']!r}")
+    return "; ".join(problems)
+
+
+def literal_choices(annotation: object) -> tuple[str, ...]:
+    """Return the values of the literals in a type, also in an optional one."""
+    if get_origin(annotation) is Literal:
+        return tuple(str(value) for value in get_args(annotation))
+    return tuple(choice for part in get_args(annotation) for choice in literal_choices(part))
+
+
+def unknown_choice(value: object, choices: Iterable[str]) -> str:
+    """Return that a value is none of the choices, with the nearest and all of them."""
+    return f"unknown value {value!r}{nearest(str(value), choices)}"
 
 
 def recipe_path(task_name: str, chosen: Path | None) -> Path | None:

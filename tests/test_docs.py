@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rewardgen.check.names import IMPORTABLE
 from rewardgen.cli.main import VERBS
 from rewardgen.rewards import vocabulary
 
@@ -54,6 +55,14 @@ def test_options_exist() -> None:
         shown = subprocess.run([REWARDGEN, verb, "--help"], capture_output=True, text=True).stdout
         options = {o for v, rest in used if v == verb for o in re.findall(r"--[a-z-]+", rest)}
         assert [option for option in sorted(options) if option not in shown] == []
+
+
+def test_what_can_be_imported_is_what_the_gate_lets_through() -> None:
+    found = re.search(
+        r"Importable[^`]*((?:`[^`]+`[\s,and]*)+); nothing else", REWARD_GUIDE.read_text()
+    )
+    assert found is not None
+    assert tuple(re.findall(r"`([^`]+)`", found[1])) == IMPORTABLE
 
 
 def test_example_reward_is_accepted_and_its_misspelling_explained(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
+from rewardgen_envs.settings_file import SettingsFileError, read_settings
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -95,8 +95,6 @@ class Recipe(BaseModel):
         return max(1, -(-env_steps // self.samples))
 
 
-_MAPPING = TypeAdapter(dict[str, Any])
-
 MEMBER_SETTINGS = (
     "gae_lambda",
     "clip",
@@ -141,22 +139,22 @@ def parse_recipe(data: Mapping[str, Any], origin: str) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{origin}: {where + ': ' if where else ''}{first['msg']}") from error
+        problems = "; ".join(
+            ": ".join([*(str(part) for part in problem["loc"]), problem["msg"]])
+            for problem in error.errors()
+        )
+        raise RecipeError(f"{origin}: {problems}") from error
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe from a YAML file.
 
     Raises:
-        RecipeError: the file cannot be read, is no mapping, or holds a bad setting.
+        RecipeError: the file cannot be read, is no mapping, gives a setting twice, or holds a
+            bad one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        data = _MAPPING.validate_python(yaml.safe_load(text) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot read the recipe: {error}") from error
-    except ValidationError as error:
-        raise RecipeError(f"{path}: a recipe is a mapping of settings") from error
+        data = read_settings(path)
+    except SettingsFileError as error:
+        raise RecipeError(str(error)) from error
     return parse_recipe(data, str(path))

@@ -40,7 +40,7 @@ def to_text(feedback: Feedback) -> str:
     if (alarm := feedback.hacking) is not None:
         driver = f"; the term that rose most is {alarm.driver}" if alarm.driver else ""
         lines.append(
-            f"- ALARM: the reward kept rising after {_number(alarm.since_env_steps)} env-steps "
+            f"- ALARM: the reward kept rising after {_steps(alarm.since_env_steps)} env-steps "
             f"while the fitness fell from {_number(alarm.fitness_best)} to "
             f"{_number(alarm.fitness_last)}{driver}. The reward pays for something else."
         )
@@ -57,7 +57,7 @@ def _failure(failure: Failure) -> str:
 
 
 def _training(feedback: Feedback) -> list[str]:
-    steps = ", ".join(_number(step) for step in feedback.checkpoints)
+    steps = "; ".join(map(_steps, feedback.checkpoints))
     lines = [f"Along training, mean over members, at env-steps per member [{steps}]:"]
     lines += [f"  fitness {_row(n, s)}" for n, s in feedback.training_fitness.items()]
     if feedback.episode_return is not None:
@@ -84,6 +84,10 @@ def _values(series: Series) -> str:
         f"[{values}], max {_number(series.maximum)}, mean {_number(series.mean)}, "
         f"min {_number(series.minimum)}"
     )
+
+
+def _steps(env_steps: float) -> str:
+    return f"{env_steps:,.0f}"
 
 
 def _number(value: float) -> str:

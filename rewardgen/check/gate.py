@@ -111,7 +111,12 @@ def gate(code: RewardCode, table: FeatureTable | None = None) -> list[Finding]:
         names.findings,
     )
     findings = [finding for item in scopes.nodes for rule in rules for finding in rule(item)]
-    findings += [*_repeated(tree), *_recursion(scopes), *_returns(scopes.functions[ENTRY])]
+    findings += [
+        *_repeated(tree),
+        *_below(tree),
+        *_recursion(scopes),
+        *_returns(scopes.functions[ENTRY]),
+    ]
     return sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
 
 
@@ -227,6 +232,19 @@ def _repeated(tree: ast.Module) -> Iterator[Finding]:
                     "keep one of them",
                 )
             seen.add(node.name)
+
+
+def _below(tree: ast.Module) -> Iterator[Finding]:
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    names = [function.name for function in functions]
+    for function in functions[names.index(ENTRY) + 1 :]:
+        yield _finding(
+            "contract",
+            "helper-below",
+            function,
+            f"function '{function.name}' stands below {ENTRY}",
+            f"move it above {ENTRY}",
+        )
 
 
 def _recursion(scopes: Scopes) -> Iterator[Finding]:

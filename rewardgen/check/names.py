@@ -46,7 +46,7 @@ _BUILTIN_REMEDIES = {
     "hasattr": "remove it; every feature of the task is always there",
 }
 _IN_SCOPE = {"torch": "torch", "math": "math"}
-_IMPORTABLE = "torch, torch.nn.functional, math, numpy, typing"
+IMPORTABLE = tuple(module for module, names in MODULES.items() if names)
 
 
 class NameRules:
@@ -313,7 +313,7 @@ def _refused_import(node: ast.AST, module: str) -> Finding:
         "import",
         node,
         f"import of '{module}'",
-        f"torch, math and the vocabulary are in scope; importable are {_IMPORTABLE}",
+        f"torch, math and the vocabulary are in scope; importable are {', '.join(IMPORTABLE)}",
     )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
+from rewardgen.cli.flags import one_of
 from rewardgen.cli.output import say, say_json
+
+Stage = Literal["gate", "probe"]
+Isolation = Literal["standard", "none"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,9 @@ class Check:
     """Reward file, or a designer's reply with one fenced block."""
     task: str | None = None
     """Installed task, or path/to/file.py:Class; needed by the probe."""
-    stage: Literal["gate", "probe"] | None = None
+    stage: Annotated[Stage | None, one_of("--stage", Stage)] = None
     """Run this stage alone; by default all."""
-    isolation: Literal["standard", "none"] = "standard"
+    isolation: Annotated[Isolation, one_of("--isolation", Isolation)] = "standard"
     """How the reward is kept from this machine."""
     json: bool = False
     """Print one JSON object (docs/schemas/check.json)."""

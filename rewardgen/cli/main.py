@@ -91,9 +91,9 @@ def _parse(verb: str, rest: list[str]) -> Command:
     parse = getattr(command, "parse", None)
     if parse is not None:
         return parse(rest)
-    import tyro
+    from rewardgen.cli.flags import parse_flags
 
-    return tyro.cli(command, args=rest, prog=f"rewardgen {verb}")
+    return parse_flags(command, rest, prog=f"rewardgen {verb}")
 
 
 def _overview() -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import tyro
 
+from rewardgen.cli.flags import parse_flags
 from rewardgen.cli.output import finish, say_estimate
 from rewardgen.config import RunConfig, load_config
 
@@ -36,16 +37,16 @@ class Run:
         """Parse the command line; the preset supplies the defaults of the flags.
 
         Raises:
-            ConfigError: the preset cannot be read, or one of its values is not valid.
+            ConfigError: the preset cannot be read, or a value of it or of a flag is not valid.
         """
         given = list(arguments)
         preset = given.pop(0) if given and not given[0].startswith("-") else None
-        options = tyro.cli(
+        options = parse_flags(
             Options,
-            default=Options(config=load_config(preset)),
-            args=given,
+            given,
             prog="rewardgen run [CONFIG]",
-            config=(tyro.conf.FlagCreatePairsOff,),
+            markers=(tyro.conf.FlagCreatePairsOff,),
+            preset=load_config(preset),
         )
         return Run(options, ("rewardgen", "run", *arguments))
 

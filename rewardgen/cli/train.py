@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import tyro
 
+from rewardgen.cli.flags import parse_flags
 from rewardgen.cli.output import finish, say_estimate
 from rewardgen.config import TrainConfig
 
@@ -33,7 +34,7 @@ class Train:
     @staticmethod
     def parse(arguments: list[str]) -> Train:
         """Parse the command line."""
-        options = tyro.cli(TrainOptions, args=arguments, prog="rewardgen train", config=_FLAGS)
+        options = parse_flags(TrainOptions, arguments, prog="rewardgen train", markers=_FLAGS)
         return Train(options, ("rewardgen", "train", *arguments))
 
     def run(self) -> int:
@@ -78,7 +79,7 @@ class TasksBaseline:
     def parse(arguments: list[str]) -> TasksBaseline:
         """Parse the command line."""
         prog = "rewardgen tasks baseline"
-        options = tyro.cli(BaselineOptions, args=arguments, prog=prog, config=_FLAGS)
+        options = parse_flags(BaselineOptions, arguments, prog=prog, markers=_FLAGS)
         return TasksBaseline(options, ("rewardgen", "tasks", "baseline", *arguments))
 
     def run(self) -> int:

@@ -1,7 +1,7 @@
 """The source format: from a file or a designer's reply to ``RewardCode``.
 
 A plain Python file is taken whole. A reply must hold exactly one fenced block. Helper functions
-above and below ``compute_reward`` are part of the reward.
+are part of the reward; the gate wants them above ``compute_reward``.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict
 
+from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
@@ -27,6 +28,8 @@ from rewardgen_policies.evaluation import Policies, episode_stream
 _WIDTH, _HEIGHT, _FRAMES_PER_S = 480, 360, 25
 _TIMEOUT_S = 600
 _BACKENDS = ("egl", "osmesa", "glfw")
+# the exit status of a rendering that failed although GL works
+_FAILED = 3
 
 
 class VideoError(RuntimeError):
@@ -78,11 +81,31 @@ def render(job: VideoJob) -> None:
         if done.returncode == 0:
             return
         lines = done.stderr.strip().splitlines()
+        if done.returncode == _FAILED:
+            why = lines[-1] if lines else "it could not be written"
+            raise VideoError(f"no video {job.output}: {why}")
         failures.append(f"{backend}: {lines[-1] if lines else f'status {done.returncode}'}")
     raise VideoError(
         "no video: this machine offers no working GL for off-screen rendering "
         f"({'; '.join(failures)}). Install libegl1 (Mesa) or libosmesa6, or set MUJOCO_GL."
     )
+
+
+def check_output(output: Path) -> None:
+    """Refuse a file that a video cannot be written to.
+
+    Raises:
+        UsageError: it is no mp4, a directory, lies in none, or may not be written.
+    """
+    folder = output.parent
+    if output.is_dir():
+        raise UsageError(f"cannot write the video: {output} is a directory; name a file in it")
+    if output.suffix.lower() != ".mp4":
+        raise UsageError(f"cannot write the video: {output} must end in .mp4")
+    if not folder.is_dir():
+        raise UsageError(f"cannot write the video {output}: there is no directory {folder}")
+    if not os.access(output if output.exists() else folder, os.W_OK):
+        raise UsageError(f"cannot write the video {output}: permission denied")
 
 
 def gl_backends() -> list[str]:
@@ -111,13 +134,34 @@ def gl_backends() -> list[str]:
 def _main() -> None:
     """Render one job, read from stdin; MUJOCO_GL is set."""
     job = VideoJob.model_validate_json(sys.stdin.read())
+    _require_gl()
+    try:
+        _render(job)
+    except BrokenPipeError:
+        sys.exit(_FAILED)  # ffmpeg ended, and has said why
+    except Exception as error:
+        sys.stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
+        sys.exit(_FAILED)
+
+
+def _require_gl() -> None:
+    """Draw an empty picture, so that what fails later is no matter of GL."""
+    model = mujoco.MjSpec.from_string("<mujoco/>").compile()
+    renderer = mujoco.Renderer(model, _HEIGHT, _WIDTH)
+    renderer.update_scene(mujoco.MjData(model))
+    renderer.render()
+    renderer.close()
+
+
+def _render(job: VideoJob) -> None:
+    """Render all films of a job and write them."""
     task = load_task(job.task)
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
     films = [
         _film(task, Path(checkpoint), label, job.eval_seed, stride)
         for label, checkpoint in zip(job.labels, job.checkpoints, strict=True)
     ]
-    _write(films, Path(job.output), frames_per_s=1.0 / (stride * task.control_dt_s))
+    write_film(films, Path(job.output), frames_per_s=1.0 / (stride * task.control_dt_s))
 
 
 def _film(
@@ -140,8 +184,12 @@ def _film(
     return frames
 
 
-def _write(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: float) -> None:
-    """Write films side by side; one that ends early keeps its last frame."""
+def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: float) -> None:
+    """Write films side by side; one that ends early keeps its last frame.
+
+    Raises:
+        BrokenPipeError: ffmpeg gave up; it says why on stderr.
+    """
     writer = imageio_ffmpeg.write_frames(
         str(output),
         (_WIDTH * len(films), _HEIGHT),
@@ -151,9 +199,12 @@ def _write(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: flo
         output_params=["-movflags", "+faststart"],
     )
     writer.send(None)
-    for i in range(max(len(frames) for frames in films)):
-        row = [frames[min(i, len(frames) - 1)] for frames in films]
-        writer.send(np.ascontiguousarray(np.concatenate(row, axis=1)))
+    try:
+        for i in range(max(len(frames) for frames in films)):
+            row = [frames[min(i, len(frames) - 1)] for frames in films]
+            writer.send(np.ascontiguousarray(np.concatenate(row, axis=1)))
+    except OSError as error:  # its text is the command and a promise of what stderr holds
+        raise BrokenPipeError from error
     writer.close()
 
 

@@ -19,6 +19,8 @@ from rewardgen.store.state import RunState
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 
+DEFAULT_RUNS_DIR = Path("runs")
+
 
 class RunDirectory:
     """A run, open for writing by this process alone. Use it as a context manager.
@@ -192,6 +194,18 @@ def read_run(path: Path) -> RunSnapshot:
     return RunSnapshot(path.resolve().name, path, state, reader, alive)
 
 
+def check_runs_dir(runs_dir: Path) -> None:
+    """Refuse a folder of runs that is none; the default one need not exist yet.
+
+    Raises:
+        UsageError: it is a file, or another folder than the default and missing.
+    """
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise UsageError(f"{runs_dir} is no folder of runs but a file; choose with --runs-dir")
+    if not runs_dir.exists() and runs_dir != DEFAULT_RUNS_DIR:
+        raise UsageError(f"there is no folder {runs_dir}; choose with --runs-dir")
+
+
 def run_names(runs_dir: Path) -> list[str]:
     """Return the names of the directories that hold a log, sorted."""
     return sorted(path.parent.name for path in runs_dir.glob(f"*/{DATABASE_NAME}"))
@@ -202,6 +216,7 @@ def find_run(reference: str, runs_dir: Path) -> Path:
 
     Raises:
         RunNotFoundError: there is none; the nearest name and all others are listed.
+        UsageError: there is no such folder of runs.
     """
     named = runs_dir / reference
     if (named / DATABASE_NAME).is_file():
@@ -209,6 +224,7 @@ def find_run(reference: str, runs_dir: Path) -> Path:
     given = Path(reference)
     if (given / DATABASE_NAME).is_file():
         return given
+    check_runs_dir(runs_dir)
     names = run_names(runs_dir)
     if not names:
         raise RunNotFoundError(

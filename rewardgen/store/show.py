@@ -34,7 +34,7 @@ from rewardgen.store.records import (
     WinnerRecord,
     improvement,
 )
-from rewardgen.store.run_directory import RunSnapshot, run_names
+from rewardgen.store.run_directory import RunSnapshot, check_runs_dir, run_names
 from rewardgen.store.state import CandidateState, MemberState, RunState, Status, TrialState
 
 # the arm that retrains the search's choice; its record also shows what the search measured
@@ -108,7 +108,12 @@ def trial_record(run: RunSnapshot) -> TrialRecord:
 
 
 def list_record(runs_dir: Path) -> ListRecord:
-    """Return all runs of a folder, oldest first; those never begun are left out."""
+    """Return all runs of a folder, oldest first; those never begun are left out.
+
+    Raises:
+        UsageError: there is no such folder; the default one may be missing.
+    """
+    check_runs_dir(runs_dir)
     entries: list[tuple[float, RunEntry]] = []
     for name in run_names(runs_dir):
         entry = _entry(runs_dir / name)

@@ -101,6 +101,18 @@ def test_bad_yaml_names_the_file(tmp_path: Path, text: str) -> None:
         load_recipe(path)
 
 
+def test_a_setting_given_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("gamma: 0.9\n\ngamma: 0.8\n")
+    with pytest.raises(RecipeError, match=r"recipe\.yaml: line 3: key 'gamma' is given twice"):
+        load_recipe(path)
+
+
+def test_every_bad_setting_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"a\.yaml: gamma: .*; clip: "):
+        parse_recipe({"gamma": 2.0, "clip": -1.0}, "a.yaml")
+
+
 def test_missing_yaml(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="cannot read"):
         load_recipe(tmp_path / "none.yaml")

@@ -131,6 +131,15 @@ def test_text_tells_everything_and_json_gives_it_back() -> None:
         assert part in text
 
 
+def test_env_steps_are_whole_numbers_throughout() -> None:
+    steps = [2_048.0 * (i + 1) for i in range(20)]
+    hill = [float(min(i, 20 - i)) for i in range(20)]
+    series = {"env_steps": steps, "fitness/speed": hill, "episode_return": ramp(0, 10)}
+    text = to_text(summarize([SPEED], [series | {"term/a": ramp(0, 1)}], {}))
+    assert "at env-steps per member [4,096; 8,192; 12,288;" in text
+    assert "rising after 24,576 env-steps" in text
+
+
 def test_failures_say_rule_line_and_remedy() -> None:
     rejected = Failure(
         state="rejected",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rewardgen.cli.main import main
+from rewardgen.cli.run import Run
 
 GOOD = "def compute_reward(state, action, next_state):\n    x = next_state.pole_angle\n"
 
@@ -88,22 +89,99 @@ def test_a_preset_that_is_no_mapping(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "complaint"),
     [
-        ["run", "--seed", "-1"],
-        ["run", "--iterations", "0"],
-        ["run", "--designer", "gpt"],
-        ["run", "--iteration", "3"],
-        ["train", "--task", "ant/run", "--seeds", "0"],
+        (
+            ["run", "smoke", "--seed", "-5"],
+            "--seed: Input should be greater than or equal to 0, got -5",
+        ),
+        (
+            ["run", "--iterations", "0", "--env-steps=many"],
+            "--iterations: Input should be greater than or equal to 1, got 0; --env-steps: Input "
+            "should be a valid integer, unable to parse string as an integer, got 'many'",
+        ),
+        (
+            ["run", "smoke", "--threads", "0"],
+            "--threads: Input should be greater than or equal to 1, got 0",
+        ),
+        (
+            ["train", "--task", "ant/run", "--seeds", "0"],
+            "--seeds: Input should be greater than or equal to 1, got 0",
+        ),
+        (
+            ["run", "--designer", "evolv"],
+            "--designer: unknown value 'evolv'; did you mean 'evolve'? Valid: evolve",
+        ),
+        (
+            ["check", "x.py", "--isolation", "non"],
+            "--isolation: unknown value 'non'; did you mean 'none'? Valid: none, standard",
+        ),
+        (
+            ["check", "x.py", "--stage=prob"],
+            "--stage: unknown value 'prob'; did you mean 'probe'? Valid: gate, probe",
+        ),
     ],
 )
-def test_bad_flags_end_in_status_2(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+def test_bad_flags_are_explained_in_one_line(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert refused(capsys, *arguments) == f"rewardgen: {complaint}\n"
+
+
+def test_a_flag_and_a_preset_get_the_same_words(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("keep: 2.0\nisolation: standart\n")
+    in_file = refused(capsys, "run", str(preset)).partition(f"{preset}: ")[2]
+    behind_flags = refused(capsys, "run", "--keep", "2.0", "--isolation", "standart")
+    assert behind_flags.removeprefix("rewardgen: ").replace("--", "") == in_file
+    assert "keep: " in in_file
+    assert "did you mean 'standard'" in in_file
+
+
+def test_flags_go_over_the_preset_and_none_is_no_value(tmp_path: Path) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("samples: 4\nthreads: 2\nmax_hours: 1\n")
+    config = Run.parse([str(preset), "--threads=None", "--max-hours", "0.5"]).options.config
+    assert (config.samples, config.threads, config.max_hours) == (4, None, 0.5)
+
+
+def test_an_unknown_flag_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(arguments)
+        main(["run", "--iteration", "3"])
     assert stop.value.code == 2
-    assert arguments[-2].lstrip("-") in capsys.readouterr().err
+    assert "--iterations" in capsys.readouterr().err
+
+
+def test_a_key_given_twice_is_refused_with_its_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    preset = tmp_path / "mine.yaml"
+    preset.write_text("samples: 4\nseed: 1\nsamples: 9\n")
+    complaint = refused(capsys, "run", str(preset))
+    assert f"{preset}: line 3: key 'samples' is given twice, first on line 1" in complaint
+
+
+@pytest.mark.parametrize("verb", [["list"], ["show", "x"], ["resume", "x"], ["render", "x"]])
+def test_a_folder_of_runs_that_is_none(
+    verb: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert "there is no folder nope" in refused(capsys, *verb, "--runs-dir", "nope")
+    assert "file is no folder of runs" in refused(capsys, *verb, "--runs-dir=file")
+
+
+def test_no_runs_yet_is_no_error(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["list"]) == 0
+    assert "no runs yet" in capsys.readouterr().out
 
 
 def test_a_population_that_does_not_fit(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -223,8 +223,11 @@ def test_runs_are_found_by_name_and_by_path(run_path: Path, tmp_path: Path) -> N
     assert find_run(str(run_path), tmp_path / "nowhere") == run_path
     with pytest.raises(RunNotFoundError, match="did you mean 'first'"):
         find_run("frist", runs_dir)
-    with pytest.raises(RunNotFoundError, match="holds none"):
+    with pytest.raises(UsageError, match=r"there is no folder .*nowhere"):
         find_run("first", tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunNotFoundError, match="holds none"):
+        find_run("first", tmp_path / "empty")
 
 
 def test_new_runs_get_free_names(tmp_path: Path) -> None:
