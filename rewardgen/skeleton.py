@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from rewardgen_envs.features import Feature
 from rewardgen_envs.scene import compile_scene, load_scene
 
 CONTROL_STEP_S = 0.02
+_WORD = "[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*"
 
 _PENDULUM = """\
 <mujoco model="pendulum">
@@ -136,16 +138,14 @@ def write_skeleton(name: str, scene: Path | None, directory: Path) -> Skeleton:
     """Write the files of a new task.
 
     Args:
-        name: ``family/variant``.
+        name: ``family/variant``, in lower-case words.
         scene: MJCF file; None to write a pendulum.
         directory: where to write.
 
     Raises:
         UsageError: the name is no name, the scene is unusable, or a file exists already.
     """
-    stem = re.sub(r"\W+", "_", name.rpartition("/")[2]).lower()
-    if not stem.isidentifier():
-        raise UsageError(f"'{name}' is no name for a task; use family/variant, as in robot/walk")
+    stem, class_name = _stem_and_class(name)
     scene_path = (directory / f"{stem}.xml") if scene is None else scene
     files = {directory / f"{stem}_reward.py": _REWARD.format(name=name)}
     if scene is None:
@@ -153,7 +153,6 @@ def write_skeleton(name: str, scene: Path | None, directory: Path) -> Skeleton:
         model = compile_scene(mujoco.MjSpec.from_string(_PENDULUM), name)
     else:
         model = compile_scene(load_scene(scene), name)
-    class_name = "".join(part.capitalize() for part in stem.split("_"))
     task_path = directory / f"{stem}.py"
     files[task_path] = _task_text(name, stem, class_name, _relative(scene_path, directory), model)
     taken = [path for path in files if path.exists()]
@@ -163,6 +162,26 @@ def write_skeleton(name: str, scene: Path | None, directory: Path) -> Skeleton:
     for path, text in files.items():
         path.write_text(text, encoding="utf-8")
     return Skeleton(f"{task_path}:{class_name}", tuple(files))
+
+
+def _stem_and_class(name: str) -> tuple[str, str]:
+    """Return what the files and the class of a task are called, ``walk_fast`` and ``WalkFast``.
+
+    Raises:
+        UsageError: the name is no name.
+    """
+    problem = None
+    if name.count("/") != 1:
+        problem = "it must be family/variant"
+    elif not re.fullmatch(f"{_WORD}/{_WORD}", name):
+        problem = "both parts are lower-case letters, then also digits, with '-' or '_' between"
+    stem = name.rpartition("/")[2].replace("-", "_")
+    class_name = "".join(part.capitalize() for part in stem.split("_"))
+    if problem is None and (keyword.iskeyword(stem) or keyword.iskeyword(class_name)):
+        problem = f"'{stem}' is a word of Python's, and it is to name a file and a class"
+    if problem is not None:
+        raise UsageError(f"{name!r} is no name for a task: {problem}, as in robot/walk-fast")
+    return stem, class_name
 
 
 def _relative(scene: Path, directory: Path) -> str:

@@ -5,7 +5,7 @@ The human reward is tested on episodes of the task, played for the properties be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -40,12 +40,16 @@ class HumanReward:
         played: transitions of random play, which anybody's training starts with.
         unusual: transitions of displaced worlds.
         made_up: transitions that no simulation gave.
+        endings: last steps of episodes, by the cause that ends them.
+        given: columns of the features that no robot changes: time, last action, variables.
     """
 
     source: InlineReward
     played: Transitions
     unusual: Transitions
     made_up: Transitions
+    endings: Mapping[str, Transitions]
+    given: Tensor
 
     def on(self, transitions: Transitions) -> dict[str, Tensor]:
         """Return the reward and its terms by name, in words; the code may change its inputs."""
@@ -130,7 +134,32 @@ def _on_episodes(subject: Subject, code: RewardCode) -> HumanReward:
             )
         )
     made_up = Samples(table, subject.task.action).usual(MADE_UP_ROWS)
-    return HumanReward(InlineReward(code, table), samples[0], samples[1], made_up)
+    return HumanReward(
+        InlineReward(code, table),
+        samples[0],
+        samples[1],
+        made_up,
+        _endings(subject),
+        _given(subject),
+    )
+
+
+def _endings(subject: Subject) -> dict[str, Transitions]:
+    width = subject.task.table.public_width
+    return {
+        ending.cause: Transitions(
+            ending.state[:, :width], ending.action, ending.next_state[:, :width]
+        )
+        for ending in subject.endings
+    }
+
+
+def _given(subject: Subject) -> Tensor:
+    """Return the columns of public features that no robot changes."""
+    public = subject.task.table.public()
+    variables = [v.name for v in subject.task.variables if v.name in public]
+    names = ("episode_time_s", "last_action", *variables)
+    return torch.cat([torch.arange(public.width)[public.columns(name)] for name in names])
 
 
 def _deterministic(reward: HumanReward) -> Iterator[Finding]:
@@ -161,14 +190,16 @@ def _row_wise(reward: HumanReward) -> Iterator[Finding]:
 
 
 def _finite(reward: HumanReward) -> Iterator[Finding]:
-    for values in (reward.values, reward.on(reward.unusual)):
+    tested = {"": reward.played, " of displaced worlds": reward.unusual}
+    tested |= {f" that '{cause}' ends": last for cause, last in reward.endings.items()}
+    for which, transitions in tested.items():
         # a term first: it is the cause, the reward only its sum
-        for name, value in reversed(values.items()):
+        for name, value in reversed(reward.on(transitions).items()):
             broken = int((~value.isfinite()).sum())
             if broken:
                 yield _finding(
                     "not-finite",
-                    f"{name} is not finite in {broken} of {len(value)} transitions",
+                    f"{name} is not finite in {broken} of {len(value)} transitions{which}",
                     "bound exponents, clamp what is divided by or taken the root or logarithm of",
                     kind="runtime",
                 )
@@ -192,14 +223,17 @@ def _varies(reward: HumanReward) -> Iterator[Finding]:
 
 
 def _pays_for_states(reward: HumanReward) -> Iterator[Finding]:
-    """The same actions in other states must give another reward somewhere."""
+    """The same times and actions in other states must give another reward somewhere."""
     played = reward.played
-    shifted = torch.arange(len(played.state)).roll(len(played.state) // 2)
-    other = reward.on(Transitions(played.state[shifted], played.action, played.next_state[shifted]))
+    state, next_state = (x.roll(len(x) // 2, 0) for x in (played.state, played.next_state))
+    state[:, reward.given] = played.state[:, reward.given]
+    next_state[:, reward.given] = played.next_state[:, reward.given]
+    other = reward.on(Transitions(state, played.action, next_state))
     if close(reward.values["the reward"], other["the reward"]):
         yield _finding(
             "ignores-state",
-            "the reward depends on the action alone: it pays for nothing that the robot achieves",
+            "the reward depends on action, time and variables alone: it pays for nothing that the "
+            "robot achieves",
             "pay for what the task wants, with features of next_state",
         )
 

@@ -102,7 +102,7 @@ class TasksNew:
     """
 
     name: tyro.conf.Positional[str]
-    """Name of the task, "family/variant"; the last part names the files and the class."""
+    """Name of the task, "family/variant", as in robot/walk-fast; the variant names the files."""
     scene: Path | None = None
     """MJCF file of the robot; its joints become features. By default a pendulum is written."""
     directory: Path = Path()

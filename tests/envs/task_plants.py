@@ -274,6 +274,23 @@ def feature_renamed(base: type[Task]) -> type[Task]:
     return Changed
 
 
+def measured_for_nothing(base: type[Task]) -> type[Task]:
+    class Changed(base):
+        def measure(self, physics: Physics, variables: Quantities) -> Values:
+            return super().measure(physics, variables) | {"surplus": physics.qpos[:, 0]}
+
+    return Changed
+
+
+def derived_for_nothing(base: type[Task]) -> type[Task]:
+    class Changed(base):
+        def derive(self, quantities: Quantities) -> Values:
+            now = getattr(quantities, FEATURE[base.name])
+            return super().derive(quantities) | {"surplus": now.square()}
+
+    return Changed
+
+
 def causes_renamed(base: type[Task]) -> type[Task]:
     class Changed(base):
         def terminations(self, features: FeatureView) -> Values:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from rewardgen_envs.ant.goal import Goal
+from rewardgen_envs.ant.run import Run as AntRun
 from rewardgen_envs.cartpole.balance import Balance
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.pipeline import check_task
+from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.hopper.run import Run as HopperRun
@@ -24,6 +26,7 @@ from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.registry import task_class, task_names
 from rewardgen_envs.task import DiscreteAction, Initial, Task
+from rewardgen_envs.trackers import Rule, Tracker
 from tests.envs.task_mutants import MUTANTS
 
 
@@ -106,6 +109,116 @@ def test_contact_force_without_a_sensor_is_refused() -> None:
     findings = check_task(Blind)
     assert rules(findings) == ["acceleration-field"]
     assert "cfrc_ext" in findings[0].message
+
+
+def low(features: FeatureView) -> Tensor:
+    return features.torso_low > 0.5
+
+
+def below(features: FeatureView) -> Tensor:
+    return features.torso_position[..., 2] < 0.2
+
+
+def too_fast(features: FeatureView) -> Tensor:
+    return features.out_of_range > 0.5
+
+
+@pytest.mark.parametrize("method", ["fitness", "observation", "sparse_reward"])
+@pytest.mark.parametrize(
+    ("base", "ends", "cause", "value"),
+    [
+        (AntRun, low, "torso_low", "torso_low = 1"),
+        (AntRun, below, "torso_low", "torso_position = ("),
+        (HopperRun, too_fast, "out_of_range", "out_of_range = 1"),
+    ],
+)
+def test_nan_by_a_cause_that_play_never_meets_is_named(
+    base: type[Task], ends: Callable[[FeatureView], Tensor], cause: str, value: str, method: str
+) -> None:
+    class Changed(base):
+        def fitness(self, features: FeatureView) -> dict[str, Tensor]:
+            values = super().fitness(features)
+            if method != "fitness":
+                return values
+            return {k: torch.where(ends(features), torch.nan, v) for k, v in values.items()}
+
+        def observation(self, features: FeatureView) -> Tensor:
+            seen = super().observation(features)
+            broken = ends(features).unsqueeze(-1) & (method == "observation")
+            return torch.where(broken, torch.nan, seen)
+
+        def sparse_reward(
+            self, state: FeatureView, action: Tensor, next_state: FeatureView
+        ) -> Tensor:
+            reward = super().sparse_reward(state, action, next_state)
+            broken = ends(next_state) & (method == "sparse_reward")
+            return torch.where(broken, torch.nan, reward)
+
+    findings = check_task(Changed)
+    assert rules(findings) == [f"{method.removesuffix('_reward')}-finite"]
+    culprit = {"fitness": "metric 'speed'", "sparse_reward": "the sparse reward"}
+    assert culprit.get(method, "the observation") in findings[0].message
+    assert f"'{cause}'" in findings[0].message
+    # an observation reads too much to show all of it
+    assert (value if method != "observation" else "for example where") in findings[0].message
+
+
+def test_nan_by_a_cause_that_needs_time_is_named() -> None:
+    class Late(Balance):
+        causes: ClassVar[Mapping[str, str]] = {**Balance.causes, "late": "It is 8 s."}
+
+        def terminations(self, features: FeatureView) -> dict[str, Tensor]:
+            return super().terminations(features) | {"late": features.episode_time_s > 8.0}
+
+        def fitness(self, features: FeatureView) -> dict[str, Tensor]:
+            upright = super().fitness(features)["upright_share"].float()
+            return {"upright_share": torch.where(features.late > 0.5, torch.nan, upright)}
+
+    findings = check_task(Late)
+    assert rules(findings) == ["fitness-finite"]
+    assert "'late'" in findings[0].message
+
+
+def test_endings_lie_where_their_cause_begins() -> None:
+    for base in (AntRun, HopperRun, Balance):
+        subject = Subject(base)
+        view = subject.task.table.view
+        assert [ending.cause for ending in subject.endings] == list(base.causes)
+        for ending in subject.endings:
+            before = subject.task.terminations(view(ending.state))
+            after = subject.task.terminations(view(ending.next_state))
+            assert not torch.stack(list(before.values())).any()
+            assert bool(after[ending.cause].all())
+            assert bool((view(ending.next_state).terminated == 1.0).all())
+    low = Subject(AntRun).endings[0].next_state
+    heights = AntRun().table.view(low).torso_position[:, 2]
+    assert float((heights - 0.2).abs().max()) < 0.01
+
+
+@pytest.mark.parametrize("reader", ["derive", "tracker", "function"])
+def test_quantity_that_something_reads_needs_no_declaration(reader: str) -> None:
+    def own_helper(quantities: Quantities) -> Tensor:
+        return quantities.helper if reader == "function" else quantities.cart_velocity.abs()
+
+    class Helped(Balance):
+        features = (*Balance.features, Feature("kinetic", (), "m²/s²", "Half the speed squared."))
+        trackers = (
+            Tracker(
+                Feature("fastest", (), "m/s", "Largest velocity so far."),
+                source="helper" if reader == "tracker" else own_helper,
+                rule=Rule.MAXIMUM,
+            ),
+        )
+
+        def measure(self, physics: Physics, variables: Quantities) -> dict[str, Tensor]:
+            measured = super().measure(physics, variables)
+            return measured | {"helper": measured["cart_velocity"].abs()}
+
+        def derive(self, quantities: Quantities) -> dict[str, Tensor]:
+            speed = quantities.helper if reader == "derive" else quantities.cart_velocity
+            return {"kinetic": 0.5 * speed.square()}
+
+    assert check_task(Helped) == ()
 
 
 def test_scene_that_differs_each_time_is_refused() -> None:

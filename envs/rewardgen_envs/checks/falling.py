@@ -12,6 +12,7 @@ from torch import Tensor
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.plays import kick, random_actions
 from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.checks.terminal_numbers import terminal_numbers
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.metrics import Accumulation, Metric
@@ -44,9 +45,10 @@ class _Afterlife:
 
 
 def falling(subject: Subject) -> Iterator[TaskFinding]:
-    """Neither the last step of a terminated episode nor the missing ones score better."""
+    """What terminates an episode gives finite numbers, and neither it nor lost steps pay."""
     if not subject.task.causes:
         return
+    yield from terminal_numbers(subject)
     life = _afterlife(subject)
     for metric in subject.task.metrics:
         if _spread(subject, metric) == 0.0:

@@ -102,7 +102,7 @@ def kick(engine: Engine, rows: Int64[Tensor, " R"], generator: torch.Generator) 
     noise = torch.randn(qpos.shape, generator=generator, dtype=qpos.dtype)
     moved = qpos + strength * _KICK_RANGE * noise
     for joint in range(model.njnt):
-        _keep_valid(model, joint, moved)
+        keep_valid(model, joint, moved)
         if model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_HINGE and not model.jnt_limited[joint]:
             turns = torch.randint(-1, 2, (len(rows),), generator=generator)
             moved[:, int(model.jnt_qposadr[joint])] += 2.0 * math.pi * turns
@@ -112,7 +112,7 @@ def kick(engine: Engine, rows: Int64[Tensor, " R"], generator: torch.Generator) 
     engine.forward(rows)
 
 
-def _keep_valid(model: mujoco.MjModel, joint: int, qpos: Tensor) -> None:
+def keep_valid(model: mujoco.MjModel, joint: int, qpos: Tensor) -> None:
     """Keep a joint within its limits and a quaternion at length 1."""
     start, kind = int(model.jnt_qposadr[joint]), int(model.jnt_type[joint])
     if kind in (mujoco.mjtJoint.mjJNT_FREE, mujoco.mjtJoint.mjJNT_BALL):

@@ -65,7 +65,7 @@ class Bench:
 
 
 def quantities(subject: Subject) -> Iterator[TaskFinding]:
-    """Every declared feature comes out, in its shape, finite, and from its own world alone."""
+    """Every declared feature and no other comes out, finite, and from its own world alone."""
     bench = Bench(subject.task)
     try:
         yield from _judge(subject, bench)
@@ -85,6 +85,7 @@ def _judge(subject: Subject, bench: Bench) -> Iterator[TaskFinding]:
     derived = _derive(task, bench, measured, None)
     found = list(_values(subject, "derive", derived))
     found += _declared(subject, {**measured, **bench.variables, **derived})
+    found = found or list(_undeclared(subject, bench, measured, derived))
     yield from found
     if not found:
         yield from _row_by_row(subject, bench, measured, derived)
@@ -95,14 +96,20 @@ def _derive(
 ) -> dict[str, Tensor]:
     """Return what trackers and ``task.derive`` add right after a reset."""
     every = torch.arange(ROWS) if rows is None else rows
-    known = {k: v.double() for k, v in measured.items()}
-    known |= {k: v[every] for k, v in bench.variables.items()}
-    known["episode_time_s"] = torch.zeros(len(every), dtype=torch.float64)
+    known = _known(bench, measured, every)
     if _lacking(task, known):
         return {}  # derive() could not run; _declared says why
     trackers = TrackerState(task.trackers, task.control_dt_s)
     added = trackers.reset(torch.arange(len(every)), known, len(every))
     return added | tensors("derive", task.derive(Quantities(known | added)))
+
+
+def _known(bench: Bench, measured: Mapping[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """Return what trackers can read right after a reset of some worlds."""
+    known = {k: v.double() for k, v in measured.items()}
+    known |= {k: v[rows] for k, v in bench.variables.items()}
+    known["episode_time_s"] = torch.zeros(len(rows), dtype=torch.float64)
+    return known
 
 
 def _lacking(task: Task, known: Collection[str]) -> list[tuple[str, str]]:
@@ -210,6 +217,53 @@ def _declared(subject: Subject, values: Mapping[str, Tensor]) -> list[TaskFindin
         )
         for name, message in missing
     ]
+
+
+def _undeclared(
+    subject: Subject,
+    bench: Bench,
+    measured: Mapping[str, Tensor],
+    derived: Mapping[str, Tensor],
+) -> Iterator[TaskFinding]:
+    """Whatever is computed is a declared feature, or ``derive`` or a tracker reads it."""
+    table = subject.task.table
+    every = torch.arange(ROWS)
+    read = _read(subject.task, _known(bench, measured, every) | dict(derived))
+    nothing: set[str] = set()  # runs after derive()
+    for method, values, used in (("measure", measured, read), ("derive", derived, nothing)):
+        for name in values:
+            if name not in table and name not in used:
+                yield subject.broken(
+                    STAGE,
+                    "feature-undeclared",
+                    method,
+                    f"{method}() returns '{name}', which is not declared and which nothing reads",
+                    "declare it in features, or leave it out",
+                )
+
+
+def _read(task: Task, known: Mapping[str, Tensor]) -> set[str]:
+    """Return the names of the quantities that trackers and ``task.derive`` read."""
+    noted = _Noted(known)
+    for tracker in task.trackers:
+        if callable(tracker.source):
+            tracker.source(Quantities(noted))
+        sources = (tracker.source, tracker.restart)
+        noted.names.update(source for source in sources if isinstance(source, str))
+    task.derive(Quantities(noted))
+    return noted.names
+
+
+class _Noted(dict[str, Tensor]):
+    """Notes the names that are looked up."""
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        super().__init__(values)
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> Tensor:
+        self.names.add(name)
+        return super().__getitem__(name)
 
 
 def _row_by_row(

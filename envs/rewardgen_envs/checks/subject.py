@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rewardgen_envs.checks.endings import Ending, endings
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.plays import Play, kicked_play, random_play
 from rewardgen_envs.task import Task
@@ -47,6 +48,11 @@ class Subject:
     def kicked(self) -> Play:
         """Episodes whose positions and velocities are displaced at random now and then."""
         return kicked_play(self.task)
+
+    @cached_property
+    def endings(self) -> tuple[Ending, ...]:
+        """Last steps of episodes, by each cause of termination."""
+        return endings(self.fresh)
 
     @cached_property
     def rows(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,14 @@ import torch
 
 from rewardgen.check.task import check_task
 from rewardgen.rewards.findings import Finding
+from rewardgen_envs.ant.run import Run as AntRun
 from rewardgen_envs.cartpole.balance import Balance
+from rewardgen_envs.draw import Draw
+from rewardgen_envs.features import Feature
 from rewardgen_envs.hopper.back_flip import BackFlip
+from rewardgen_envs.hopper.run import Run as HopperRun
 from rewardgen_envs.registry import task_class, task_names
-from rewardgen_envs.task import Task
+from rewardgen_envs.task import Initial, Task
 
 HEAD = "def compute_reward(state, action, next_state):\n"
 VELOCITY = {"cartpole/balance": "cart_velocity", "hopper/back-flip": "forward_velocity"}
@@ -27,6 +32,12 @@ MUTANTS = {
     ),
     "pays for the action alone": (
         "r = -(action**2).sum(dim=-1); return r, {'effort': r}",
+        "ignores-state",
+    ),
+    "pays for the time alone": ("return next_state.episode_time_s, {}", "ignores-state"),
+    "pays for time and actions": (
+        "jerk = ((action - state.last_action)**2).sum(dim=-1); "
+        "return next_state.episode_time_s - jerk, {}",
         "ignores-state",
     ),
     "has a constant term": (
@@ -69,7 +80,14 @@ def test_registered_task_passes_without_findings(name: str) -> None:
     ("name", "base"),
     [(name, Balance) for name in MUTANTS]
     + [
-        (name, BackFlip) for name in ("pays nothing", "pays a constant", "reads an unknown feature")
+        (name, BackFlip)
+        for name in (
+            "pays nothing",
+            "pays a constant",
+            "reads an unknown feature",
+            "pays for the time alone",
+            "pays for time and actions",
+        )
     ],
 )
 def test_mutant_is_refused_for_its_fault(name: str, base: type[Task], tmp_path: Path) -> None:
@@ -80,6 +98,40 @@ def test_mutant_is_refused_for_its_fault(name: str, base: type[Task], tmp_path: 
     assert [finding.rule for finding in findings][:1] == [rule], findings
     assert {finding.stage for finding in findings} == {"human-reward"}
     assert any(finding.severity == "error" for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("base", "cause", "ended"),
+    [
+        (AntRun, "torso_low", "next_state.torso_low > 0.5"),
+        (AntRun, "torso_low", "next_state.torso_position[:, 2] < 0.2"),
+        (HopperRun, "out_of_range", "next_state.out_of_range > 0.5"),
+    ],
+)
+def test_reward_that_a_rare_ending_makes_infinite_is_refused(
+    base: type[Task], cause: str, ended: str, tmp_path: Path
+) -> None:
+    body = f"    r = next_state.forward_velocity\n    bad = ({ended})\n"
+    body += "    return r / (1.0 - bad.float()) ** 2, {}\n"
+    findings = check_with(base, HEAD + body, tmp_path)
+    assert [finding.rule for finding in findings] == ["not-finite"]
+    assert f"'{cause}'" in findings[0].message
+
+
+def test_reward_for_a_variable_pays_for_nothing(tmp_path: Path) -> None:
+    wanted = Feature("wanted", (), "m", "Where the cart is wanted.")
+
+    class Commanded(Balance):
+        variables = (wanted,)
+
+        def reset(self, mask: torch.Tensor, draw: Draw) -> Initial:
+            start = super().reset(mask, draw)
+            return replace(start, variables={"wanted": draw.uniform("wanted", (), -1.0, 1.0)})
+
+    findings = check_with(Commanded, HEAD + "    return next_state.wanted, {}\n", tmp_path)
+    assert [finding.rule for finding in findings] == ["ignores-state"]
+    error = "(next_state.cart_position - next_state.wanted).abs()"
+    assert check_with(Commanded, HEAD + f"    return -{error}, {{}}\n", tmp_path) == []
 
 
 def test_private_feature_is_refused_by_name(tmp_path: Path) -> None:

@@ -158,6 +158,11 @@ def test_new_writes_a_skeleton_whose_gaps_the_check_names(
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", [*task_names(), "robot/walk-fast", "lab_2/go-3"])
+def test_new_takes_names_like_the_registered_ones(name: str, tmp_path: Path) -> None:
+    assert main(["tasks", "new", name, "--directory", str(tmp_path)]) == 0
+
+
 def test_new_turns_every_joint_into_features(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,7 +176,7 @@ def test_new_turns_every_joint_into_features(
         encoding="utf-8",
     )
     arguments = ["--scene", str(scene), "--directory", str(tmp_path)]
-    assert main(["tasks", "new", "lab/Mixed", *arguments, "--json"]) == 0
+    assert main(["tasks", "new", "lab/mixed", *arguments, "--json"]) == 0
     reference = last_json(capsys)["task"]
     assert main(["tasks", "show", reference, "--json"]) == 0
     names = {feature["name"] for feature in last_json(capsys)["features"]}
@@ -186,9 +191,19 @@ def test_new_turns_every_joint_into_features(
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("foo", "a/b/c", "my/import os", "lab/3d", "3d/lab", "lab/Mixed", "Lab/mixed", "lab/"),
+        *("/walk", "lab/walk\n", "lab/../walk", "lab/walk-", "lab/a--b", "lab/läuft", "lab/none"),
+        "lab/import",
+    ],
+)
 def test_new_refuses_a_name_that_is_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["tasks", "new", "lab/3d", "--directory", str(tmp_path)]) == 2
-    assert "lab/3d" in capsys.readouterr().err
+    assert main(["tasks", "new", name, "--directory", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert repr(name) in error
+    assert "robot/walk-fast" in error
     assert not list(tmp_path.iterdir())
