@@ -23,6 +23,7 @@ from rewardgen.run.preflight import OWN_REWARDS, check_rewards, remarks, try_tas
 from rewardgen.run.program import search_program, train_program
 from rewardgen.run.screening import recorded
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
+from rewardgen.run.tensorboard import write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
@@ -230,6 +231,8 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     task = _task_of(config)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
+    require(config.isolation)
+    new_run_path(config.runs_dir, config.name, config.task)
     try_task(task)
     if isinstance(config, TrainConfig):
         check_rewards(config, task)
@@ -254,9 +257,13 @@ def _work(
     display: Display,
     program: Callable[[Session], None],
 ) -> None:
-    with display, open_session(directory, config, task, recipe, display) as session:
-        carry_out(session, program)
-    write_report(directory.path)
+    def work() -> None:
+        with display, open_session(directory, config, task, recipe, display) as session:
+            program(session)
+        write_scalars(directory)
+        write_report(directory.path, state="done")
+
+    carry_out(directory, work)
 
 
 def _started(

@@ -42,7 +42,7 @@ def say_estimate(estimate: Estimate, *, json: bool) -> int:
     return 0
 
 
-def finish(work: Callable[[], ShowRecord], *, json: bool) -> int:
+def finish(work: Callable[[], ShowRecord], *, json: bool, path: Path | None = None) -> int:
     """Work on a run, print how it ended, and return the exit status.
 
     It is 1 if an arm of a training has no member with a score.
@@ -50,33 +50,29 @@ def finish(work: Callable[[], ShowRecord], *, json: bool) -> int:
     Args:
         work: does it and returns the run.
         json: print the result as JSON instead of its last lines.
+        path: the run's directory; by default where its configuration puts it.
     """
-    from rewardgen.report.console import last_lines, trial_lines
+    from rewardgen.report.console import last_lines, to_type, trial_lines
     from rewardgen.report.outcome import is_scored
     from rewardgen.run.session import InterruptedRunError, RunFailedError
 
     try:
         record = work()
     except InterruptedRunError as stop:
-        complain(f"{stop}; go on with: {_resume(stop.path)}")
+        complain(f"{stop}; go on with: {to_type('resume', stop.path)}")
         return 130
     except RunFailedError as failure:
-        complain(f"{failure}; once that is mended: {_resume(failure.path)}")
+        complain(f"{failure}; once that is mended: {to_type('resume', failure.path)}")
         return 1
+    path = path or Path(str(record.config["runs_dir"])) / record.run
     if record.verb == "run":
-        result, lines = record, last_lines(record)
+        result, lines = record, last_lines(record, path)
     else:
         result = TrialRecord(run=record.run, arms=record.arms)
-        lines = trial_lines(result)
+        lines = trial_lines(result, path)
     if json:
         say_json(result.model_dump(mode="json"))
     else:
         say("\n".join(lines))
     unscored = record.verb != "run" and not all(is_scored(arm) for arm in record.arms)
     return int(unscored)
-
-
-def _resume(path: Path) -> str:
-    """Return the command that goes on with a run."""
-    place = "" if path.parent == Path("runs") else f" --runs-dir {path.parent}"
-    return f"rewardgen resume {path.name}{place}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from rewardgen.cli.output import finish
+from rewardgen.store.run_directory import find_run
 
 
 @dataclass(frozen=True)
@@ -29,4 +30,5 @@ class Resume:
         return finish(
             lambda: api.resume(self.run_name, self.runs_dir, command=command),
             json=self.json,
+            path=find_run(self.run_name, self.runs_dir),
         )

@@ -1,10 +1,11 @@
-"""What the terminal shows of runs: tables for ``list`` and ``show``, and a run's last five lines.
+"""What the terminal shows of runs: tables for ``list`` and ``show``, and a run's last lines.
 
 Imports neither torch nor numpy: looking at runs starts fast.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,7 @@ _COLOURS = {
     "retired": "dim",
 }
 _PLAIN_WIDTH = 140
+_RUNS_DIR = Path("runs")  # where the verbs look by themselves
 
 
 def list_text(record: ListRecord) -> str:
@@ -117,22 +119,46 @@ def candidate_text(one: CandidateRecord, feedback: str) -> str:
     return _text(*parts)
 
 
-def last_lines(record: ShowRecord) -> list[str]:
-    """Return the last five lines of a run: what won, by how much, and what to type next."""
-    runs_dir = Path(str(record.config.get("runs_dir", "runs")))
+def last_lines(record: ShowRecord, path: Path) -> list[str]:
+    """Return the last lines of a run: what won, by how much, and what to type next.
+
+    Args:
+        record: the run.
+        path: its directory; the report is named if it lies there.
+    """
+    report = path / HTML_NAME
     return [
         _won(record),
         _against(record, HUMAN),
         _against(record, SPARSE),
-        f"Report: {runs_dir / record.run / HTML_NAME}",
-        _next(record),
+        *([f"Report: {report}"] if report.is_file() else []),
+        _next(record, path),
     ]
 
 
-def trial_lines(record: TrialRecord) -> list[str]:
-    """Return the result of a training: its arms, and what to type next."""
+def trial_lines(record: TrialRecord, path: Path) -> list[str]:
+    """Return the result of a training: its arms, and what to type next.
+
+    Args:
+        record: the training.
+        path: its directory.
+    """
     text = _text(_arms(record.arms, "fitness (IQM)"), *_failed(record.arms))
-    return [*text.splitlines(), f"Next: rewardgen show {record.run}"]
+    return [*text.splitlines(), f"Next: {to_type('show', path)}"]
+
+
+def to_type(verb: str, path: Path, *more: str) -> str:
+    """Return the command of a verb on the run in a directory, to be typed where we are.
+
+    Args:
+        verb: one that takes a run and ``--runs-dir``.
+        path: the run's directory.
+        more: what the verb takes after the run.
+    """
+    if path.name != path.resolve().name:  # "." and "..", which have no name, and links
+        path = path.resolve()
+    place = [] if path.parent == _RUNS_DIR else ["--runs-dir", str(path.parent)]
+    return shlex.join(["rewardgen", verb, path.name, *more, *place])
 
 
 def _won(record: ShowRecord) -> str:
@@ -172,11 +198,11 @@ def _apart(first: ArmRecord, second: ArmRecord) -> bool:
     return a is not None and b is not None and (a[0] > b[1] or b[0] > a[1])
 
 
-def _next(record: ShowRecord) -> str:
+def _next(record: ShowRecord, path: Path) -> str:
     if record.state != "done":
-        return f"Next: rewardgen resume {record.run}"
-    shown = f" {record.winner}" if record.winner is not None else ""
-    return f"Next: rewardgen show {record.run}{shown}"
+        return f"Next: {to_type('resume', path)}"
+    shown = [] if record.winner is None else [record.winner]
+    return f"Next: {to_type('show', path, *shown)}"
 
 
 def _arms(arms: Sequence[ArmRecord], heading: str) -> Table:

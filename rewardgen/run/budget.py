@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
@@ -24,9 +26,9 @@ class Estimate(BaseModel):
     """What a run would take.
 
     Attributes:
-        env_steps: environment steps at most.
+        env_steps: environment steps at most: all scores tie, nobody retires.
         steps_per_s: environment steps per second of physics and features, just measured.
-        minutes: duration at that rate.
+        minutes: duration at that rate, if the weaker candidates retire as planned.
         memory_mib: peak memory of the training worker.
         cost_usd: money for endpoints; 0 without an LLM.
     """
@@ -48,19 +50,33 @@ class Estimate(BaseModel):
 
 
 def iteration_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
-    """Return the environment steps of an iteration in which no scores tie."""
-    candidates, total = config.samples, 0
+    """Return the environment steps of an iteration at most: all scores tie, nobody retires."""
+    return _raced_steps(config, task, recipe, [config.samples] * config.rungs)
+
+
+def _raced_steps(config: RunConfig, task: Task, recipe: Recipe, fields: Sequence[int]) -> int:
+    """Return the environment steps of an iteration with so many candidates in its rungs."""
     training = trained_steps(config.rung_env_steps, recipe)
     evaluation = config.eval_episodes * task.episode_steps
-    for _ in range(config.rungs):
-        total += candidates * config.train_seeds * (training + evaluation)
-        candidates = max(1, math.ceil(candidates * config.keep))
     incumbent = config.train_seeds * evaluation
-    return total + incumbent
+    return sum(fields) * config.train_seeds * (training + evaluation) + incumbent
+
+
+def _planned_fields(config: RunConfig) -> list[int]:
+    """Return the candidates in each rung if no scores tie."""
+    fields = [config.samples]
+    while len(fields) < config.rungs:
+        fields.append(math.ceil(fields[-1] * config.keep))
+    return fields
+
+
+def survey_env_steps(task: Task) -> int:
+    """Return the environment steps of looking at the features under random actions, at most."""
+    return SURVEY_WORLDS * task.episode_steps
 
 
 def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
-    """Return the environment steps of confirming winner, human and sparse."""
+    """Return the environment steps of confirming winner, human and sparse, at most."""
     per_member = trained_steps(config.confirm_steps, recipe)
     per_member += config.confirm_episodes * task.episode_steps
     return 3 * config.confirm_seeds * per_member
@@ -82,16 +98,37 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
         per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
         per_rung += config.eval_episodes * task.episode_steps
         return _training_steps(config, config.rungs * per_rung)
-    iteration = iteration_env_steps(config, task, recipe)
-    confirm = confirm_env_steps(config, task, recipe)
-    limit = config.max_env_steps
-    if limit is not None and limit < iteration + confirm:
+    iteration = _raced_steps(config, task, recipe, _planned_fields(config))
+    return _search_steps(config, task, recipe, iteration)
+
+
+def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) -> int:
+    """Return the environment steps that no run exceeds.
+
+    Raises:
+        UsageError: ``max_env_steps`` does not even cover one iteration and the confirmation, or
+            does not cover the whole of a training.
+    """
+    if isinstance(config, TrainConfig):
+        return plan_env_steps(config, task, recipe)
+    return _search_steps(config, task, recipe, iteration_env_steps(config, task, recipe))
+
+
+def _search_steps(config: RunConfig, task: Task, recipe: Recipe, iteration: int) -> int:
+    """Return the environment steps of a search whose iterations take so many each."""
+    survey, confirm = survey_env_steps(task), confirm_env_steps(config, task, recipe)
+    total = survey + config.iterations * iteration + confirm
+    if config.max_env_steps is None:
+        return total
+    longest = iteration_env_steps(config, task, recipe)
+    least = survey + longest + confirm
+    if config.max_env_steps < least:
         raise UsageError(
-            f"max_env_steps is {limit:,}, but one iteration takes up to {iteration:,} and the "
-            f"confirmation {confirm:,}; raise it, or lower env_steps, samples or confirm_seeds"
+            f"max_env_steps is {config.max_env_steps:,}, but the survey of the features takes up "
+            f"to {survey:,}, one iteration {longest:,} and the confirmation {confirm:,}: raise it "
+            f"to at least {least} ({least:,}), or lower env_steps, samples or confirm_seeds"
         )
-    total = config.iterations * iteration + confirm
-    return total if limit is None else min(total, limit)
+    return min(total, config.max_env_steps)
 
 
 def _training_steps(config: TrainConfig, per_member: int) -> int:
@@ -174,10 +211,10 @@ def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Est
         steps += count
     rate = steps / (time.perf_counter() - start)
     simulation.close()
-    total = plan_env_steps(config, task, recipe)
+    planned = plan_env_steps(config, task, recipe)
     return Estimate(
-        env_steps=total,
+        env_steps=most_env_steps(config, task, recipe),
         steps_per_s=rate,
-        minutes=total / (rate * _LEARNING_SHARE) / 60.0,
+        minutes=planned / (rate * _LEARNING_SHARE) / 60.0,
         memory_mib=memory_bytes(task, recipe, members) // 2**20,
     )

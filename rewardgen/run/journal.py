@@ -273,12 +273,12 @@ class RunJournal:
             )
 
     def env_steps_before(self, iteration: int) -> int:
-        """Return the environment steps spent before an iteration.
+        """Return the environment steps spent before an iteration, the survey included.
 
         Only what earlier iterations spent counts, so that a resumed run decides as the
         undisturbed one did.
         """
-        spent = 0
+        spent = sum(job.env_steps for job in self._directory.state.jobs.values())
         for rung in self._directory.state.rungs.values():
             place = rung.started.iteration
             if rung.finished is not None and place is not None and place < iteration:

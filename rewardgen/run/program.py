@@ -150,7 +150,8 @@ def _film(session: Session) -> None:
     try:
         render(video_job(directory.state, directory.artifacts, output))
     except VideoError as error:
-        directory.append(p.Note(message=str(error)))
+        if str(error) not in directory.state.notes:  # a resumed run tries again
+            directory.append(p.Note(message=str(error)))
         session.display.note(str(error))
         return
     video = directory.artifacts.put_file(output, media_type="video/mp4")

@@ -74,8 +74,8 @@ class Search:
         journal: the run's record.
         screening: checks proposals before they cost simulation.
         display: what people watch.
-        iteration_env_steps: what an iteration costs.
-        confirm_env_steps: what the confirmation will cost.
+        iteration_env_steps: what an iteration costs at most.
+        confirm_env_steps: what the confirmation will cost at most.
         deadline: monotonic time after which no further rung starts, or None.
     """
 

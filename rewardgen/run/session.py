@@ -16,7 +16,6 @@ from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
 from rewardgen.run.search import PausedError
-from rewardgen.run.tensorboard import write_scalars
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.rung import Workshop
 from rewardgen.store import payloads as p
@@ -93,17 +92,25 @@ def open_session(
     shutil.rmtree(jobs, ignore_errors=True)
 
 
-def carry_out(session: Session, program: Callable[[Session], None]) -> None:
-    """Run a program and record how it ended.
+def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
+    """Do the work on a run and record how it ended.
+
+    That a run is finished is the last thing recorded: whatever stops it before, in the writing
+    of its report too, leaves a run that can be resumed.
+
+    Args:
+        directory: the run, open for writing.
+        work: everything the run consists of; repeated, it goes on where it stopped.
 
     Raises:
         InterruptedRunError: by a signal or a time limit.
         RunFailedError: by an error that no reward is to blame for.
     """
-    append, path = session.directory.append, session.directory.path
+    append, path = directory.append, directory.path
     try:
         with _signals_as_interrupts():
-            program(session)
+            work()
+            append(p.RunFinished())
     except KeyboardInterrupt:
         append(p.RunInterrupted(reason="interrupted by the user"))
         raise InterruptedRunError("interrupted", path) from None
@@ -115,8 +122,6 @@ def carry_out(session: Session, program: Callable[[Session], None]) -> None:
         raise RunFailedError(str(error), path) from error
     except StoreError as error:
         raise RunFailedError(str(error), path) from error
-    append(p.RunFinished())
-    write_scalars(session.directory)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Protocol, cast
 
+from rewardgen.store.atomic import clear_errors
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen.store.state import MemberState
 
@@ -22,7 +23,11 @@ class _ScalarWriter(Protocol):
 
 
 def write_scalars(directory: RunDirectory) -> None:
-    """Write ``tensorboard/SOURCE/SEED`` for every member of a run, replacing what was there."""
+    """Write ``tensorboard/SOURCE/SEED`` for every member of a run, replacing what was there.
+
+    Raises:
+        StoreError: a curve is damaged, or the files cannot be written.
+    """
     root = directory.path / _FOLDER
     shutil.rmtree(root, ignore_errors=True)
     state = directory.state
@@ -31,7 +36,9 @@ def write_scalars(directory: RunDirectory) -> None:
         groups |= {f"{trial.started.trial}-{arm}": m for arm, m in trial.members.items()}
     for name, members in groups.items():
         for index, member in enumerate(members.values()):
-            _write_member(directory, root / name / f"seed-{index}", member)
+            folder = root / name / f"seed-{index}"
+            with clear_errors(folder):
+                _write_member(directory, folder, member)
 
 
 def _write_member(directory: RunDirectory, folder: Path, member: MemberState) -> None:

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+SURVEY_WORLDS = 64
+"""Episodes under random actions in a survey."""
+
 
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,7 +108,7 @@ class SurveyJob(_Data):
     kind: Literal["survey"] = "survey"
     task: str
     seed: int
-    worlds: int = 64
+    worlds: int = SURVEY_WORLDS
     threads: int | None = None
 
 

@@ -34,6 +34,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["check", "nowhere.py"], ["nowhere.py"]),
         (["train", "--task", "ant/run", "--reward", "missing.py"], ["missing.py"]),
         (["run", "--task", "cartpole/balance", "--name", "../up"], ["'../up'", "--runs-dir"]),
+        (["run", "smoke", "--dry-run", "--name", "../up"], ["'../up'", "--runs-dir"]),
+        (["run", "smoke", "--dry-run", "--name", "a b/c"], ["'a b/c'", "--runs-dir"]),
+        (["run", "smoke", "--dry-run", "--name", ""], ["''", "plain folder name"]),
         (["run", "--task", "ant/run", "--recipe", "none.yaml"], ["none.yaml"]),
     ],
 )

@@ -14,6 +14,7 @@ from rewardgen.report.console import (
     last_lines,
     list_text,
     show_text,
+    to_type,
     trial_lines,
 )
 from rewardgen.report.outcome import candidate
@@ -21,9 +22,16 @@ from rewardgen.store.records import ListRecord, RunEntry, ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import list_record, show_record, trial_record
 
+RUN = Path("runs/demo")
 
-def test_the_last_lines_say_who_won_and_what_to_type(example_record: ShowRecord) -> None:
-    won, human, sparse, report, next_ = last_lines(example_record)
+
+def test_the_last_lines_say_who_won_and_what_to_type(
+    example_record: ShowRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    RUN.mkdir(parents=True)
+    (RUN / "report.html").touch()
+    won, human, sparse, report, next_ = last_lines(example_record, RUN)
     assert won == (
         "Winner: candidate 2.5, crossover of 1.4 and 1.2: upright_share 0.763 [0.725, 0.787] on "
         "10 fresh seeds (0.749 in the search)."
@@ -39,26 +47,46 @@ def test_the_last_lines_say_who_won_and_what_to_type(example_record: ShowRecord)
     assert next_ == "Next: rewardgen show demo 2.5"
 
 
-def test_the_report_is_where_the_run_is(example_record: ShowRecord) -> None:
-    moved = example_record.model_copy(update={"config": {"runs_dir": "/data/runs"}})
-    assert last_lines(moved)[3] == "Report: /data/runs/demo/report.html"
+def test_the_report_is_where_the_run_is(
+    example_record: ShowRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = Path("else/moved")
+    moved.mkdir(parents=True)
+    assert not [line for line in last_lines(example_record, moved) if "Report" in line]
+    (moved / "report.html").touch()
+    report, next_ = last_lines(example_record, moved)[3:]
+    assert report == "Report: else/moved/report.html"
+    assert next_ == "Next: rewardgen show moved 2.5 --runs-dir else"
+
+
+def test_what_to_type_finds_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert to_type("show", Path("runs/demo"), "c1-2") == "rewardgen show demo c1-2"
+    assert to_type("resume", Path("my runs/demo")) == "rewardgen resume demo --runs-dir 'my runs'"
+    Path("else/demo").mkdir(parents=True)
+    Path("link").symlink_to("else/demo")
+    there = f"rewardgen show demo --runs-dir {tmp_path / 'else'}"
+    assert to_type("show", Path("link")) == there
+    monkeypatch.chdir("else/demo")
+    assert to_type("show", Path()) == there
 
 
 @pytest.mark.parametrize("advantage", [0.14, 0.36])
 def test_the_last_lines_say_that_nothing_beat_human(
     write_example: Callable[..., RunSnapshot], advantage: float
 ) -> None:
-    lines = last_lines(show_record(write_example(human_advantage=advantage)))
-    assert len(lines) == 5
+    lines = last_lines(show_record(write_example(human_advantage=advantage)), RUN)
+    assert len(lines) == 4
     assert "nothing beat the human-written reward" in lines[1]
 
 
 def test_a_stopped_run_can_be_resumed(write_example: Callable[..., RunSnapshot]) -> None:
-    lines = last_lines(show_record(write_example(iterations=1)))
-    assert len(lines) == 5
+    lines = last_lines(show_record(write_example(iterations=1)), RUN)
+    assert len(lines) == 4
     assert "not been confirmed" in lines[0]
     assert lines[1] == "Against human: not compared, so nothing beat it."
-    assert lines[4] == "Next: rewardgen resume demo"
+    assert lines[3] == "Next: rewardgen resume demo"
 
 
 def test_show_lists_arms_and_candidates(example_record: ShowRecord) -> None:
@@ -124,8 +152,9 @@ def test_list_shows_states_and_what_is_wrong(example_path: Path) -> None:
 
 
 def test_a_training_lists_its_arms(example_run: RunSnapshot) -> None:
-    lines = trial_lines(trial_record(example_run))
+    lines = trial_lines(trial_record(example_run), Path("elsewhere/demo"))
     assert [line.split()[0] for line in lines] == ["reward", "winner", "human", "sparse", "Next:"]
+    assert lines[-1] == "Next: rewardgen show demo --runs-dir elsewhere"
 
 
 def test_looking_at_runs_imports_nothing_heavy(example_path: Path) -> None:
@@ -137,7 +166,7 @@ def test_looking_at_runs_imports_nothing_heavy(example_path: Path) -> None:
         "from rewardgen.store.show import list_record, show_record\n"
         "path = Path(sys.argv[1])\n"
         "record = show_record(read_run(path))\n"
-        "list_text(list_record(path.parent)); show_text(record); last_lines(record)\n"
+        "list_text(list_record(path.parent)); show_text(record); last_lines(record, path)\n"
         "heavy = {'torch', 'mujoco', 'numpy', 'gymnasium', 'scipy', 'matplotlib'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )

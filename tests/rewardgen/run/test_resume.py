@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -11,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from rewardgen import api
+from rewardgen.cli.main import main
+from rewardgen.store import payloads as p
+from rewardgen.store.run_directory import RunDirectory
 from tests.rewardgen.run.tiny import call, command, events, outcome, run_command
 
 
@@ -48,6 +53,48 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     again = call(command("resume", "stopped", f"--runs-dir={tmp_path}"))
     assert again.returncode == 0
     assert events(run)[-1] == "run_finished"
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_run_stopped_while_its_report_is_written_is_completed(
+    undisturbed: tuple[dict[str, Any], int], tmp_path: Path, how: signal.Signals, status: int
+) -> None:
+    expected, count = undisturbed
+    run = tmp_path / "late"
+    # everything but the last event, which says that the run is finished
+    assert stop_at(run_command(tmp_path, "late"), run, count - 1, how) == status
+    assert "run_finished" not in events(run)
+    done = call(command("resume", "late", f"--runs-dir={tmp_path}"))
+    assert done.returncode == 0, done.stderr
+    assert f"Report: {run / 'report.html'}\n" in done.stdout
+    assert "<dd>done</dd>" in (run / "report.html").read_text()
+    assert (run / "report.md").is_file()
+    assert list((run / "tensorboard").glob("confirm-human/seed-*/events*"))
+    assert outcome(tmp_path, "late") == expected
+
+
+def test_an_interrupted_report_says_how_to_go_on(
+    calm_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = tmp_path / "late"
+    shutil.copytree(calm_run, run)
+    with RunDirectory.resume(run) as directory:
+        directory.append(p.RunInterrupted(reason="as if stopped before"))
+    (run / "report.html").unlink()
+
+    def interrupt(path: Path, state: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "write_report", interrupt)
+        assert main(["resume", str(run)]) == 130
+    assert f"go on with: rewardgen resume late --runs-dir {tmp_path}" in capsys.readouterr().err
+    assert main(["resume", str(run)]) == 0
+    assert f"Report: {run / 'report.html'}" in capsys.readouterr().out
+    assert (run / "report.html").is_file()
 
 
 @pytest.mark.slow

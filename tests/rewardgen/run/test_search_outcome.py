@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.config import RunConfig
-from rewardgen.run.budget import plan_env_steps
+from rewardgen.run.budget import most_env_steps, plan_env_steps, survey_env_steps
 from rewardgen.store.run_directory import read_run
 from rewardgen_envs.registry import load_task
 from rewardgen_policies.recipe import Recipe
@@ -77,12 +77,13 @@ def test_the_plan_counts_what_was_spent(calm_run: Path) -> None:
     state = read_run(calm_run).state
     assert state.started is not None
     config = RunConfig.model_validate(state.started.config)
-    planned = plan_env_steps(
-        config, load_task(config.task), Recipe.model_validate(state.started.recipe)
-    )
+    task, recipe = load_task(config.task), Recipe.model_validate(state.started.recipe)
+    planned, surveyed = plan_env_steps(config, task, recipe), survey_env_steps(task)
     survey = sum(job.env_steps for job in state.jobs.values())
+    assert 0 < survey <= surveyed
     # episodes that end early and ties make it a bound in one direction or the other
-    assert 0.7 * planned <= state.env_steps - survey <= 1.3 * planned
+    assert 0.7 * (planned - surveyed) <= state.env_steps - survey <= 1.3 * (planned - surveyed)
+    assert state.env_steps <= most_env_steps(config, task, recipe)
 
 
 def test_the_run_has_a_report_and_scalars(calm_run: Path) -> None:

@@ -1,0 +1,106 @@
+"""Budgets of environment steps: what is planned, what is the most, and that a cap is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from rewardgen.config import RunConfig, configs_directory
+from rewardgen.run.budget import (
+    confirm_env_steps,
+    iteration_env_steps,
+    most_env_steps,
+    plan_env_steps,
+    survey_env_steps,
+)
+from rewardgen.store.run_directory import read_run
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.registry import load_task
+from rewardgen_policies.recipe import Recipe, load_recipe
+from tests.rewardgen.run.tiny import SETTINGS, call, command
+
+# no episode ends early, and no score differs: nobody retires between the rungs
+TIED = """
+import torch
+from rewardgen_envs.cartpole.swing_up import SwingUp
+
+
+class Tied(SwingUp):
+    name = "cartpole/tied"
+
+    def fitness(self, features):
+        return {"upright_share": torch.zeros_like(features.pole_angle)}
+"""
+
+
+def tiny_config(task: str, **changes: object) -> RunConfig:
+    """Return the tiny search on another task."""
+    settings = {key.replace("-", "_"): value for key, value in SETTINGS.items()}
+    return RunConfig.model_validate({**settings, "task": task, **changes})
+
+
+def least_cap(config: RunConfig, recipe: Recipe) -> int:
+    """Return what survey, one iteration and confirmation may take."""
+    task = load_task(config.task)
+    return (
+        survey_env_steps(task)
+        + iteration_env_steps(config, task, recipe)
+        + confirm_env_steps(config, task, recipe)
+    )
+
+
+@pytest.mark.parametrize(
+    ("keep", "trained"), [(0.5, (10, 5, 3)), (0.25, (10, 3, 1)), (1.0, (10, 10, 10))]
+)
+def test_the_plan_lets_candidates_retire_and_the_most_does_not(
+    keep: float, trained: Sequence[int]
+) -> None:
+    config = tiny_config(
+        "cartpole/balance", samples=10, rungs=3, keep=keep, iterations=1, env_steps=3 * 4096
+    )
+    task, recipe = load_task(config.task), Recipe()
+    per_rung = math.ceil(4096 / recipe.samples) * recipe.samples
+    member = per_rung + config.eval_episodes * task.episode_steps
+    retired = member * (3 * 10 - sum(trained))
+    planned = plan_env_steps(config, task, recipe)
+    assert most_env_steps(config, task, recipe) - planned == retired
+    assert most_env_steps(config, task, recipe) == least_cap(config, recipe)
+
+
+def test_a_cap_that_is_too_low_names_the_least_one() -> None:
+    recipe = Recipe()
+    least = least_cap(tiny_config("cartpole/balance"), recipe)
+    task = load_task("cartpole/balance")
+    enough = tiny_config("cartpole/balance", max_env_steps=least)
+    assert most_env_steps(enough, task, recipe) == least
+    with pytest.raises(UsageError, match=f"at least {least} "):
+        plan_env_steps(tiny_config("cartpole/balance", max_env_steps=least - 1), task, recipe)
+
+
+def test_a_run_in_which_all_scores_tie_keeps_within_its_cap(tmp_path: Path) -> None:
+    (tmp_path / "tied.py").write_text(TIED)
+    name = f"{tmp_path / 'tied.py'}:Tied"
+    config = tiny_config(name)
+    recipe = load_recipe(configs_directory() / "recipes" / "cartpole.yaml")
+    least = least_cap(config, recipe)
+    flags = [f"--{key}={value}" for key, value in (SETTINGS | {"task": name}).items()]
+    done = call(
+        command(
+            "run",
+            *flags,
+            "--no-render",
+            "--name=tied",
+            f"--runs-dir={tmp_path}",
+            f"--max-env-steps={least}",
+        )
+    )
+    assert done.returncode == 0, done.stderr
+    state = read_run(tmp_path / "tied").state
+    assert len(state.iterations) == 1
+    assert all(c.state in ("evaluated", "confirmed", "rejected") for c in state.candidates.values())
+    # the first iteration has no incumbent to evaluate
+    incumbent = config.eval_episodes * load_task(name).episode_steps
+    assert least - incumbent == state.env_steps
