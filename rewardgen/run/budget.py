@@ -21,6 +21,9 @@ _WORKER_BYTES = 700 * 2**20  # a worker process with torch and mujoco, before an
 _WORLD_BYTES = 256 * 2**10  # one persistent MjData of a robot
 _LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by benchmarks
 
+FINALISTS = 4
+"""How many candidates play off at the end of a search."""
+
 
 class Estimate(BaseModel):
     """What a run would take.
@@ -82,6 +85,29 @@ def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     return 3 * config.confirm_seeds * per_member
 
 
+def playoff_seeds(config: RunConfig) -> int:
+    """Return how many seeds a finalist trains on: twice as many as in the search."""
+    return 2 * config.train_seeds
+
+
+def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+    """Return the environment steps of the play-off between the best candidates, at most."""
+    per_member = trained_steps(config.env_steps, recipe)
+    per_member += config.eval_episodes * task.episode_steps
+    return _finalists(config) * playoff_seeds(config) * per_member
+
+
+def _finalists(config: RunConfig) -> int:
+    """Return how many candidates play off at most; a single one need not."""
+    most = min(FINALISTS, config.iterations * config.samples)
+    return most if most > 1 else 0
+
+
+def closing_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+    """Return the environment steps of what follows the iterations: play-off, confirmation."""
+    return playoff_env_steps(config, task, recipe) + confirm_env_steps(config, task, recipe)
+
+
 def trained_steps(env_steps: int, recipe: Recipe) -> int:
     """Return what a budget per member comes to in whole updates."""
     return recipe.updates(env_steps) * recipe.samples
@@ -116,17 +142,17 @@ def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
 
 def _search_steps(config: RunConfig, task: Task, recipe: Recipe, iteration: int) -> int:
     """Return the environment steps of a search whose iterations take so many each."""
-    survey, confirm = survey_env_steps(task), confirm_env_steps(config, task, recipe)
-    total = survey + config.iterations * iteration + confirm
+    survey, closing = survey_env_steps(task), closing_env_steps(config, task, recipe)
+    total = survey + config.iterations * iteration + closing
     if config.max_env_steps is None:
         return total
     longest = iteration_env_steps(config, task, recipe)
-    least = survey + longest + confirm
+    least = survey + longest + closing
     if config.max_env_steps < least:
         raise UsageError(
             f"max_env_steps is {config.max_env_steps:,}, but the survey of the features takes up "
-            f"to {survey:,}, one iteration {longest:,} and the confirmation {confirm:,}: raise it "
-            f"to at least {least} ({least:,}), or lower env_steps, samples or confirm_seeds"
+            f"to {survey:,}, one iteration {longest:,}, play-off and confirmation {closing:,}: "
+            f"raise it to at least {least} ({least:,}), or lower env_steps, samples or seeds"
         )
     return min(total, config.max_env_steps)
 
@@ -182,7 +208,11 @@ def largest_population(config: RunConfig | TrainConfig) -> int:
     """Return the number of members of the largest population of a run."""
     if isinstance(config, TrainConfig):
         return len(config.rewards) * config.seeds
-    return max(config.samples * config.train_seeds, 3 * config.confirm_seeds)
+    return max(
+        config.samples * config.train_seeds,
+        _finalists(config) * playoff_seeds(config),
+        3 * config.confirm_seeds,
+    )
 
 
 def available_bytes() -> int | None:

@@ -6,8 +6,9 @@ from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.rewards.format import RewardCode
-from rewardgen.run.budget import confirm_env_steps, iteration_env_steps
+from rewardgen.run.budget import closing_env_steps, iteration_env_steps
 from rewardgen.run.film import video_job
+from rewardgen.run.playoff import play_off
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search, pause_if_late
 from rewardgen.run.session import Session, human_source
@@ -23,10 +24,10 @@ TRAIN = "train"
 
 
 def search_program(session: Session, config: RunConfig, designer: Designer) -> None:
-    """Search, confirm the winner against human and sparse, render."""
+    """Search, play off, confirm the winner against human and sparse, render."""
     columns = _survey(session, config)
     with Screening(session.task, config.isolation) as screening:
-        winner = Search(
+        incumbent = Search(
             config=config,
             task=session.task,
             designer=designer,
@@ -36,17 +37,26 @@ def search_program(session: Session, config: RunConfig, designer: Designer) -> N
             screening=screening,
             display=session.display,
             iteration_env_steps=iteration_env_steps(config, session.task, session.recipe),
-            confirm_env_steps=confirm_env_steps(config, session.task, session.recipe),
+            closing_env_steps=closing_env_steps(config, session.task, session.recipe),
             deadline=session.deadline,
         ).run()
+    winner = play_off(session, config, incumbent)
     session.journal.select_winner(
         None if winner is None else winner.candidate,
         None if winner is None else winner.fitness,
-        "best mean fitness in the search" if winner else "no candidate could be trained",
+        _reason(session, winner),
     )
     _confirm(session, config, winner)
     if config.render and "winner" not in session.directory.state.videos:
         _film(session)
+
+
+def _reason(session: Session, winner: Incumbent | None) -> str:
+    """Say why a candidate won the search."""
+    if winner is None:
+        return "no candidate could be trained"
+    decided_by = "play-off" if p.PLAYOFF in session.directory.state.trials else "search"
+    return f"best mean fitness in the {decided_by}"
 
 
 def _survey(session: Session, config: RunConfig) -> dict[str, ColumnStatistics]:

@@ -75,7 +75,7 @@ class Search:
         screening: checks proposals before they cost simulation.
         display: what people watch.
         iteration_env_steps: what an iteration costs at most.
-        confirm_env_steps: what the confirmation will cost at most.
+        closing_env_steps: what play-off and confirmation will cost at most.
         deadline: monotonic time after which no further rung starts, or None.
     """
 
@@ -88,7 +88,7 @@ class Search:
     screening: Screening
     display: Display
     iteration_env_steps: int
-    confirm_env_steps: int
+    closing_env_steps: int
     deadline: float | None = None
 
     def run(self) -> Incumbent | None:
@@ -303,11 +303,11 @@ class Search:
     # ---- limits
 
     def _exhausted(self, iteration: int) -> bool:
-        """Whether another iteration and the confirmation would exceed ``max_env_steps``."""
+        """Whether another iteration, play-off and confirmation would exceed ``max_env_steps``."""
         limit = self.config.max_env_steps
         if limit is None:
             return False
-        needed = self.iteration_env_steps + self.confirm_env_steps
+        needed = self.iteration_env_steps + self.closing_env_steps
         if self.journal.env_steps_before(iteration) + needed <= limit:
             return False
         self.display.note(f"max_env_steps reached: confirming after {iteration} iterations")

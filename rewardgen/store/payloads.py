@@ -290,6 +290,10 @@ class WinnerSelected(Payload):
 # ---- training
 
 
+PLAYOFF = "playoff"
+"""Name of the trial that decides between the best candidates of a search."""
+
+
 class TrialStarted(Payload):
     """Rewards are trained on seeds without racing (``confirm``, ``train``, …)."""
 

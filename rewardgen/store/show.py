@@ -12,6 +12,7 @@ from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.lock import is_locked
 from rewardgen.store.payloads import (
+    PLAYOFF,
     Isolation,
     MetricFacts,
     Resumed,
@@ -186,7 +187,9 @@ def _members(members: Mapping[int, MemberState], ranking: str) -> tuple[MemberRe
 
 
 def _arms(run: RunSnapshot) -> tuple[ArmRecord, ...]:
-    return tuple(arm for trial in run.state.trials.values() for arm in _trial_arms(run, trial))
+    """Return what was compared at the end; the play-off belongs to the search."""
+    trials = [trial for name, trial in run.state.trials.items() if name != PLAYOFF]
+    return tuple(arm for trial in trials for arm in _trial_arms(run, trial))
 
 
 def _trial_arms(run: RunSnapshot, trial: TrialState) -> list[ArmRecord]:

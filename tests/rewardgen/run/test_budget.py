@@ -10,7 +10,7 @@ import pytest
 
 from rewardgen.config import RunConfig, configs_directory
 from rewardgen.run.budget import (
-    confirm_env_steps,
+    closing_env_steps,
     iteration_env_steps,
     most_env_steps,
     plan_env_steps,
@@ -43,12 +43,12 @@ def tiny_config(task: str, **changes: object) -> RunConfig:
 
 
 def least_cap(config: RunConfig, recipe: Recipe) -> int:
-    """Return what survey, one iteration and confirmation may take."""
+    """Return what survey, one iteration, play-off and confirmation may take."""
     task = load_task(config.task)
     return (
         survey_env_steps(task)
         + iteration_env_steps(config, task, recipe)
-        + confirm_env_steps(config, task, recipe)
+        + closing_env_steps(config, task, recipe)
     )
 
 

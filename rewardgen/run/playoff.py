@@ -1,0 +1,87 @@
+"""The play-off: before the confirmation the best candidates train once more, on more seeds.
+
+The best of dozens of candidates on two seeds each is often the luckiest one. Here all meet the
+same fresh seeds and episodes; the best mean wins.
+"""
+
+from __future__ import annotations
+
+from rewardgen.config import RunConfig
+from rewardgen.run.budget import FINALISTS, playoff_seeds
+from rewardgen.run.population import mean_fitness
+from rewardgen.run.search import Incumbent, pause_if_late
+from rewardgen.run.session import Session
+from rewardgen.rungs.jobs import RewardRef
+from rewardgen.rungs.rung import MemberOutcome
+from rewardgen.store.payloads import PLAYOFF
+from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
+from rewardgen.trial import TrialPlan, trial
+from rewardgen_envs.metrics import Metric
+
+
+def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -> Incumbent | None:
+    """Return the winner: the finalist with the best mean fitness on fresh seeds.
+
+    Raises:
+        PausedError: ``max_hours`` is over.
+    """
+    finalists = _finalists(session, incumbent)
+    if incumbent is None or len(finalists) < 2:
+        return incumbent
+    pause_if_late(session.deadline)
+    count = playoff_seeds(config)
+    session.display.note(f"play-off of {', '.join(finalists)} on {count} fresh seeds")
+    sources = [session.journal.entry(name).source for name in finalists]
+    result = trial(
+        session.workshop,
+        session.journal,
+        session.task.metric,
+        TrialPlan(
+            name=PLAYOFF,
+            rewards=tuple(
+                RewardRef(kind="code", name=name, source=source)
+                for name, source in zip(finalists, sources, strict=True)
+            ),
+            sources=tuple(sources),
+            seeds=derive_seeds(
+                config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.iterations
+            ),
+            eval_seeds=derive_seeds(
+                config.seed,
+                Purpose.SEARCH_EVALUATION,
+                config.eval_episodes,
+                iteration=config.iterations,
+            ),
+            env_steps=config.env_steps,
+            rungs=1,
+            references=(),
+            statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
+        ),
+    )
+    return _best(result.members, session.task.metric) or incumbent
+
+
+def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:
+    """Return the best candidates that passed every rung, the incumbent first."""
+    if incumbent is None:
+        return []
+    scored = [t for t in session.journal.history() if t.feedback.score is not None]
+    ranked = sorted(
+        (t for t in scored if t.state in ("evaluated", "confirmed")),
+        key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
+    )
+    return [t.candidate for t in ranked[:FINALISTS]]
+
+
+def _best(members: dict[str, tuple[MemberOutcome, ...]], metric: Metric) -> Incumbent | None:
+    """Return the finalist with the best mean; one of whose members failed cannot win."""
+    scores = {
+        name: mean_fitness([m.episodes for m in outcomes if m.episodes is not None], metric)
+        for name, outcomes in members.items()
+        if all(m.failure is None for m in outcomes)
+    }
+    if not scores:
+        return None
+    name = max(scores, key=lambda name: scores[name])
+    checkpoints = tuple(m.checkpoint for m in members[name] if m.checkpoint is not None)
+    return Incumbent(name, checkpoints, metric.sign * scores[name])
