@@ -32,7 +32,7 @@ from rewardgen.store.records import ArmRecord, ShowRecord
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen_envs.registry import load_task
 
-SEEDS = (101, 102, 103)
+SEEDS = (201, 202, 203)
 
 
 def config(seed: int, folder: Path) -> RunConfig:
