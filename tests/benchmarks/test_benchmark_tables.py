@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from benchmarks.harness import latest
 from benchmarks.tables import README, TABLES, generated, interval, table
+from benchmarks.throughput import combine
 
 
 def test_the_tables_are_those_of_the_results() -> None:
@@ -28,3 +30,11 @@ def test_tables_are_markdown() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
     assert interval((0.1, 1234.5)) == "[0.10, 1,234.50]"
     assert interval(None) == "-"
+
+
+def test_the_ratios_in_the_readme_are_the_measured_ones() -> None:
+    figures = combine(latest("throughput"))
+    text = " ".join((README.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    assert f"takes {100 * figures['share_of_raw']:.0f} % of the environment steps" in text
+    assert f"{figures['times_sb3']:.1f} times those of Stable-Baselines3's PPO" in text
+    assert f"{figures['times_sb3_batched']:.1f} times those of the same PPO" in text
