@@ -21,7 +21,13 @@ from tests.rewardgen.run.tiny import call, command, events, outcome, run_command
 
 def stop_at(arguments: list[str], run: Path, count: int, how: signal.Signals) -> int:
     """Start a command, send a signal once the run has ``count`` events, return the status."""
-    process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        arguments,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # tests that run in the background of a shell inherit that SIGINT is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while process.poll() is None and len(events(run)) < count:
         time.sleep(0.02)
     if process.poll() is None:
