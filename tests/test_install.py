@@ -109,9 +109,9 @@ def test_second_installation_does_nothing(
 @pytest.mark.parametrize(
     ("system", "cpu", "kept", "said"),
     [
-        ("Linux", False, None, "Fetching up to 2940 MB"),
-        ("Linux", True, None, "Fetching up to 400 MB, with torch's CPU build"),
-        ("Darwin", True, None, "Fetching up to 240 MB"),
+        ("Linux", False, None, "Fetching up to 2990 MB"),
+        ("Linux", True, None, "Fetching up to 450 MB, with torch's CPU build"),
+        ("Darwin", True, None, "Fetching up to 285 MB"),
         ("Linux", False, install.Torch("2.9.1", cpu=True), "Using the torch 2.9.1 that is there"),
     ],
 )
