@@ -9,7 +9,7 @@ from __future__ import annotations
 from rewardgen.config import RunConfig
 from rewardgen.run.budget import FINALISTS, playoff_seeds
 from rewardgen.run.population import mean_fitness
-from rewardgen.run.search import Incumbent, pause_if_late
+from rewardgen.run.search import Incumbent, best_first, pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import MemberOutcome
@@ -65,12 +65,8 @@ def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:
     """Return the best candidates that passed every rung, the incumbent first."""
     if incumbent is None:
         return []
-    scored = [t for t in session.journal.history() if t.feedback.score is not None]
-    ranked = sorted(
-        (t for t in scored if t.state in ("evaluated", "confirmed")),
-        key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
-    )
-    return [t.candidate for t in ranked[:FINALISTS]]
+    passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
+    return [t.candidate for t in best_first(passed, incumbent)[:FINALISTS]]
 
 
 def _best(members: dict[str, tuple[MemberOutcome, ...]], metric: Metric) -> Incumbent | None:

@@ -61,6 +61,14 @@ class Incumbent:
     fitness: float
 
 
+def best_first(candidates: Sequence[Tried], incumbent: Incumbent) -> list[Tried]:
+    """Return the candidates that have a score: the incumbent, then by score."""
+    return sorted(
+        (t for t in candidates if t.feedback.score is not None),
+        key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
+    )
+
+
 @dataclass
 class Search:
     """One run's search; ``run`` returns the winner.
@@ -138,12 +146,8 @@ class Search:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
         if incumbent is None:
             return ()
-        scored = [t for t in history if t.feedback.score is not None and t.state != "failed"]
-        ranked = sorted(
-            scored,
-            key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
-        )
-        return tuple(ranked[:PARENTS])
+        trained = [t for t in history if t.state != "failed"]
+        return tuple(best_first(trained, incumbent)[:PARENTS])
 
     def _screen(self, iteration: int, candidates: Sequence[CandidateEntry]) -> list[Runner]:
         """Check every candidate; return those that may be trained."""

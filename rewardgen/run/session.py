@@ -76,7 +76,6 @@ def open_session(
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
-    hours = config.max_hours
     with LocalExecutor(jobs) as executor:
         workshop = Workshop(
             executor=executor,
@@ -87,7 +86,9 @@ def open_session(
             isolation=config.isolation,
             progress=display.progress,
         )
-        deadline = None if hours is None else time.monotonic() + hours * 3600.0
+        deadline = None
+        if config.max_hours is not None:
+            deadline = time.monotonic() + config.max_hours * 3600.0
         yield Session(directory, journal, workshop, task, recipe, display, deadline)
     shutil.rmtree(jobs, ignore_errors=True)
 
