@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
 
 import pytest
 
@@ -37,9 +36,9 @@ def test_answer_of_a_peer_that_is_gone_at_once_is_read(monkeypatch: pytest.Monke
     read, write = os.pipe()
     send_fds = socket.send_fds
 
-    def send_and_be_answered(*arguments: Any) -> int:
+    def send_and_be_answered(s: socket.socket, data: list[bytes], fds: list[int]) -> int:
         """As if this process were not scheduled before the peer has answered and ended."""
-        sent = send_fds(*arguments)
+        sent = send_fds(s, data, fds)
         Channel(theirs).wait()
         theirs.sendall(b'{"id": 1}\n')
         theirs.close()
