@@ -188,8 +188,9 @@ def _named(complaint: Complaint, body: str, sent: Collection[str]) -> str | None
 
 def _first(value: object) -> object:
     """Return the first entry of a list; anything else as it is."""
-    entries = cast("list[object]", value) if isinstance(value, list) else []
-    return entries[0] if entries else value
+    if not isinstance(value, list) or not value:
+        return cast(object, value)
+    return cast("list[object]", value)[0]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
     result = trial(
         session.workshop,
         session.journal,
-        session.task.metric,
+        session.metric,
         TrialPlan(
             name=PLAYOFF,
             rewards=tuple(
@@ -44,13 +44,13 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             ),
             sources=tuple(sources),
             seeds=derive_seeds(
-                config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.iterations
+                config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.rounds
             ),
             eval_seeds=derive_seeds(
                 config.seed,
                 Purpose.SEARCH_EVALUATION,
                 config.eval_episodes,
-                iteration=config.iterations,
+                iteration=config.rounds,
             ),
             env_steps=config.env_steps,
             rungs=1,
@@ -58,7 +58,7 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
         ),
     )
-    return _best(result.members, session.task.metric) or incumbent
+    return _best(result.members, session.metric) or incumbent
 
 
 def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:
