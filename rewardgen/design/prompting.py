@@ -20,7 +20,7 @@ from rewardgen.design.designer import DesignContext, Tried
 from rewardgen.llm.messages import Message
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import SIGNATURE
+from rewardgen.rewards.format import ENTRY, SIGNATURE
 from rewardgen_envs.features import Feature
 from rewardgen_envs.task import BoxAction, DiscreteAction
 
@@ -68,7 +68,7 @@ def repair_messages(
 ) -> list[Message]:
     """Return the conversation so far and the request to correct the answer."""
     said = answer.strip() or "(an empty answer)"
-    if said.startswith(("def ", "import ", "from ", "#")):  # code that was taken out of its block
+    if "```" not in said and ENTRY in said:  # code that was taken out of its block
         said = f"```python\n{said}\n```"
     return [
         *first_messages(context, full_parents=full_parents),
