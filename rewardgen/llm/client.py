@@ -28,7 +28,8 @@ class Endpoint:
         settings: which model, where, at what cost.
         seed: part of what identifies a request; jitter follows from it too.
         notebook: keeps every reply before it is used; what it holds already is not asked again.
-        say: tells people what is going on.
+        say: tells people what is going on. Where an event loop runs already, another thread than
+            the caller's may call it; never the notebook.
         cache: replies that other commands paid for, or None.
         clock: seconds, never going back.
         now: seconds since the epoch.
@@ -162,7 +163,7 @@ class Endpoint:
         """Await what is in flight, as it is paid for; nothing else."""
         flying = sum(call.in_flight for call in tasks.values())
         if flying:
-            self._say(f"{self._settings.url}: waiting for {flying} replies in flight")
+            self._say(f"{self._settings.url}: waiting for what is in flight ({flying})")
         for task, call in tasks.items():
             if not call.in_flight:
                 task.cancel()

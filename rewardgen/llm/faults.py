@@ -30,7 +30,7 @@ TRIES_WHEN_SLOW = 3
 
 _LONGEST_EXCERPT = 600
 # A proxy lost patience with a model that may have written all the same.
-_GAVE_UP = {408, 504, 524}
+_GAVE_UP = {504, 524}
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _CONTEXT_CODES = {"context_length_exceeded", "exceed_context_size_error"}
 _CONTEXT_WORDS = re.compile(
@@ -117,6 +117,7 @@ def judge_refusal(
     if status in (408, 409, 425, 429) or status >= 500:
         return Passing(
             says,
+            tries=TRIES_WHEN_SLOW if status in _GAVE_UP else TRIES,
             charged=status in _GAVE_UP,
             limited=status == 429,
             pause_s=requested_pause_s(headers, now),
@@ -188,9 +189,8 @@ def _named(complaint: Complaint, body: str, sent: Collection[str]) -> str | None
 
 def _first(value: object) -> object:
     """Return the first entry of a list; anything else as it is."""
-    if not isinstance(value, list) or not value:
-        return cast(object, value)
-    return cast("list[object]", value)[0]
+    entries = cast("list[object]", value) if isinstance(value, list) else [value]
+    return entries[0] if entries else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

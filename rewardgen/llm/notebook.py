@@ -8,7 +8,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rewardgen.llm.messages import Reply, Request
-from rewardgen.store.atomic import clear_errors, write_file
+from rewardgen.store.atomic import clear_errors, sync_directory, write_file
 
 
 class Notebook(Protocol):
@@ -39,7 +39,8 @@ class FileCache:
     """Replies as files, named by their keys; several commands may share it.
 
     As a notebook it counts what was paid through this object: another command has a cap of its
-    own.
+    own. The replies it finds keep the price that was once paid; as the ``cache`` of an endpoint
+    they come at none.
 
     Args:
         directory: where the files lie; made with the first.
@@ -69,12 +70,13 @@ class FileCache:
             StoreFullError: the disk is full.
             StoreError: the file cannot be written.
         """
-        path = self._path(key)
-        with clear_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with clear_errors(self._directory):
+            if not self._directory.is_dir():
+                self._directory.mkdir(parents=True, exist_ok=True)
+                sync_directory(self._directory.parent)
         data = _Entry(request=request, reply=reply).model_dump_json(indent=1).encode()
-        write_file(path, data)
+        write_file(self._path(key), data)
         self._spent_usd += reply.cost_usd or 0.0
 
     def _path(self, key: str) -> Path:
-        return self._directory / key[:2] / f"{key}.json"
+        return self._directory / f"{key}.json"

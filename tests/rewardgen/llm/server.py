@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -42,6 +42,7 @@ class Answer:
         headers: more headers.
         after: what to wait for first.
         cut: reset the connection after so many bytes of the body.
+        trickle: send the body byte by byte, with pauses.
     """
 
     status: int = 200
@@ -49,6 +50,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     after: threading.Event | None = None
     cut: int | None = None
+    trickle: bool = False
 
 
 Script = Sequence[Answer] | Callable[[Received], Answer]
@@ -62,6 +64,7 @@ def completion(
     message: Mapping[str, Any] | None = None,
     after: threading.Event | None = None,
     cut: int | None = None,
+    trickle: bool = False,
 ) -> Answer:
     """A chat completion; by default of 100 tokens read and 50 written."""
     counted = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
@@ -80,7 +83,7 @@ def completion(
         ],
         "usage": counted if usage is None else dict(usage) or None,
     }
-    return Answer(body=body, after=after, cut=cut)
+    return Answer(body=body, after=after, cut=cut, trickle=trickle)
 
 
 def refusal(
@@ -208,7 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
-            self.wfile.write(raw if answer.cut is None else raw[: answer.cut])
+            for piece in _bytes_of(raw) if answer.trickle else [raw[: answer.cut]]:
+                self.wfile.write(piece)
             if answer.cut is not None:
                 self._reset()
         except (BrokenPipeError, ConnectionResetError):
@@ -219,3 +223,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
+
+
+def _bytes_of(data: bytes) -> Iterator[bytes]:
+    """Return bytes one by one, a hundred each second."""
+    for number in range(len(data)):
+        threading.Event().wait(0.01)
+        yield data[number : number + 1]

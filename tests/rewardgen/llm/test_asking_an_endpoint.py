@@ -51,6 +51,22 @@ def test_reply_says_what_it_took(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I would reward speed.",
+        "```python\none()\n```\nor\n```python\ntwo()\n```",
+        "<think>hm</think>\n```python\ncode()\n```",
+        "\N{GRINNING FACE} \0 \r\n \u2028",
+    ],
+)
+def test_whatever_is_written_comes_back_word_for_word(text: str, tmp_path: Path) -> None:
+    with ScriptedEndpoint([completion(text)]) as server:
+        (reply,) = Asking(server.url, tmp_path).ask()
+        assert Asking(server.url, tmp_path).ask() == [reply]
+    assert (reply.text, reply.finish) == (text, "stop")
+
+
 def test_samples_are_single_calls_side_by_side(tmp_path: Path) -> None:
     """All five are open at once: each is answered only when the last one has come."""
     everybody_is_here = threading.Event()

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rewardgen.llm.messages import Message, Reply, Request
@@ -38,6 +37,7 @@ def _reply(key: str, text: str = "text", cost_usd: float | None = 0.5) -> Reply:
     )
 
 
+@settings(deadline=None)
 @given(REQUESTS, REQUESTS, st.integers(0, 1), st.integers(0, 1))
 def test_keys_are_equal_only_for_equal_requests(
     one: Request, other: Request, seed: int, other_seed: int
@@ -46,6 +46,7 @@ def test_keys_are_equal_only_for_equal_requests(
     assert (one.key(SETTINGS, seed) == other.key(SETTINGS, other_seed)) == same
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.sets(st.integers(0, 100), min_size=2, max_size=8), st.integers(0, 2**63))
 def test_samples_of_one_prompt_never_collapse(
     messages: tuple[Message, ...], samples: set[int], seed: int
@@ -78,7 +79,7 @@ def test_keys_do_not_depend_on_price_or_patience() -> None:
     assert request.key(SETTINGS, 0) == request.key(changed, 0)
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(request=REQUESTS, text=TEXT, cost_usd=st.none() | st.floats(0.0, 1e6))
 def test_what_is_kept_is_found_again(
     request: Request, text: str, cost_usd: float | None, tmp_path: Path

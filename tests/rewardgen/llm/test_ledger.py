@@ -6,7 +6,7 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardgen.llm.errors import CostCapError
@@ -17,6 +17,7 @@ USD = st.floats(0.0, 2.0)
 CALLS = st.lists(st.tuples(USD, st.floats(0.0, 1.0), st.integers(0, 2)), max_size=12)
 
 
+@settings(deadline=None)
 @given(cap=st.floats(0.01, 5.0), calls=CALLS, before=USD, seed=st.integers(0, 2**32))
 def test_spent_never_exceeds_the_cap(
     cap: float, calls: list[tuple[float, float, int]], before: float, seed: int
@@ -52,6 +53,7 @@ def test_spent_never_exceeds_the_cap(
     assert {type(result) for result in results} <= {type(None), CostCapError}
 
 
+@settings(deadline=None)
 @given(calls=CALLS)
 def test_without_a_cap_everything_goes_at_once(calls: list[tuple[float, float, int]]) -> None:
     async def everything() -> None:

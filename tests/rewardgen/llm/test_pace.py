@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardgen.llm.pace import Gate, backoff_s, requested_pause_s
@@ -41,12 +41,14 @@ def test_requested_pause(headers: dict[str, str], pause_s: float | None) -> None
     assert requested_pause_s(headers, now=1e9 - 30.0) == pause_s
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_header_is_a_crash(after: str, date: str) -> None:
     pause_s = requested_pause_s({"retry-after": after, "date": date}, now=0.0)
     assert pause_s is None or pause_s >= 0.0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.text())
 def test_backoff_doubles_up_to_a_minute_and_repeats(failures: int, place: str) -> None:
     longest = min(60.0, 2.0 ** min(failures - 1, 10))
