@@ -28,14 +28,14 @@ class SmallModel:
 
 
 @contextmanager
-def serve_small_model() -> Generator[SmallModel]:
+def serve_small_model(context_tokens: int = CONTEXT_TOKENS) -> Generator[SmallModel]:
     """Serve it on a free port until the end of the block."""
     xllamacpp = pytest.importorskip("xllamacpp")
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(_weights())
     parameters.model_alias = {SmallModel.model}
     parameters.port = 0
-    parameters.n_ctx = CONTEXT_TOKENS * _AT_ONCE
+    parameters.n_ctx = context_tokens * _AT_ONCE
     parameters.n_parallel = _AT_ONCE
     # more threads than free cores wait for each other in busy loops
     parameters.cpuparams.n_threads = 1
