@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,13 @@ def shown(runs_dir: Path, name: str) -> dict[str, Any]:
     done = call(command("show", name, "--json", f"--runs-dir={runs_dir}"))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that these have."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    children = [int(child) for child in listed.read_text().split()] if listed.exists() else []
+    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
 
 
 @pytest.fixture(autouse=True)
@@ -177,6 +185,7 @@ def test_a_revoked_key_stops_a_run_that_can_be_resumed(tmp_path: Path) -> None:
     assert shown(tmp_path, "revoked")["state"] == "done"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_interrupted_question_is_not_paid_twice(tmp_path: Path) -> None:
     release = threading.Event()
 
@@ -191,6 +200,10 @@ def test_an_interrupted_question_is_not_paid_twice(tmp_path: Path) -> None:
         )
         while "reply_received" not in events(tmp_path / "cut"):
             assert process.poll() is None
+        workers = descendants(process.pid)
+        assert workers
+        for pid in workers:
+            assert KEY.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130, said
