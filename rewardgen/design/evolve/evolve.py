@@ -1,37 +1,48 @@
 """The designer ``evolve``: no language model, a search over typed programs.
 
 The first iteration starts from different goals that the sentence and the features suggest. Later
-ones are mostly children of the best (Eureka's greedy choice), some of others (by tournament),
-crossovers, and an immigrant from the space as tilted by what has been learned; nothing is tried
-twice. Everything follows from the context; the designer keeps no memory.
+ones draw many variations of the candidates that are expected to stand best, crossovers and
+newcomers, and keep those of which a model of all candidates so far (``model.py``) expects most:
+each place of an iteration goes to the best of one plausible reading of what has been seen
+(Thompson sampling), so that what is uncertain gets its turn. Nothing is tried twice. Everything
+follows from the context; the designer keeps no memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import cycle
 from random import Random
 
-from rewardgen.analysis.feedback import Fitness
+import numpy as np
+
 from rewardgen.design.designer import DesignContext, Proposal, Tried
 from rewardgen.design.evolve.describe import describe
 from rewardgen.design.evolve.emit import emit, parse
 from rewardgen.design.evolve.grammar import Program, rounded
 from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
-from rewardgen.design.evolve.sample import draw_program, features, initial_programs
+from rewardgen.design.evolve.model import Model, normal_scores
+from rewardgen.design.evolve.sample import draw_program, initial_programs
 from rewardgen.design.evolve.space import Space, build_space
+from rewardgen.design.evolve.standing import standings
 from rewardgen.design.evolve.syntax import GrammarError
+from rewardgen.design.evolve.traits import traits
 from rewardgen.design.evolve.vary import crossover
 
-# how the places of an iteration are filled, in turn; with few candidates a helper for the best is
-# worth more than a change of its numbers, which may be lost in the noise between seeds
-PLAN = ("enrich", "best", "cross", "enrich", "other", "immigrant", "enrich", "cross")
-# programs of this many terms are not enriched but varied
-MANY_TERMS = 4
+# variations that are drawn for each place of an iteration
+DRAFTS = 24
+# how a variation is made, with the weight of each
+WAYS = {"vary": 4.0, "vary_more": 2.0, "enrich": 2.0, "cross": 3.0, "newcomer": 1.0}
 ENRICHING = frozenset({"add_term", "add_factor", "add_survival"})
+# how much of the model's uncertainty a reading shows: with all of it the strangest drafts, of which
+# nothing is known, would win every time
+BOLDNESS = 0.4
+# every so many places one goes to a newcomer, that the search does not narrow to its first guess
+NEWCOMER_EVERY = 8
+# candidates that are varied, and how the chance of each falls from the best on
+PARENTS, FALL = 6, 0.7
 TRIES = 40
 
 
@@ -40,24 +51,6 @@ class Strategy(StrEnum):
 
     EVOLVE = "evolve"
     RANDOM = "random"  # the same grammar and first guess, no parents, no feedback
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A candidate that programs can be made from.
-
-    Attributes:
-        tried: the candidate.
-        program: its source, read.
-        score: fitness in the evaluation, larger is better.
-        ease: fitness averaged over training: of two that end alike, the one that is learned
-            sooner is also learned more reliably.
-    """
-
-    tried: Tried
-    program: Program
-    score: float
-    ease: float
 
 
 @dataclass(frozen=True)
@@ -79,12 +72,15 @@ class EvolveDesigner:
         """Return ``context.count`` programs that have not been tried."""
         rng = Random(context.seed)
         space = build_space(context)
-        tried = {_canonical(program) for program in _programs(context)}
-        parents = _parents(context)
-        if self.strategy is Strategy.RANDOM or not _differ(parents):
+        known = _known(context)
+        tried = {_canonical(candidate.program) for candidate in known}
+        evaluated = [k for k in known if k.tried.feedback.score is not None]
+        if self.strategy is Strategy.RANDOM or not evaluated:
             drafts = _scratch(rng, space, context.count, tried)
         else:
-            drafts = _children(rng, learned(space, context.history), context, parents, tried)
+            drafts = _children(
+                rng, learned(space, context.history), context.count, evaluated, tried
+            )
         return [
             Proposal(
                 source=emit(draft.program, context.table, context.action),
@@ -97,6 +93,14 @@ class EvolveDesigner:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """A candidate that is a program of the grammar."""
+
+    tried: Tried
+    program: Program
+
+
+@dataclass(frozen=True)
 class _Draft:
     """A program before it is written out."""
 
@@ -105,43 +109,15 @@ class _Draft:
     origin: str
 
 
-def _programs(context: DesignContext) -> Iterator[Program]:
-    """Yield the candidates so far that are programs of the grammar."""
-    for tried in context.history:
-        try:
-            yield parse(tried.source, context.table)
-        except GrammarError:
-            continue
-
-
-def _parents(context: DesignContext) -> list[Parent]:
-    """Return the evaluated candidates that can be varied, best first."""
-    found: list[Parent] = []
+def _known(context: DesignContext) -> list[_Known]:
+    """Return the candidates so far that are programs of the grammar, oldest first."""
+    found: list[_Known] = []
     for tried in {t.candidate: t for t in (*context.history, *context.parents)}.values():
-        score = tried.feedback.score
-        if score is None:
-            continue
         try:
-            program = parse(tried.source, context.table)
+            found.append(_Known(tried, parse(tried.source, context.table)))
         except GrammarError:
             continue
-        found.append(Parent(tried, program, score, _ease(tried.feedback.fitness[0], tried)))
-    # the run's own choice leads; it has compared the best on the same episodes
-    best = context.parents[0].candidate if context.parents else ""
-    found.sort(key=lambda p: (p.tried.candidate != best, -(p.score + p.ease)))
     return found
-
-
-def _ease(fitness: Fitness, tried: Tried) -> float:
-    series = tried.feedback.training_fitness.get(fitness.metric)
-    if series is None:
-        return fitness.score
-    return series.mean if fitness.higher_is_better else -series.mean
-
-
-def _differ(parents: Sequence[Parent]) -> bool:
-    """Whether there is somebody to follow: several that all score the same teach nothing."""
-    return len(parents) in (1, 2) or len({parent.score for parent in parents}) > 1
 
 
 def _canonical(program: Program) -> Program:
@@ -168,56 +144,70 @@ def _scratch(rng: Random, space: Space, count: int, tried: set[Program]) -> list
 
 
 def _children(
-    rng: Random, space: Space, context: DesignContext, parents: list[Parent], tried: set[Program]
+    rng: Random, space: Space, count: int, evaluated: list[_Known], tried: set[Program]
 ) -> list[_Draft]:
+    """Return the drafts of which most is expected."""
+    vectors = [traits(known.program, space) for known in evaluated]
+    standing = normal_scores(standings([known.tried.feedback for known in evaluated], space))
+    model = Model(vectors, standing)
+    expected = model.mean(vectors)
+    best_first = sorted(range(len(evaluated)), key=lambda i: (-float(expected[i]), i))
+    parents = [evaluated[i] for i in best_first[:PARENTS]]
+    drafts = _drafts(rng, space, count * DRAFTS, parents, tried)
+    vectors = [traits(draft.program, space) for draft in drafts]
+    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(count)])
+    chosen: list[int] = []
+    for place, values in enumerate(model.sample(vectors, normal)):
+        open_to = [i for i in range(len(drafts)) if i not in chosen]
+        if (place + 1) % NEWCOMER_EVERY == 0:
+            open_to = [i for i in open_to if not drafts[i].parents] or open_to
+        chosen.append(max(open_to, key=lambda i: values[i]))
+    return [drafts[i] for i in chosen]
+
+
+def _drafts(
+    rng: Random, space: Space, count: int, parents: Sequence[_Known], tried: set[Program]
+) -> list[_Draft]:
+    """Return different programs that have not been tried, made from the parents in all ways."""
     drafts: list[_Draft] = []
-    used = {_used(program) for program in tried}
-    for _, place in zip(range(context.count), cycle(PLAN), strict=False):
-        new: _Draft | None = None
-        for _ in range(TRIES):
-            draft = _child(rng, space, parents, place)
-            if draft is None or _canonical(draft.program) in tried:
-                continue
-            new = draft
-            if place != "enrich" or _used(draft.program) not in used:
-                break
-        draft = new or _immigrant(rng, space)
-        tried.add(_canonical(draft.program))
-        used.add(_used(draft.program))
-        drafts.append(draft)
+    used = set(tried)
+    while len(drafts) < count:
+        draft = _draft(rng, space, parents) or _newcomer(rng, space)
+        if (form := _canonical(draft.program)) not in used:
+            used.add(form)
+            drafts.append(draft)
     return drafts
 
 
-def _used(program: Program) -> frozenset[str]:
-    """Return the features of a program: what it is about, whatever the form."""
-    return features(program.terms)
-
-
-def _child(rng: Random, space: Space, parents: Sequence[Parent], place: str) -> _Draft | None:
-    best, others = parents[0], parents[1:]
-    match place:
-        case "immigrant":
-            return _immigrant(rng, space)
-        case "cross" if others:
-            pair = [best, _tournament(rng, others)]
-            rng.shuffle(pair)
-            program = crossover(rng, pair[0].program, pair[1].program)
-            ids = (pair[0].tried.candidate, pair[1].tried.candidate)
+def _draft(rng: Random, space: Space, parents: Sequence[_Known]) -> _Draft | None:
+    one = _parent(rng, parents)
+    match rng.choices(list(WAYS), list(WAYS.values()))[0]:
+        case "newcomer":
+            return _newcomer(rng, space)
+        case "cross" if len(parents) > 1:
+            other = _parent(rng, [p for p in parents if p is not one])
+            program = crossover(rng, one.program, other.program)
+            ids = (one.tried.candidate, other.tried.candidate)
             return None if program is None else _Draft(program, ids, "crossover")
-        case "other" if others:
-            return _mutant(rng, space, _tournament(rng, others), steps=1)
-        case "enrich" if len(best.program.terms) < MANY_TERMS:
-            return _mutant(rng, space, best, steps=1, only=ENRICHING)
+        case "enrich":
+            return _mutant(rng, space, one, steps=1, only=ENRICHING)
+        case "vary_more":
+            return _mutant(rng, space, one, steps=rng.choice((2, 3)))
         case _:
-            return _mutant(rng, space, best, steps=rng.choice((1, 1, 2, 3)))
+            return _mutant(rng, space, one, steps=1)
 
 
-def _immigrant(rng: Random, space: Space) -> _Draft:
+def _parent(rng: Random, parents: Sequence[_Known]) -> _Known:
+    """Draw a parent; they come best first."""
+    return rng.choices(parents, [FALL**place for place in range(len(parents))])[0]
+
+
+def _newcomer(rng: Random, space: Space) -> _Draft:
     return _Draft(draw_program(rng, space), (), "scratch")
 
 
 def _mutant(
-    rng: Random, space: Space, parent: Parent, steps: int, only: frozenset[str] = ALL
+    rng: Random, space: Space, parent: _Known, steps: int, only: frozenset[str] = ALL
 ) -> _Draft | None:
     feedback = parent.tried.feedback
     found = mutate(rng, parent.program, feedback, seen_by(space, feedback), steps, only)
@@ -225,8 +215,3 @@ def _mutant(
         return None
     program, operators = found
     return _Draft(program, (parent.tried.candidate,), f"mutation:{operators}")
-
-
-def _tournament(rng: Random, parents: Sequence[Parent]) -> Parent:
-    """Return the better of two drawn at random; parents come best first."""
-    return parents[min(rng.randrange(len(parents)), rng.randrange(len(parents)))]

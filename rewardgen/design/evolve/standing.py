@@ -1,0 +1,105 @@
+"""Who stands where among all candidates so far, also those that retired from a race early.
+
+Two views of fitness count alike: a few evaluation episodes of the policies as they ended, and the
+many training episodes of the last third, which say less about the end but hardly depend on luck.
+While both are equal, mostly since all fitness is still 0, what counts is how far the candidates
+moved the quantities that the sentence speaks of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean
+
+from rewardgen.analysis.feedback import Column, Feedback
+from rewardgen.design.evolve.learn import ranks
+from rewardgen.design.evolve.lexicon import Want
+from rewardgen.design.evolve.sample import GOAL_SHARPNESS
+from rewardgen.design.evolve.space import Quantity, Space
+
+# fewer finishers than this do not say what a retired candidate would have come to
+FINISHERS = 4
+
+
+def standings(candidates: Sequence[Feedback], space: Space) -> list[float]:
+    """Return the rank of every candidate, n for the best; all must have been evaluated."""
+    longest = max(c.env_steps for c in candidates)
+    ended = ranks(_finals(candidates))
+    learned = ranks([_pace(c, longest) for c in candidates])
+    moved = _moved(candidates, space)
+    keys = [(end + late, how) for end, late, how in zip(ended, learned, moved, strict=True)]
+    places = {key: place for place, key in enumerate(sorted(set(keys)))}
+    return ranks([places[key] for key in keys])
+
+
+def _finals(candidates: Sequence[Feedback]) -> list[float]:
+    """Return scores after the whole training.
+
+    Of those who retired, what finishers of the same pace came to, at most what the best did.
+    """
+    longest = max(c.env_steps for c in candidates)
+    finishers = [c for c in candidates if c.env_steps == longest]
+    scores = [c.score or 0.0 for c in finishers]
+    finals: list[float] = []
+    for candidate in candidates:
+        own = candidate.score or 0.0
+        if candidate.env_steps == longest or len(finishers) < FINISHERS:
+            finals.append(own)
+            continue
+        paces = [_pace(c, candidate.env_steps) for c in finishers]
+        expected = _regress(paces, scores, _pace(candidate, candidate.env_steps))
+        finals.append(min(expected, max(scores)))
+    return finals
+
+
+def _pace(candidate: Feedback, env_steps: int) -> float:
+    """Return the mean fitness in the last third of training up to some env-steps, oriented."""
+    fitness = candidate.fitness[0]
+    series = candidate.training_fitness.get(fitness.metric)
+    if series is None:
+        return fitness.score
+    values = [
+        value
+        for value, end in zip(series.values, candidate.checkpoints, strict=False)
+        if end <= env_steps
+    ] or series.values[:1]
+    late = fmean(values[-math.ceil(len(values) / 3) :])
+    return late if fitness.higher_is_better else -late
+
+
+def _regress(inputs: Sequence[float], outputs: Sequence[float], at: float) -> float:
+    """Return the least-squares line's value, of a line that does not fall."""
+    centre, level = fmean(inputs), fmean(outputs)
+    spread = sum((x - centre) ** 2 for x in inputs)
+    together = sum((x - centre) * (y - level) for x, y in zip(inputs, outputs, strict=True))
+    return level + (max(0.0, together / spread) * (at - centre) if spread > 0.0 else 0.0)
+
+
+def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:
+    """Return how far each candidate moved what the sentence speaks of, as a mean of ranks."""
+    columns = [{column.name: column for column in c.columns} for c in candidates]
+    totals = [0.0] * len(candidates)
+    whole = 0.0
+    for quantity in space.quantities:
+        if not all(quantity.column in known for known in columns):
+            continue
+        for want, strength in quantity.wants.items():
+            share = strength / sum(quantity.wants.values())
+            weight = (quantity.relevance * share) ** GOAL_SHARPNESS
+            reached = [_reached(known[quantity.column], quantity, want) for known in columns]
+            for place, rank in enumerate(ranks(reached)):
+                totals[place] += weight * rank
+            whole += weight
+    return [total / whole for total in totals] if whole > 0.0 else totals
+
+
+def _reached(column: Column, quantity: Quantity, want: Want) -> float:
+    """Return how much of a want was there, at the best of times for a goal to reach."""
+    match want:
+        case Want.MORE:
+            return fmean(column.members) + column.high
+        case Want.LESS:
+            return -fmean(column.members) - column.low
+        case Want.NEAR:
+            return -abs(fmean(column.members) - quantity.target)
