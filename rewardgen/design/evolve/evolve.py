@@ -34,13 +34,16 @@ from rewardgen.design.evolve.vary import crossover
 # variations that are drawn for each place of an iteration
 DRAFTS = 24
 # how a variation is made, with the weight of each
-WAYS = {"vary": 4.0, "vary_more": 2.0, "enrich": 2.0, "cross": 3.0, "newcomer": 1.0}
+WAYS = {"vary": 4.0, "vary_more": 2.0, "enrich": 2.0, "cross": 3.0, "newcomer": 3.0}
+# programs of this many terms are not enriched but varied
+MANY_TERMS = 4
 ENRICHING = frozenset({"add_term", "add_factor", "add_survival"})
 # how much of the model's uncertainty a reading shows: with all of it the strangest drafts, of which
 # nothing is known, would win every time
-BOLDNESS = 0.4
-# every so many places one goes to a newcomer, that the search does not narrow to its first guess
-NEWCOMER_EVERY = 8
+BOLDNESS = 0.25
+# in the second iteration every second place goes to a newcomer, in the third every third, until
+# so many: what was drawn first is hardly the best start there is
+NEWCOMER_EVERY = 6
 # candidates that are varied, and how the chance of each falls from the best on
 PARENTS, FALL = 6, 0.7
 TRIES = 40
@@ -75,12 +78,13 @@ class EvolveDesigner:
         known = _known(context)
         tried = {_canonical(candidate.program) for candidate in known}
         evaluated = [k for k in known if k.tried.feedback.score is not None]
-        if self.strategy is Strategy.RANDOM or not evaluated:
+        ranks = standings([k.tried.feedback for k in evaluated], space) if evaluated else []
+        if self.strategy is Strategy.RANDOM or not _teach(ranks):
             drafts = _scratch(rng, space, context.count, tried)
         else:
-            drafts = _children(
-                rng, learned(space, context.history), context.count, evaluated, tried
-            )
+            tilted = learned(space, context.history)
+            model = Model([traits(k.program, tilted) for k in evaluated], normal_scores(ranks))
+            drafts = _children(rng, tilted, context, evaluated, model, tried)
         return [
             Proposal(
                 source=emit(draft.program, context.table, context.action),
@@ -101,6 +105,15 @@ class _Known:
 
 
 @dataclass(frozen=True)
+class _Parent:
+    """A candidate to start from, and the space with the ranges that its policies reached."""
+
+    tried: Tried
+    program: Program
+    space: Space
+
+
+@dataclass(frozen=True)
 class _Draft:
     """A program before it is written out."""
 
@@ -118,6 +131,11 @@ def _known(context: DesignContext) -> list[_Known]:
         except GrammarError:
             continue
     return found
+
+
+def _teach(ranks: Sequence[float]) -> bool:
+    """Whether there is somebody to follow: several who all stand alike teach nothing."""
+    return len(ranks) in (1, 2) or len(set(ranks)) > 1
 
 
 def _canonical(program: Program) -> Program:
@@ -144,42 +162,53 @@ def _scratch(rng: Random, space: Space, count: int, tried: set[Program]) -> list
 
 
 def _children(
-    rng: Random, space: Space, count: int, evaluated: list[_Known], tried: set[Program]
+    rng: Random,
+    space: Space,
+    context: DesignContext,
+    evaluated: Sequence[_Known],
+    model: Model,
+    tried: set[Program],
 ) -> list[_Draft]:
     """Return the drafts of which most is expected."""
-    vectors = [traits(known.program, space) for known in evaluated]
-    standing = normal_scores(standings([known.tried.feedback for known in evaluated], space))
-    model = Model(vectors, standing)
-    expected = model.mean(vectors)
+    expected = model.mean([traits(known.program, space) for known in evaluated])
     best_first = sorted(range(len(evaluated)), key=lambda i: (-float(expected[i]), i))
-    parents = [evaluated[i] for i in best_first[:PARENTS]]
-    drafts = _drafts(rng, space, count * DRAFTS, parents, tried)
+    parents = [
+        _Parent(known.tried, known.program, seen_by(space, known.tried.feedback))
+        for known in (evaluated[i] for i in best_first[:PARENTS])
+    ]
+    drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
-    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(count)])
+    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
     chosen: list[int] = []
     for place, values in enumerate(model.sample(vectors, normal)):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
-        if (place + 1) % NEWCOMER_EVERY == 0:
+        if (place + 1) % min(1 + context.iteration, NEWCOMER_EVERY) == 0:
             open_to = [i for i in open_to if not drafts[i].parents] or open_to
         chosen.append(max(open_to, key=lambda i: values[i]))
     return [drafts[i] for i in chosen]
 
 
 def _drafts(
-    rng: Random, space: Space, count: int, parents: Sequence[_Known], tried: set[Program]
+    rng: Random, space: Space, count: int, parents: Sequence[_Parent], tried: set[Program]
 ) -> list[_Draft]:
-    """Return different programs that have not been tried, made from the parents in all ways."""
+    """Return different programs that have not been tried, made from the parents in all ways.
+
+    Where a space holds hardly more than that, some come again.
+    """
     drafts: list[_Draft] = []
     used = set(tried)
-    while len(drafts) < count:
+    for attempt in range(2 * count):
         draft = _draft(rng, space, parents) or _newcomer(rng, space)
-        if (form := _canonical(draft.program)) not in used:
+        form = _canonical(draft.program)
+        if form not in used or attempt >= 2 * count - count // DRAFTS:
             used.add(form)
             drafts.append(draft)
+        if len(drafts) == count:
+            break
     return drafts
 
 
-def _draft(rng: Random, space: Space, parents: Sequence[_Known]) -> _Draft | None:
+def _draft(rng: Random, space: Space, parents: Sequence[_Parent]) -> _Draft | None:
     one = _parent(rng, parents)
     match rng.choices(list(WAYS), list(WAYS.values()))[0]:
         case "newcomer":
@@ -189,15 +218,15 @@ def _draft(rng: Random, space: Space, parents: Sequence[_Known]) -> _Draft | Non
             program = crossover(rng, one.program, other.program)
             ids = (one.tried.candidate, other.tried.candidate)
             return None if program is None else _Draft(program, ids, "crossover")
-        case "enrich":
-            return _mutant(rng, space, one, steps=1, only=ENRICHING)
+        case "enrich" if len(one.program.terms) < MANY_TERMS:
+            return _mutant(rng, one, steps=1, only=ENRICHING)
         case "vary_more":
-            return _mutant(rng, space, one, steps=rng.choice((2, 3)))
+            return _mutant(rng, one, steps=rng.choice((2, 3)))
         case _:
-            return _mutant(rng, space, one, steps=1)
+            return _mutant(rng, one, steps=1)
 
 
-def _parent(rng: Random, parents: Sequence[_Known]) -> _Known:
+def _parent(rng: Random, parents: Sequence[_Parent]) -> _Parent:
     """Draw a parent; they come best first."""
     return rng.choices(parents, [FALL**place for place in range(len(parents))])[0]
 
@@ -206,11 +235,9 @@ def _newcomer(rng: Random, space: Space) -> _Draft:
     return _Draft(draw_program(rng, space), (), "scratch")
 
 
-def _mutant(
-    rng: Random, space: Space, parent: _Known, steps: int, only: frozenset[str] = ALL
-) -> _Draft | None:
+def _mutant(rng: Random, parent: _Parent, steps: int, only: frozenset[str] = ALL) -> _Draft | None:
     feedback = parent.tried.feedback
-    found = mutate(rng, parent.program, feedback, seen_by(space, feedback), steps, only)
+    found = mutate(rng, parent.program, feedback, parent.space, steps, only)
     if found is None:
         return None
     program, operators = found

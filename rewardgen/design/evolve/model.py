@@ -102,11 +102,19 @@ class Model:
 
     def _likeness(self, kernel: Kernel, left: Floats, right: Floats) -> Floats:
         """Return the covariances of programs (n, traits) and (m, traits), (n, m)."""
-        inner = left @ right.T
+        inner = self._shortened(left) @ self._shortened(right).T
         squares = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2.0 * inner
         whole = np.exp(-0.5 * np.maximum(squares, 0.0) / kernel.length**2)
-        parts = kernel.additive * inner / self._typical + (1.0 - kernel.additive) * whole
+        parts = kernel.additive * inner + (1.0 - kernel.additive) * whole
         return (1.0 - kernel.noise) * parts
+
+    def _shortened(self, inputs: Floats) -> Floats:
+        """Return the inputs in units of a typical program, longer ones shortened to its length.
+
+        A program of many terms would be the least certain of all, hence drawn most often.
+        """
+        lengths = np.sqrt((inputs**2).sum(1, keepdims=True))
+        return inputs / np.maximum(lengths, self._typical**0.5)
 
     def _covariance(self, kernel: Kernel) -> Floats:
         matrix = self._likeness(kernel, self._inputs, self._inputs)

@@ -84,13 +84,14 @@ def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:
     for quantity in space.quantities:
         if not all(quantity.column in known for known in columns):
             continue
-        for want, strength in quantity.wants.items():
-            share = strength / sum(quantity.wants.values())
-            weight = (quantity.relevance * share) ** GOAL_SHARPNESS
-            reached = [_reached(known[quantity.column], quantity, want) for known in columns]
-            for place, rank in enumerate(ranks(reached)):
-                totals[place] += weight * rank
-            whole += weight
+        # what else may be wanted of a quantity often pulls the other way
+        want, strength = max(quantity.wants.items(), key=lambda pair: pair[1])
+        share = strength / sum(quantity.wants.values())
+        weight = (quantity.relevance * share) ** GOAL_SHARPNESS
+        reached = [_reached(known[quantity.column], quantity, want) for known in columns]
+        for place, rank in enumerate(ranks(reached)):
+            totals[place] += weight * rank
+        whole += weight
     return [total / whole for total in totals] if whole > 0.0 else totals
 
 
