@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
+from statistics import fmean
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from rewardgen.design.evolve.emit import emit, parse
 from rewardgen.design.evolve.grammar import Program, rounded
 from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
-from rewardgen.design.evolve.model import Model, normal_scores
+from rewardgen.design.evolve.model import Model
 from rewardgen.design.evolve.sample import draw_program, initial_programs
 from rewardgen.design.evolve.space import Space, build_space
 from rewardgen.design.evolve.standing import standings
@@ -44,6 +45,8 @@ BOLDNESS = 0.25
 # in the second iteration every second place goes to a newcomer, in the third every third, until
 # so many: what was drawn first is hardly the best start there is
 NEWCOMER_EVERY = 6
+# share of what the model cannot explain of a candidate that is its own, not luck
+INHERITED = 0.5
 # candidates that are varied, and how the chance of each falls from the best on
 PARENTS, FALL = 6, 0.7
 TRIES = 40
@@ -78,13 +81,12 @@ class EvolveDesigner:
         known = _known(context)
         tried = {_canonical(candidate.program) for candidate in known}
         evaluated = [k for k in known if k.tried.feedback.score is not None]
-        ranks = standings([k.tried.feedback for k in evaluated], space) if evaluated else []
-        if self.strategy is Strategy.RANDOM or not _teach(ranks):
+        standing = standings([k.tried.feedback for k in evaluated], space) if evaluated else []
+        if self.strategy is Strategy.RANDOM or not _teach(standing):
             drafts = _scratch(rng, space, context.count, tried)
         else:
             tilted = learned(space, context.history)
-            model = Model([traits(k.program, tilted) for k in evaluated], normal_scores(ranks))
-            drafts = _children(rng, tilted, context, evaluated, model, tried)
+            drafts = _children(rng, tilted, context, evaluated, standing, tried)
         return [
             Proposal(
                 source=emit(draft.program, context.table, context.action),
@@ -133,9 +135,9 @@ def _known(context: DesignContext) -> list[_Known]:
     return found
 
 
-def _teach(ranks: Sequence[float]) -> bool:
+def _teach(standing: Sequence[float]) -> bool:
     """Whether there is somebody to follow: several who all stand alike teach nothing."""
-    return len(ranks) in (1, 2) or len(set(ranks)) > 1
+    return len(standing) in (1, 2) or len(set(standing)) > 1
 
 
 def _canonical(program: Program) -> Program:
@@ -166,12 +168,20 @@ def _children(
     space: Space,
     context: DesignContext,
     evaluated: Sequence[_Known],
-    model: Model,
+    standing: Sequence[float],
     tried: set[Program],
 ) -> list[_Draft]:
     """Return the drafts of which most is expected."""
-    expected = model.mean([traits(known.program, space) for known in evaluated])
-    best_first = sorted(range(len(evaluated)), key=lambda i: (-float(expected[i]), i))
+    vectors = [traits(known.program, space) for known in evaluated]
+    model = Model(vectors, standing)
+    expected = [float(mean) for mean in model.mean(vectors)]
+    # what traits do not say about a program, its children have in part as well
+    unexplained = [
+        INHERITED * (value - mean) for value, mean in zip(standing, expected, strict=True)
+    ]
+    own = {k.tried.candidate: rest for k, rest in zip(evaluated, unexplained, strict=True)}
+    worth = [mean + rest for mean, rest in zip(expected, unexplained, strict=True)]
+    best_first = sorted(range(len(evaluated)), key=lambda i: (-worth[i], i))
     parents = [
         _Parent(known.tried, known.program, seen_by(space, known.tried.feedback))
         for known in (evaluated[i] for i in best_first[:PARENTS])
@@ -179,8 +189,11 @@ def _children(
     drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
     normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
+    inherited = np.asarray(
+        [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
+    )
     chosen: list[int] = []
-    for place, values in enumerate(model.sample(vectors, normal)):
+    for place, values in enumerate(model.sample(vectors, normal) + inherited):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
         if (place + 1) % min(1 + context.iteration, NEWCOMER_EVERY) == 0:
             open_to = [i for i in open_to if not drafts[i].parents] or open_to

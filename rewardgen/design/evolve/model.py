@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 # settings that are tried: similarity's length, share of the part that adds up, share of noise
-LENGTHS = (0.7, 1.0, 1.5, 2.5)
+LENGTHS = (0.7, 1.0, 1.5)
 ADDITIVE = (0.2, 0.6)
-NOISE = (0.1, 0.25, 0.5, 0.8)
+NOISE = (0.1, 0.25, 0.5)
 JITTER = 1e-8
-
-
-def normal_scores(ranks: Sequence[float]) -> list[float]:
-    """Return the quantiles of the standard normal that belong to ranks 1 to n (van der Waerden).
-
-    So neither the unit of a fitness nor an outlier matters, only who was better than whom.
-    """
-    normal = NormalDist()
-    return [normal.inv_cdf(rank / (len(ranks) + 1)) for rank in ranks]
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class Model:
 
     Args:
         programs: traits of the candidates so far.
-        standing: how each stood, about standard normal over all of them.
+        standing: how each stood, about 1 in size.
     """
 
     def __init__(self, programs: Sequence[dict[str, float]], standing: Sequence[float]) -> None:

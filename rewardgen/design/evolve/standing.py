@@ -1,8 +1,8 @@
-"""Who stands where among all candidates so far, also those that retired from a race early.
+"""How well all candidates so far did, also those that retired from a race early.
 
 Two views of fitness count alike: a few evaluation episodes of the policies as they ended, and the
 many training episodes of the last third, which say less about the end but hardly depend on luck.
-While both are equal, mostly since all fitness is still 0, what counts is how far the candidates
+Those who are level in both, mostly since their fitness is still 0, are told apart by how far they
 moved the quantities that the sentence speaks of.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import NormalDist, fmean, median
 
 from rewardgen.analysis.feedback import Column, Feedback
 from rewardgen.design.evolve.learn import ranks
@@ -18,19 +18,40 @@ from rewardgen.design.evolve.lexicon import Want
 from rewardgen.design.evolve.sample import GOAL_SHARPNESS
 from rewardgen.design.evolve.space import Quantity, Space
 
+# what was moved counts so much against fitness
+LEVEL = 0.3
 # fewer finishers than this do not say what a retired candidate would have come to
 FINISHERS = 4
 
 
 def standings(candidates: Sequence[Feedback], space: Space) -> list[float]:
-    """Return the rank of every candidate, n for the best; all must have been evaluated."""
+    """Return how well each candidate did, about 1 for a good one, -1 for a bad one."""
     longest = max(c.env_steps for c in candidates)
-    ended = ranks(_finals(candidates))
-    learned = ranks([_pace(c, longest) for c in candidates])
-    moved = _moved(candidates, space)
-    keys = [(end + late, how) for end, late, how in zip(ended, learned, moved, strict=True)]
-    places = {key: place for place, key in enumerate(sorted(set(keys)))}
-    return ranks([places[key] for key in keys])
+    ended = _above_median(_finals(candidates))
+    late = _above_median([_pace(c, longest) for c in candidates])
+    moved = _normal_scores(ranks(_moved(candidates, space)))
+    level = sum(a == b == 0.0 for a, b in zip(ended, late, strict=True)) > 1
+    return [
+        (a + b) / 2 if (a, b) != (0.0, 0.0) or not level else LEVEL * m
+        for a, b, m in zip(ended, late, moved, strict=True)
+    ]
+
+
+def _above_median(values: Sequence[float]) -> list[float]:
+    """Return the differences to the median, in units of those of the better half.
+
+    How much better the best are says a lot; how bad the worst are, nothing: they all get -1.
+    """
+    centre = median(values)
+    better = [value - centre for value in values if value > centre]
+    unit = fmean(value**2 for value in better) ** 0.5 if better else 1.0
+    return [max(-1.0, (value - centre) / unit) for value in values]
+
+
+def _normal_scores(places: Sequence[float]) -> list[float]:
+    """Return the quantiles of the standard normal that belong to ranks 1 to n (van der Waerden)."""
+    normal = NormalDist()
+    return [normal.inv_cdf(place / (len(places) + 1)) for place in places]
 
 
 def _finals(candidates: Sequence[Feedback]) -> list[float]:

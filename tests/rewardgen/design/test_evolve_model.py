@@ -23,7 +23,7 @@ from rewardgen.design.evolve.grammar import (
     Tolerance,
 )
 from rewardgen.design.evolve.lexicon import Role, Want
-from rewardgen.design.evolve.model import Model, normal_scores
+from rewardgen.design.evolve.model import Model
 from rewardgen.design.evolve.space import Quantity, Space
 from rewardgen.design.evolve.standing import standings
 from rewardgen.design.evolve.traits import traits
@@ -80,36 +80,46 @@ def feedback(
 
 
 def test_evaluation_and_late_training_count_alike() -> None:
-    # places at the end 1 2 3, in late training 2 3 1: together 3 5 4
+    # from the median, by the better half: at the end -1 0 1, in late training 0 1 -1
     candidates = [feedback(0.1, late=0.5), feedback(0.2, late=0.9), feedback(0.3, late=0.0)]
-    assert standings(candidates, SPACE) == [1.0, 3.0, 2.0]
+    assert standings(candidates, SPACE) == pytest.approx([-0.5, 0.5, 0.0])
 
 
 def test_lower_can_be_better() -> None:
     candidates = [feedback(s, late=s, higher=False) for s in (3.0, 1.0, 2.0)]
-    assert standings(candidates, SPACE) == [1.0, 3.0, 2.0]
+    assert standings(candidates, SPACE) == pytest.approx([-1.0, 1.0, 0.0])
+
+
+def test_how_much_better_counts_how_much_worse_does_not() -> None:
+    candidates = [feedback(s, late=s) for s in (-100.0, 0.0, 1.0, 1.5, 5.0)]
+    # the better half is 0.5 and 4 above the median: root mean square (8.125)½
+    unit = 8.125**0.5
+    expected = [-1.0, -1.0 / unit, 0.0, 0.5 / unit, 4.0 / unit]
+    assert standings(candidates, SPACE) == pytest.approx(expected)
 
 
 def test_who_retired_is_expected_where_finishers_of_its_pace_ended() -> None:
     finishers = [feedback(x, late=x) for x in (1.0, 2.0, 3.0, 4.0)]
     # after 100 steps it was as far as the finisher that came to 3.5 would have been
-    retired = feedback(0.1, late=3.5, env_steps=100)
-    assert standings([*finishers, retired], SPACE)[4] > standings([*finishers, retired], SPACE)[1]
-    slow = feedback(0.1, late=0.0, env_steps=100)
-    assert standings([*finishers, slow], SPACE)[4] == 1.0
+    found = standings([*finishers, feedback(0.1, late=3.5, env_steps=100)], SPACE)
+    assert found[4] > found[1]
+    found = standings([*finishers, feedback(0.1, late=0.0, env_steps=100)], SPACE)
+    assert found[4] == min(found)
 
 
 def test_while_nobody_scores_what_the_sentence_speaks_of_decides() -> None:
     moved = [feedback(0.0, columns={"speed": v, "tilt": 0.3}) for v in (0.5, 2.0, 1.0)]
-    assert standings(moved, SPACE) == [1.0, 3.0, 2.0]
+    third = 0.3 * NormalDist().inv_cdf(0.75)
+    assert standings(moved, SPACE) == pytest.approx([-third, third, 0.0])
     tilted = [feedback(0.0, columns={"speed": 1.0, "tilt": t}) for t in (0.5, -0.1, 2.0)]
-    assert standings(tilted, SPACE) == [2.0, 3.0, 1.0]
-    scored = [*moved, feedback(0.1, columns={"speed": 0.0, "tilt": 3.0})]
-    assert standings(scored, SPACE)[3] == 4.0
+    assert standings(tilted, SPACE) == pytest.approx([0.0, third, -third])
+    scored = standings([*moved, feedback(0.1, columns={"speed": 0.0, "tilt": 3.0})], SPACE)
+    assert scored[3] == max(scored)
+    assert scored[0] < scored[2] < scored[1]
 
 
-def test_equals_share_their_rank() -> None:
-    assert standings([feedback(1.0), feedback(1.0)], SPACE) == [1.5, 1.5]
+def test_equals_stand_alike() -> None:
+    assert standings([feedback(1.0), feedback(1.0)], SPACE) == [0.0, 0.0]
 
 
 # ---- traits
@@ -163,10 +173,6 @@ def test_a_small_change_is_nearer_than_another_goal() -> None:
 # ---- the model
 
 
-def test_normal_scores_are_quantiles() -> None:
-    assert normal_scores([1.0, 3.0, 2.0]) == pytest.approx([-0.6745, 0.6745, 0.0], abs=1e-3)
-
-
 def test_expectation_is_the_posterior_of_its_kernel() -> None:
     """One candidate and one new program, by hand: mean = k / (k0 + noise) · value."""
     model = Model([{"a": 1.0}, {"a": -1.0}], [1.0, -1.0])
@@ -194,15 +200,16 @@ def test_draws_have_the_posterior_mean() -> None:
     programs = [{"a": 1.0}, {"a": 0.9}, {"b": 1.0}]
     draws = model.sample(programs, np.random.default_rng(1).standard_normal((20_000, 3)))
     assert draws.mean(0) == pytest.approx(model.mean(programs), abs=0.02)
-    assert float(np.corrcoef(draws[:, 0], draws[:, 1])[0, 1]) > 0.9  # programs that are alike go up and down together
+    assert (
+        float(np.corrcoef(draws[:, 0], draws[:, 1])[0, 1]) > 0.9
+    )  # programs that are alike go up and down together
 
 
 def test_a_good_trait_is_found_through_noise() -> None:
     rng = np.random.default_rng(2)
     programs = [{name: float(rng.integers(2)) for name in "abcdef"} for _ in range(60)]
     values = [2.0 * p["a"] - p["b"] + rng.normal(0.0, 1.0) for p in programs]
-    ranked = np.argsort(np.argsort(values)) + 1.0
-    mean = Model(programs, normal_scores(list(ranked))).mean([{"a": 1.0}, {"b": 1.0}, {"c": 1.0}])
+    mean = Model(programs, values).mean([{"a": 1.0}, {"b": 1.0}, {"c": 1.0}])
     assert mean[0] > mean[2] > mean[1]
 
 
@@ -210,9 +217,7 @@ def test_a_good_trait_is_found_through_noise() -> None:
 @settings(max_examples=40, deadline=None)
 def test_the_model_is_finite_and_draws_within_reason(rows: list[tuple[float, float]]) -> None:
     programs = [{"a": a, "b": b} for a, b in rows]
-    standing = normal_scores([float(i + 1) for i in range(len(rows))])
-    model = Model(programs, standing)
+    model = Model(programs, [a - b * b for a, b in rows])
     values = model.sample([*programs, {"z": 1.0}], np.ones((2, len(rows) + 1)))
     assert np.isfinite(values).all()
-    limit = NormalDist().inv_cdf(1.0 - 1e-9)
-    assert np.abs(model.mean(programs)).max() < limit
+    assert np.abs(model.mean(programs)).max() < 20.0
