@@ -95,7 +95,7 @@ def reward_host(parts: Figures) -> str:
 
 def evolve(parts: Figures) -> str:
     """One row per task; then the budgets with durations, and the median of each iteration."""
-    from benchmarks.evolve import BUDGETS, LONGER, combine
+    from benchmarks.evolve import BUDGETS, combine
 
     figures = combine(parts)
     sides = ("evolve", "random", "single", "human", "sparse")
@@ -119,7 +119,7 @@ def evolve(parts: Figures) -> str:
     ]
     head = ["task", "env-steps per policy", "iterations x candidates", "policies per candidate"]
     head += ["policies per arm confirmed", "env-steps at most", "minutes at most"]
-    budgets = table([*head, f"{LONGER} times the iterations: IQM, minutes"], durations)
+    budgets = table([*head, "one longer search: IQM, minutes"], durations)
     medians = [
         [task, search, ", ".join("-" if m is None else f"{m:.2f}" for m in values)]
         for task, f in figures.items()
