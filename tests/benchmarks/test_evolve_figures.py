@@ -19,8 +19,7 @@ def part(strategy: str, seed: int, winner: list[float], *, longer: bool = False)
         "seed": seed,
         "strategy": strategy,
         "longer": longer,
-        "arms": {"human": [0.5, 0.5], "sparse": [0.0, 0.1]}
-        | ({"winner": winner} if winner else {}),
+        "arms": arms | ({"winner": winner} if winner else {}),
         "medians": [0.1, None, 0.3],
         "search_s": 120.0 + seed,
         "env_steps": 1_000_000,
