@@ -406,8 +406,9 @@ def best_found(strategy: Strategy, seed: int) -> float:
     return max(t.feedback.score or 0.0 for t in history)
 
 
+@pytest.mark.slow
 def test_search_beats_random_sampling_of_the_same_grammar() -> None:
-    evolve = [best_found(Strategy.EVOLVE, seed) for seed in range(12)]
-    chance = [best_found(Strategy.RANDOM, seed) for seed in range(12)]
+    evolve = [best_found(Strategy.EVOLVE, seed) for seed in range(6)]
+    chance = [best_found(Strategy.RANDOM, seed) for seed in range(6)]
     assert fmean(evolve) > fmean(chance) + 1.0
-    assert sum(e >= c for e, c in zip(evolve, chance, strict=True)) >= 10
+    assert sum(e >= c for e, c in zip(evolve, chance, strict=True)) >= 5
