@@ -192,10 +192,11 @@ def _children(
     inherited = np.asarray(
         [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
     )
+    newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
     chosen: list[int] = []
     for place, values in enumerate(model.sample(vectors, normal) + inherited):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
-        if (place + 1) % min(1 + context.iteration, NEWCOMER_EVERY) == 0:
+        if (place + 1) % newcomer_every == 0:
             open_to = [i for i in open_to if not drafts[i].parents] or open_to
         chosen.append(max(open_to, key=lambda i: values[i]))
     return [drafts[i] for i in chosen]

@@ -31,7 +31,7 @@ from rewardgen.design.evolve.single import single_feature
 from rewardgen.design.evolve.space import build_space
 from rewardgen.design.evolve.words import stem
 from rewardgen_envs.features import Feature, FeatureTable
-from rewardgen_envs.task import BoxAction
+from rewardgen_envs.task import BoxAction, DiscreteAction
 
 TABLE = FeatureTable(
     [
@@ -187,6 +187,36 @@ def test_random_ignores_parents_and_feedback() -> None:
     assert proposals == EvolveDesigner(Strategy.RANDOM).propose(
         replace(context, history=flipped, parents=flipped[:1])
     )
+
+
+def test_a_space_that_is_used_up_still_fills_every_place() -> None:
+    table = FeatureTable([f for f in TABLE if f.name in ("terminated", "episode_time_s")])
+    history: tuple[Tried, ...] = ()
+    for iteration in range(4):
+        context = replace(
+            CONTEXT, table=table, action=DiscreteAction(2), iteration=iteration, history=history
+        )
+        proposals = EvolveDesigner().propose(context)
+        assert len(proposals) == 8
+        history += tuple(
+            tried(f"{iteration}-{slot}", p.source, float(slot)) for slot, p in enumerate(proposals)
+        )
+
+
+def test_newcomers_are_met_less_and_less() -> None:
+    history = proposals_as_history(CONTEXT)
+    newcomers = [
+        sum(
+            p.origin == "scratch"
+            for seed in range(3)
+            for p in EvolveDesigner().propose(
+                replace(CONTEXT, iteration=i, history=history, parents=history[-1:], seed=seed)
+            )
+        )
+        for i in (1, 6)
+    ]
+    assert newcomers[0] >= 12
+    assert 3 <= newcomers[1] < newcomers[0]
 
 
 def test_parents_of_other_designers_and_failures_do_not_stop_it() -> None:
