@@ -8,7 +8,6 @@ moved the quantities that the sentence speaks of.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import NormalDist, fmean, median
 
@@ -26,9 +25,8 @@ FINISHERS = 4
 
 def standings(candidates: Sequence[Feedback], space: Space) -> list[float]:
     """Return how well each candidate did, about 1 for a good one, -1 for a bad one."""
-    longest = max(c.env_steps for c in candidates)
     ended = _above_median(_finals(candidates))
-    late = _above_median([_pace(c, longest) for c in candidates])
+    late = _above_median([c.late_score or 0.0 for c in candidates])
     moved = _normal_scores(ranks(_moved(candidates, space)))
     level = sum(a == b == 0.0 for a, b in zip(ended, late, strict=True)) > 1
     return [
@@ -75,7 +73,7 @@ def _finals(candidates: Sequence[Feedback]) -> list[float]:
 
 
 def _pace(candidate: Feedback, env_steps: int) -> float:
-    """Return the mean fitness in the last third of training up to some env-steps, oriented."""
+    """Return the fitness in training just before some env-steps, larger is better."""
     fitness = candidate.fitness[0]
     series = candidate.training_fitness.get(fitness.metric)
     if series is None:
@@ -84,9 +82,8 @@ def _pace(candidate: Feedback, env_steps: int) -> float:
         value
         for value, end in zip(series.values, candidate.checkpoints, strict=False)
         if end <= env_steps
-    ] or series.values[:1]
-    late = fmean(values[-math.ceil(len(values) / 3) :])
-    return late if fitness.higher_is_better else -late
+    ] or series.values
+    return values[-1] if fitness.higher_is_better else -values[-1]
 
 
 def _regress(inputs: Sequence[float], outputs: Sequence[float], at: float) -> float:
