@@ -122,6 +122,30 @@ class WinnerRecord(Data):
     reason: str
 
 
+class PhaseRecord(Data):
+    """What one phase of a run spent on simulation."""
+
+    phase: Annotated[str, Field(description="survey, search, or a trial: playoff, confirm, train")]
+    env_steps: Annotated[Count, Field(description="environment steps, evaluations included")]
+    wall_s: Annotated[
+        FiniteFloat | None, Field(description="seconds of its rungs; null if not timed")
+    ]
+
+
+class LlmUsage(Data):
+    """What a run asked of a language model."""
+
+    model: str
+    calls: Annotated[Count, Field(description="calls that were answered by the endpoint")]
+    retried: Annotated[Count, Field(description="attempts that failed and were made again")]
+    cached: Annotated[Count, Field(description="replies taken from the cache, which cost nothing")]
+    prompt_tokens: Count
+    completion_tokens: Count
+    cost_usd: Annotated[
+        FiniteFloat | None, Field(description="null if the model's price is not known")
+    ]
+
+
 class ShowRecord(Data):
     """A whole run: ``rewardgen show RUN --json``."""
 
@@ -146,6 +170,8 @@ class ShowRecord(Data):
     scene_sha256: str
     fitness: Annotated[tuple[FitnessRecord, ...], Field(description="the task's metrics")]
     budget_env_steps: Count | None
+    phases: Annotated[tuple[PhaseRecord, ...], Field(description="where env_steps went, in order")]
+    llm: Annotated[LlmUsage | None, Field(description="null if no language model took part")] = None
     config: dict[str, JsonValue]
     recipe: dict[str, JsonValue]
     recipe_sha256: str

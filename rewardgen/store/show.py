@@ -18,6 +18,7 @@ from rewardgen.store.payloads import (
     Resumed,
     RunFailed,
     RunFinished,
+    RungFinished,
     RunInterrupted,
     RunStarted,
 )
@@ -28,6 +29,7 @@ from rewardgen.store.records import (
     IterationRecord,
     ListRecord,
     MemberRecord,
+    PhaseRecord,
     RunEntry,
     RunStateName,
     ShowRecord,
@@ -40,6 +42,7 @@ from rewardgen.store.state import CandidateState, MemberState, RunState, Status,
 
 # the arm that retrains the search's choice; its record also shows what the search measured
 WINNER_ARM = "winner"
+_SEARCH = "search"
 
 
 def show_record(run: RunSnapshot) -> ShowRecord:
@@ -77,6 +80,7 @@ def show_record(run: RunSnapshot) -> ShowRecord:
         scene_sha256=task.scene_sha256,
         fitness=tuple(fitness_record(metric) for metric in task.metrics),
         budget_env_steps=started.budget_env_steps,
+        phases=_phases(state),
         config=started.config,
         recipe=started.recipe,
         recipe_sha256=started.recipe_sha256,
@@ -145,6 +149,29 @@ def member_fitness(members: Iterable[MemberState], metric: str) -> float | None:
     """Return the mean over the members' mean fitness; None while no member has one."""
     means = [fmean(m.fitness[metric]) for m in members if m.fitness.get(metric)]
     return fmean(means) if means else None
+
+
+def _phases(state: RunState) -> tuple[PhaseRecord, ...]:
+    """Return what each phase spent: jobs first, then the search and the trials as they ran."""
+    phases = [
+        PhaseRecord(phase=name, env_steps=job.env_steps, wall_s=None)
+        for name, job in state.jobs.items()
+    ]
+    rungs: dict[str, list[RungFinished]] = {}
+    for rung in state.rungs.values():
+        if rung.finished is not None:
+            rungs.setdefault(rung.started.trial or _SEARCH, []).append(rung.finished)
+    return (
+        *phases,
+        *(
+            PhaseRecord(
+                phase=name,
+                env_steps=sum(rung.env_steps for rung in finished),
+                wall_s=round(sum(rung.wall_s for rung in finished), 3),
+            )
+            for name, finished in rungs.items()
+        ),
+    )
 
 
 def _candidate(
