@@ -15,17 +15,21 @@ import imageio_ffmpeg
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen_envs.errors import UsageError
+from rewardgen_envs.metrics import FitnessTracker, Metric
 from rewardgen_envs.registry import load_task
-from rewardgen_envs.simulation import Simulation
+from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import load_checkpoint
 from rewardgen_policies.evaluation import Policies, episode_stream
 
 _WIDTH, _HEIGHT, _FRAMES_PER_S = 480, 360, 25
+_HELD_S = 1.0  # before a player begins anew
+_LABEL_LENGTH = 34  # a reward file may lie deep
+_FONT = ImageFont.load_default(24)
 _TIMEOUT_S = 600
 _BACKENDS = ("egl", "osmesa", "glfw")
 # the exit status of a rendering that failed although GL works
@@ -87,7 +91,9 @@ def render(job: VideoJob) -> None:
         failures.append(f"{backend}: {lines[-1] if lines else f'status {done.returncode}'}")
     raise VideoError(
         "no video: this machine offers no working GL for off-screen rendering "
-        f"({'; '.join(failures)}). Install libegl1 (Mesa) or libosmesa6, or set MUJOCO_GL."
+        f"({'; '.join(failures)}). Install libegl1 (Mesa) or libosmesa6"
+        + (f", or unset MUJOCO_GL, which is '{chosen}'." if chosen else ".")
+        + " Then 'rewardgen render RUN' makes it."
     )
 
 
@@ -170,22 +176,47 @@ def _film(
     """Return the frames of one evaluation episode, until it ends."""
     policy = Policies([load_checkpoint(checkpoint)])
     simulation = Simulation(task, [episode_stream(eval_seed)], 1, threads=1)
+    fitness = FitnessTracker(task.metrics, 1, task.episode_steps)
     renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
-    frames: list[NDArray[np.uint8]] = []
-    for step in range(task.episode_steps):
+    renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
+    picture = renderer.render()
+    frames = [_captioned(picture, label, "0.0 s")]
+    for step in range(1, task.episode_steps + 1):
+        now = simulation.step(policy(simulation.observation()[None])[0])
+        view = task.table.view(now.next_state)
+        fitness.update(task.fitness(view))
+        score = fitness.result(now.length, now.terminated)[task.metric.name].item()
+        caption = f"{step * task.control_dt_s:.1f} s, {_score(task.metric, score)}"
+        if bool(now.ended):  # the world has begun anew: the last picture is the one before
+            end = "" if bool(now.truncated) else f"\nended: {_cause(task, now)}"
+            frames.append(_captioned(picture, label, caption + end))
+            break
         if step % stride == 0:
             renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
-            frames.append(_labelled(renderer.render(), label))
-        action = policy(simulation.observation()[None])[0]
-        if bool(simulation.step(action).ended):
-            break
+            picture = renderer.render()
+            frames.append(_captioned(picture, label, caption))
     renderer.close()
     simulation.close()
     return frames
 
 
+def _score(metric: Metric, value: float) -> str:
+    """Return the fitness that an episode would have if it ended now."""
+    name = metric.name.replace("_", " ")
+    return f"{name} {value:.3g}" + ("" if metric.unit == "1" else f" {metric.unit}")
+
+
+def _cause(task: Task, last: Step) -> str:
+    """Return why an episode ended before its time."""
+    if not bool(last.valid):
+        return "the simulation diverged"
+    view = task.table.view(last.next_state)
+    causes = [cause for cause in task.causes if bool(getattr(view, cause) > 0.5)]
+    return ", ".join(causes).replace("_", " ")
+
+
 def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: float) -> None:
-    """Write films side by side; one that ends early keeps its last frame.
+    """Write films side by side; one that ends early keeps its last frame, and so do all at the end.
 
     Raises:
         BrokenPipeError: ffmpeg gave up; it says why on stderr.
@@ -196,11 +227,13 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
         fps=frames_per_s,
         codec="libx264",
         pix_fmt_out="yuv420p",
+        macro_block_size=8,  # of which the size is a multiple: nothing is scaled
         output_params=["-movflags", "+faststart"],
     )
     writer.send(None)
     try:
-        for i in range(max(len(frames) for frames in films)):
+        held = round(_HELD_S * frames_per_s)
+        for i in range(max(len(frames) for frames in films) + held):
             row = [frames[min(i, len(frames) - 1)] for frames in films]
             writer.send(np.ascontiguousarray(np.concatenate(row, axis=1)))
     except OSError as error:  # its text is the command and a promise of what stderr holds
@@ -214,10 +247,22 @@ def _camera(model: mujoco.MjModel) -> str | int:
     return "track" if found >= 0 else -1
 
 
-def _labelled(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
+def _captioned(frame: NDArray[np.uint8], label: str, caption: str) -> NDArray[np.uint8]:
+    """Write whose policy it is above, and how it is doing below."""
     picture = Image.fromarray(frame)
     pen = ImageDraw.Draw(picture)
-    pen.text((10, 8), label, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
+    pen.line(((_WIDTH - 1, 0), (_WIDTH - 1, _HEIGHT)), fill=(0, 0, 0))  # the next one begins
+    kept = label if len(label) <= _LABEL_LENGTH else f"…{label[1 - _LABEL_LENGTH :]}"
+    for text, corner, anchor in ((kept, (12, 10), "la"), (caption, (12, _HEIGHT - 10), "ld")):
+        pen.text(
+            corner,
+            text,
+            font=_FONT,
+            anchor=anchor,
+            fill=(255, 255, 255),
+            stroke_width=2,
+            stroke_fill=(0, 0, 0),
+        )
     return np.asarray(picture)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -38,6 +39,22 @@ def test_a_file_that_ffmpeg_refuses(tmp_path: Path, capfd: pytest.CaptureFixture
     with pytest.raises(BrokenPipeError):
         video.write_film([film], tmp_path / "none" / "film.mp4", 25.0)
     assert capfd.readouterr().err.strip().endswith("No such file or directory")
+
+
+def test_a_film_that_ends_early_keeps_its_last_picture(tmp_path: Path) -> None:
+    def shades(*levels: int) -> list[np.ndarray]:
+        return [np.full((360, 480, 3), level, np.uint8) for level in levels]
+
+    films = [shades(200, 100), shades(*[20] * 10), shades(*[220] * 5)]
+    video.write_film(films, tmp_path / "film.mp4", frames_per_s=10.0)
+    frames = imageio_ffmpeg.read_frames(str(tmp_path / "film.mp4"))
+    assert next(frames)["size"] == (3 * 480, 360)
+    pictures = [np.frombuffer(frame, np.uint8).reshape(360, 3, 480, 3) for frame in frames]
+    assert len(pictures) == 10 + 10, "all keep their last picture for a second"
+    levels = [picture.mean(axis=(0, 2, 3)) for picture in pictures]
+    assert levels[0] == pytest.approx([200, 20, 220], abs=3)
+    for level in levels[1:]:
+        assert level == pytest.approx([100, 20, 220], abs=3)
 
 
 @pytest.mark.skipif(not video.gl_backends(), reason="needs working GL")
