@@ -12,7 +12,11 @@ import pytest
 
 from rewardgen.check.names import IMPORTABLE
 from rewardgen.cli.main import VERBS
+from rewardgen.config import RunConfig
+from rewardgen.llm.prices import price_table
 from rewardgen.rewards import vocabulary
+from rewardgen.run.model_cost import model_cost
+from rewardgen_envs.registry import load_task
 
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "runs" / "README.md"])
@@ -50,7 +54,7 @@ def test_commands_exist(guide: Path) -> None:
 
 def test_options_exist() -> None:
     text = "\n".join(guide.read_text() for guide in GUIDES)
-    used = re.findall(r"rewardgen (run|train|check|show|list) ([^`\n]*)", text)
+    used = re.findall(r"rewardgen (run|train|check|show|list|generate|feedback) ([^`\n]*)", text)
     for verb in sorted({verb for verb, _ in used}):
         shown = subprocess.run([REWARDGEN, verb, "--help"], capture_output=True, text=True).stdout
         options = {o for v, rest in used if v == verb for o in re.findall(r"--[a-z-]+", rest)}
@@ -99,3 +103,19 @@ def vocabulary_table() -> str:
         gives = " ".join(summary.replace("``", "`").split())
         rows.append(f"| `{function.__name__}({arguments})` | {gives} |")
     return "\n".join(rows)
+
+
+def test_what_a_language_model_costs_is_what_is_estimated() -> None:
+    text = " ".join((ROOT / "README.md").read_text().split())
+    said = re.search(
+        r"is ([\d.]+) USD with gpt-5-mini and ([\d.]+) USD with gpt-5, .* of ([\d-]+) ", text
+    )
+    assert said is not None
+    task = load_task("half-cheetah/run")
+    costs: list[str] = []
+    for model in ("gpt-5-mini", "gpt-5"):
+        cost = model_cost(RunConfig(task=task.name, designer="llm", model=model), task)
+        assert cost is not None and cost.usd is not None
+        assert f"asks for {cost.calls} replies" in text
+        costs.append(f"{cost.usd:.2f}")
+    assert [*costs, str(price_table().date)] == list(said.groups())

@@ -91,7 +91,8 @@ class Simulation:
         self._metrics = FitnessTracker(task.metrics, self.nworld, task.episode_steps, device)
         self._variables: dict[str, Tensor] = {}
         self._control_dt_s = task.control_dt_s
-        self._judged = ("terminated", *task.causes)  # filled in after the other features
+        judged = ("terminated", *task.causes)  # filled in after the other features
+        self._measured = tuple(feature for feature in task.table if feature.name not in judged)
         self._no_action = self._idle_action()
         self._register_fields()
         self._restart(torch.arange(self.nworld, device=device))
@@ -198,9 +199,8 @@ class Simulation:
         task, table, rows = self.task, self.task.table, len(action)
         quantities |= task.derive(Quantities(quantities))
         quantities["last_action"] = action
-        quantities |= dict.fromkeys(self._judged, torch.zeros(rows, device=action.device))
         data = torch.zeros(rows, table.width, device=action.device)
-        for feature in table:
+        for feature in self._measured:
             table.select(data, feature.name).copy_(self._value(feature, quantities, rows))
         ended = torch.zeros(rows, dtype=torch.bool, device=data.device)
         for cause, happened in task.terminations(table.view(data)).items():

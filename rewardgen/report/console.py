@@ -46,6 +46,7 @@ from rewardgen.store.payloads import Finding
 from rewardgen.store.records import (
     ArmRecord,
     CandidateRecord,
+    HumanFeedbackRecord,
     ListRecord,
     MemberRecord,
     ShowRecord,
@@ -104,6 +105,9 @@ def candidate_text(one: CandidateRecord, feedback: str) -> str:
     parts.append(Text(printable(f"{one.origin or 'proposed'}{made} {one.note}".rstrip())))
     if one.fitness is not None:
         parts.append(Text(f"fitness {number(one.fitness)} in the search"))
+    for attempt in one.attempts:
+        parts.append(Text("a first version was refused and repaired:"))
+        parts += [_finding(finding) for finding in attempt.findings]
     parts += [_finding(finding) for finding in one.findings]
     parts += [_member(member) for member in one.members]
     code = Syntax(
@@ -264,13 +268,24 @@ def _facts(record: ShowRecord) -> RenderableType:
         ("state", state),
         *([] if record.designer is None else [("designer", Text(record.designer))]),
         ("seed", str(record.seed)),
-        ("spent", f"{count(record.env_steps)} environment steps, {duration(record.wall_s)}"),
+        ("spent", _spent(record)),
         ("isolation", Text(", ".join((record.isolation.mode, *record.isolation.applied)))),
     ]
     for name, value in rows:
         table.add_row(Text(name, style="dim"), value)
-    notes = [Padding(Text(printable(note), style="yellow"), (0, 0, 0, 2)) for note in record.notes]
-    return Group(table, *notes)
+    remarks = [(printable(note), "yellow") for note in record.notes]
+    remarks += [(printable(f"you: {_said(given)}"), "cyan") for given in record.human_feedback]
+    return Group(table, *(Padding(Text(t, style=style), (0, 0, 0, 2)) for t, style in remarks))
+
+
+def _spent(record: ShowRecord) -> str:
+    money = f", {record.cost_usd:.4f} USD" if record.cost_usd else ""
+    return f"{count(record.env_steps)} environment steps, {duration(record.wall_s)}{money}"
+
+
+def _said(given: HumanFeedbackRecord) -> str:
+    about = "" if given.candidate is None else f"(about {given.candidate}) "
+    return f"{about}{given.text}"
 
 
 def _candidates(record: ShowRecord) -> Table:

@@ -35,11 +35,13 @@ def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> Video
     chosen = [arm for arm in order if arm in found][: len(_ARMS)]
     if started is None or not chosen:
         raise VideoError("no video: the run has no confirmed policy yet")
+    own = None if state.inputs is None else state.inputs.fitness
     return VideoJob(
         task=str(started.config["task"]),
         labels=tuple(chosen),
         checkpoints=tuple(str(artifacts.path(found[arm])) for arm in chosen),
         eval_seed=derive_seed(started.seed, Purpose.VIDEO),
+        fitness=None if own is None else artifacts.read_text(own),
         output=str(output),
     )
 

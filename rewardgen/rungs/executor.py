@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -45,6 +46,14 @@ _ROLES = ("evaluate", "train")
 _OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the variables that look like keys: workers need none."""
+    return {name: value for name, value in environment.items() if not _SECRET.search(name)}
+
+
 class ExecutorError(RuntimeError):
     """A worker could not do its job for a reason that no reward is to blame for."""
 
@@ -66,7 +75,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,
-            env={**os.environ, **_OPENMP},
+            env={**without_secrets(os.environ), **_OPENMP},
         )
 
     def run(self, directory: Path, progress: Progress, late: Late) -> None:

@@ -17,14 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
+from rewardgen.rewards.fitness import METRIC, FitnessCode
+from rewardgen.rungs.own_fitness import OwnFitness
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.metrics import FitnessTracker, Metric
+from rewardgen_envs.metrics import FitnessTracker
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import load_checkpoint
-from rewardgen_policies.evaluation import Policies, episode_stream
+from rewardgen_policies.evaluation import TIME_LIMIT, evaluate
 
 _WIDTH, _HEIGHT, _FRAMES_PER_S = 480, 360, 25
 _HELD_S = 1.0  # before a player begins anew
@@ -48,6 +51,7 @@ class VideoJob(BaseModel):
         labels: one per policy, written into its picture.
         checkpoints: one path per policy.
         eval_seed: the episode.
+        fitness: the user's own fitness file that the run ranked by, or None.
         output: the mp4 to write.
     """
 
@@ -57,6 +61,7 @@ class VideoJob(BaseModel):
     labels: tuple[str, ...]
     checkpoints: tuple[str, ...]
     eval_seed: int
+    fitness: str | None = None
     output: str
 
 
@@ -164,55 +169,107 @@ def _render(job: VideoJob) -> None:
     task = load_task(job.task)
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
     films = [
-        _film(task, Path(checkpoint), label, job.eval_seed, stride)
+        _film(task, Path(checkpoint), label, job, stride)
         for label, checkpoint in zip(job.labels, job.checkpoints, strict=True)
     ]
     write_film(films, Path(job.output), frames_per_s=1.0 / (stride * task.control_dt_s))
 
 
 def _film(
-    task: Task, checkpoint: Path, label: str, eval_seed: int, stride: int
+    task: Task, checkpoint: Path, label: str, job: VideoJob, stride: int
 ) -> list[NDArray[np.uint8]]:
     """Return the frames of one evaluation episode, until it ends."""
-    policy = Policies([load_checkpoint(checkpoint)])
-    simulation = Simulation(task, [episode_stream(eval_seed)], 1, threads=1)
-    fitness = FitnessTracker(task.metrics, 1, task.episode_steps)
-    renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
-    renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
-    picture = renderer.render()
-    frames = [_captioned(picture, label, "0.0 s")]
-    for step in range(1, task.episode_steps + 1):
-        now = simulation.step(policy(simulation.observation()[None])[0])
-        view = task.table.view(now.next_state)
-        fitness.update(task.fitness(view))
-        score = fitness.result(now.length, now.terminated)[task.metric.name].item()
-        caption = f"{step * task.control_dt_s:.1f} s, {_score(task.metric, score)}"
-        if bool(now.ended):  # the world has begun anew: the last picture is the one before
-            end = "" if bool(now.truncated) else f"\nended: {_cause(task, now)}"
-            frames.append(_captioned(picture, label, caption + end))
-            break
-        if step % stride == 0:
-            renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
-            picture = renderer.render()
-            frames.append(_captioned(picture, label, caption))
-    renderer.close()
-    simulation.close()
-    return frames
+    camera = _Camera(task, label, job.fitness, stride)
+    result = evaluate(
+        task, [load_checkpoint(checkpoint)], [job.eval_seed], watcher=camera, threads=1
+    )
+    return camera.film(result.cause[0][0])
 
 
-def _score(metric: Metric, value: float) -> str:
-    """Return the fitness that an episode would have if it ended now."""
-    name = metric.name.replace("_", " ")
-    return f"{name} {value:.3g}" + ("" if metric.unit == "1" else f" {metric.unit}")
+class RunningFitness:
+    """Watches one episode: what its fitness would be if it ended now.
+
+    Args:
+        task: the task.
+        own: the user's fitness file, or None for the task's metric.
+
+    Raises:
+        FitnessError: the file's code raised.
+    """
+
+    def __init__(self, task: Task, own: str | None) -> None:
+        self._task = task
+        self._own = None if own is None else OwnFitness(FitnessCode(own), task)
+        self._metrics = FitnessTracker(task.metrics, 1, task.episode_steps)
+        self.metric = task.metric if own is None else METRIC
+        self.value = 0.0
+
+    def start(self, simulation: Simulation) -> None:
+        """See the start of the episode."""
+        if self._own is not None:
+            self._own.start(simulation)
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """Add one control step.
+
+        Raises:
+            FitnessError: the user's function raised.
+        """
+        if self._own is not None:
+            self._own.step(state, action, step, simulation)
+            self.value = self._own.result(1).item()
+            return
+        self._metrics.update(self._task.fitness(self._task.table.view(step.next_state)))
+        result = self._metrics.result(step.length, step.terminated)
+        self.value = result[self.metric.name].item()
 
 
-def _cause(task: Task, last: Step) -> str:
-    """Return why an episode ended before its time."""
-    if not bool(last.valid):
-        return "the simulation diverged"
-    view = task.table.view(last.next_state)
-    causes = [cause for cause in task.causes if bool(getattr(view, cause) > 0.5)]
-    return ", ".join(causes).replace("_", " ")
+class _Camera:
+    """Watches one episode and takes its pictures."""
+
+    def __init__(self, task: Task, label: str, own: str | None, stride: int) -> None:
+        self._task, self._label, self._stride = task, label, stride
+        self._fitness = RunningFitness(task, own)
+        self._renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
+        self._frames: list[NDArray[np.uint8]] = []
+        self._picture = np.zeros((_HEIGHT, _WIDTH, 3), np.uint8)
+        self._steps = 0
+
+    def start(self, simulation: Simulation) -> None:
+        """Take the first picture."""
+        self._fitness.start(simulation)
+        self._shoot(simulation)
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """Take a picture now and then; a world whose episode ended has begun anew already."""
+        self._fitness.step(state, action, step, simulation)
+        self._steps += 1
+        if self._steps % self._stride == 0 and not bool(step.ended):
+            self._shoot(simulation)
+
+    def film(self, cause: str) -> list[NDArray[np.uint8]]:
+        """Return all pictures, with the last one once more to say how the episode ended."""
+        self._renderer.close()
+        end = "" if cause == TIME_LIMIT else f"\nended: {cause.replace('_', ' ')}"
+        return [*self._frames, self._captioned(end)]
+
+    def _shoot(self, simulation: Simulation) -> None:
+        self._renderer.update_scene(
+            simulation.engine.snapshot(0), camera=_viewpoint(self._task.model)
+        )
+        self._picture = self._renderer.render()
+        self._frames.append(self._captioned())
+
+    def _captioned(self, end: str = "") -> NDArray[np.uint8]:
+        """Write whose policy it is above, and how it is doing below."""
+        metric = self._fitness.metric
+        unit = "" if metric.unit == "1" else f" {metric.unit}"
+        score = f"{metric.name.replace('_', ' ')} {self._fitness.value:.3g}{unit}"
+        now = f"{self._steps * self._task.control_dt_s:.1f} s"
+        label = self._label
+        if len(label) > _LABEL_LENGTH:
+            label = f"…{label[1 - _LABEL_LENGTH :]}"
+        return _lettered(self._picture, label, f"{now}, {score}{end}")
 
 
 def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: float) -> None:
@@ -241,19 +298,17 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
     writer.close()
 
 
-def _camera(model: mujoco.MjModel) -> str | int:
+def _viewpoint(model: mujoco.MjModel) -> str | int:
     """Return the camera that follows the robot, or the free one."""
     found = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "track")
     return "track" if found >= 0 else -1
 
 
-def _captioned(frame: NDArray[np.uint8], label: str, caption: str) -> NDArray[np.uint8]:
-    """Write whose policy it is above, and how it is doing below."""
+def _lettered(frame: NDArray[np.uint8], above: str, below: str) -> NDArray[np.uint8]:
     picture = Image.fromarray(frame)
     pen = ImageDraw.Draw(picture)
     pen.line(((_WIDTH - 1, 0), (_WIDTH - 1, _HEIGHT)), fill=(0, 0, 0))  # the next one begins
-    kept = label if len(label) <= _LABEL_LENGTH else f"…{label[1 - _LABEL_LENGTH :]}"
-    for text, corner, anchor in ((kept, (12, 10), "la"), (caption, (12, _HEIGHT - 10), "ld")):
+    for text, corner, anchor in ((above, (12, 10), "la"), (below, (12, _HEIGHT - 10), "ld")):
         pen.text(
             corner,
             text,

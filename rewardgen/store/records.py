@@ -49,6 +49,14 @@ class MemberRecord(Data):
     ]
 
 
+class AttemptRecord(Data):
+    """What a candidate was before its designer repaired it."""
+
+    source_sha256: Sha256
+    source: Annotated[str, Field(description="the refused reward file, or the whole reply")]
+    findings: tuple[Finding, ...]
+
+
 class CandidateRecord(Data):
     """One reward proposed in a run."""
 
@@ -68,6 +76,9 @@ class CandidateRecord(Data):
     ]
     findings: tuple[Finding, ...]
     feedback: Annotated[Sha256 | None, Field(description="artifact of the feedback's text")]
+    attempts: Annotated[
+        tuple[AttemptRecord, ...], Field(description="refused versions before a repair")
+    ] = ()
 
 
 class ImprovementRecord(Data):
@@ -114,6 +125,14 @@ class IterationRecord(Data):
     fitness: Annotated[FiniteFloat | None, Field(description="its fitness")]
 
 
+class HumanFeedbackRecord(Data):
+    """What a person said about the run, or about one of its candidates."""
+
+    iteration: Annotated[Count, Field(description="the first iteration whose prompts hold it")]
+    candidate: str | None
+    text: str
+
+
 class WinnerRecord(Data):
     """The choice of the search."""
 
@@ -133,17 +152,15 @@ class PhaseRecord(Data):
 
 
 class LlmUsage(Data):
-    """What a run asked of a language model."""
+    """What a run asked of a language model, and what it paid for that."""
 
-    model: str
-    calls: Annotated[Count, Field(description="calls that were answered by the endpoint")]
-    retried: Annotated[Count, Field(description="attempts that failed and were made again")]
-    cached: Annotated[Count, Field(description="replies taken from the cache, which cost nothing")]
-    prompt_tokens: Count
-    completion_tokens: Count
-    cost_usd: Annotated[
-        FiniteFloat | None, Field(description="null if the model's price is not known")
-    ]
+    model: Annotated[str, Field(description="who answered")]
+    calls: Annotated[Count, Field(description="replies asked for in this run")]
+    retried: Annotated[Count, Field(description="how often they had to be asked for again")]
+    cached: Annotated[Count, Field(description="replies known from earlier runs, not counted here")]
+    prompt_tokens: Annotated[Count, Field(description="sent in the calls")]
+    completion_tokens: Annotated[Count, Field(description="received in them, reasoning included")]
+    cost_usd: Annotated[FiniteFloat | None, Field(description="null if the model has no price")]
 
 
 class ShowRecord(Data):
@@ -171,7 +188,7 @@ class ShowRecord(Data):
     fitness: Annotated[tuple[FitnessRecord, ...], Field(description="the task's metrics")]
     budget_env_steps: Count | None
     phases: Annotated[tuple[PhaseRecord, ...], Field(description="where env_steps went, in order")]
-    llm: Annotated[LlmUsage | None, Field(description="null if no language model took part")] = None
+    llm: Annotated[LlmUsage | None, Field(description="null if no language model took part")]
     config: dict[str, JsonValue]
     recipe: dict[str, JsonValue]
     recipe_sha256: str
@@ -181,6 +198,7 @@ class ShowRecord(Data):
     selection: WinnerRecord | None
     videos: Annotated[dict[str, Sha256], Field(description="candidate or arm → artifact")]
     notes: tuple[str, ...]
+    human_feedback: tuple[HumanFeedbackRecord, ...] = ()
 
 
 class TrialRecord(Data):
@@ -251,6 +269,26 @@ class CheckRecord(Data):
     isolation: Isolation
 
 
+class GeneratedReward(Data):
+    """One reward that a designer wrote without a run."""
+
+    file: Annotated[str, Field(description="where it was written; refused ones lie in rejected/")]
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    note: Annotated[str, Field(description="what the designer says about it")]
+    repaired: Annotated[bool, Field(description="whether its first version was refused")]
+
+
+class GenerateRecord(Data):
+    """Rewards from a sentence: ``rewardgen generate --json``."""
+
+    task: str
+    text: Annotated[str, Field(description="what the robot shall do")]
+    designer: str
+    rewards: tuple[GeneratedReward, ...]
+    cost_usd: Annotated[FiniteFloat, Field(description="money for the endpoint")]
+
+
 def improvement(comparison: Comparison) -> ImprovementRecord:
     """Return a comparison as part of its arm."""
     return ImprovementRecord(
@@ -264,6 +302,7 @@ def improvement(comparison: Comparison) -> ImprovementRecord:
 
 RECORDS: dict[str, type[Data]] = {
     "check": CheckRecord,
+    "generate": GenerateRecord,
     "list": ListRecord,
     "show": ShowRecord,
     "tasks-list": TaskListRecord,

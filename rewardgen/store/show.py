@@ -24,10 +24,13 @@ from rewardgen.store.payloads import (
 )
 from rewardgen.store.records import (
     ArmRecord,
+    AttemptRecord,
     CandidateRecord,
     FitnessRecord,
+    HumanFeedbackRecord,
     IterationRecord,
     ListRecord,
+    LlmUsage,
     MemberRecord,
     PhaseRecord,
     RunEntry,
@@ -81,6 +84,7 @@ def show_record(run: RunSnapshot) -> ShowRecord:
         fitness=tuple(fitness_record(metric) for metric in task.metrics),
         budget_env_steps=started.budget_env_steps,
         phases=_phases(state),
+        llm=_llm(state),
         config=started.config,
         recipe=started.recipe,
         recipe_sha256=started.recipe_sha256,
@@ -100,6 +104,10 @@ def show_record(run: RunSnapshot) -> ShowRecord:
         else WinnerRecord(candidate=winner.candidate, fitness=winner.fitness, reason=winner.reason),
         videos=state.videos,
         notes=tuple(state.notes),
+        human_feedback=tuple(
+            HumanFeedbackRecord(iteration=said.iteration, candidate=said.candidate, text=said.text)
+            for said in state.human_feedback
+        ),
     )
 
 
@@ -174,6 +182,24 @@ def _phases(state: RunState) -> tuple[PhaseRecord, ...]:
     )
 
 
+def _llm(state: RunState) -> LlmUsage | None:
+    """Return what language models were asked; None if none ever answered."""
+    replies = state.replies.values()
+    if not replies:
+        return None
+    asked = [reply for reply in replies if not reply.cached]
+    costs = [reply.cost_usd for reply in asked if reply.cost_usd is not None]
+    return LlmUsage(
+        model=", ".join(dict.fromkeys(reply.model for reply in replies)),
+        calls=len(asked),
+        retried=sum(reply.attempts - 1 for reply in asked),
+        cached=len(replies) - len(asked),
+        prompt_tokens=sum(reply.prompt_tokens for reply in asked),
+        completion_tokens=sum(reply.completion_tokens for reply in asked),
+        cost_usd=sum(costs) if len(costs) == len(asked) else None,
+    )
+
+
 def _candidate(
     candidate: CandidateState, ranking: str, artifacts: ArtifactReader
 ) -> CandidateRecord:
@@ -193,6 +219,14 @@ def _candidate(
         fitness=member_fitness(candidate.members.values(), ranking),
         findings=() if candidate.check is None else candidate.check.findings,
         feedback=None if candidate.feedback is None else candidate.feedback.text,
+        attempts=tuple(
+            AttemptRecord(
+                source_sha256=attempt.proposal.source,
+                source=artifacts.read_text(attempt.proposal.source),
+                findings=() if attempt.check is None else attempt.check.findings,
+            )
+            for attempt in candidate.attempts
+        ),
     )
 
 

@@ -317,7 +317,7 @@ def test_costs_of_the_simulation_add_up(example_record: ShowRecord, example_repo
     assert "| search | 4.8 M | 1 min 12 s |" in costs
     assert "| confirmation | 6 M | 12 s |" in costs
     assert "| the whole run | 10.8 M |" in costs
-    assert "No language model took part." in costs
+    assert "No language model was asked." in costs
 
 
 @pytest.mark.parametrize(("cost_usd", "shown"), [(0.0123, "0.0123 USD"), (None, "not known")])
