@@ -44,7 +44,7 @@ from rewardgen.run.preflight import (
 )
 from rewardgen.run.program import search_program, train_program
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
-from rewardgen.run.tensorboard import write_scalars
+from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
@@ -95,6 +95,7 @@ def run(
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
+    check_writers(config.writers)
     made = brief(config, task)
     try_task(task)
     if made.fitness is not None:
@@ -158,6 +159,7 @@ def train(
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
+    check_writers(config.writers)
     try_task(task)
     started = _started("train", config, task, recipe, command, None)
     path = new_run_path(config.runs_dir, config.name, config.task)
@@ -202,6 +204,7 @@ def resume(
         assert started is not None
         kind = RunConfig if started.verb == "run" else TrainConfig
         config = kind.model_validate(started.config)
+        check_writers(config.writers)
         task = load_task(config.task)
         _check_unchanged(task, started)
         directory.append(
@@ -242,7 +245,7 @@ def list_runs(runs_dir: Path = Path("runs")) -> ListRecord:
 
 
 def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = None) -> Path:
-    """Render the confirmed winner beside the human reward's policy; return the mp4's path.
+    """Render winner, human and sparse side by side, one policy each; return the mp4's path.
 
     Raises:
         UsageError: no such run, or nothing can be written to the path.
@@ -300,6 +303,7 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
+    check_writers(config.writers)
     new_run_path(config.runs_dir, config.name, config.task)
     try_task(task)
     if isinstance(config, TrainConfig):
@@ -342,7 +346,7 @@ def _work(
     def work() -> None:
         with display, open_session(directory, config, task, recipe, display, fitness) as session:
             program(session)
-        write_scalars(directory)
+        write_scalars(directory, config.writers, display.note)
         write_report(directory.path, state="done")
 
     carry_out(directory, work)

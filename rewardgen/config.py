@@ -16,6 +16,8 @@ from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.settings_file import SettingsFileError, read_settings
 
+WriterName = Literal["tensorboard", "wandb"]
+
 
 class ConfigError(UsageError):
     """A configuration that cannot be used; names the key and the valid choices."""
@@ -147,7 +149,9 @@ class RunConfig(DesignConfig):
     max_hours: float | None = Field(default=None, gt=0.0)
     """Stop between rungs once this much time has passed; the run can be resumed."""
     render: bool = True
-    """Whether to render a video of winner and human at the end."""
+    """Whether to render a video of winner, human and sparse at the end."""
+    writers: tuple[WriterName, ...] = ("tensorboard",)
+    """Viewers for which the curves of all policies are written, at the end."""
 
     @property
     def rounds(self) -> int:
@@ -199,6 +203,8 @@ class TrainConfig(BaseModel):
     """Start nothing that takes more environment steps than this in all, evaluation included."""
     max_hours: float | None = Field(default=None, gt=0.0)
     """Stop between rungs once this much time has passed; the run can be resumed."""
+    writers: tuple[WriterName, ...] = ("tensorboard",)
+    """Viewers for which the curves of all policies are written, at the end."""
 
     @property
     def rewards(self) -> tuple[str, ...]:
@@ -301,7 +307,8 @@ def explain(
     problems: list[str] = []
     for problem in error.errors():
         field = str(problem["loc"][0]) if problem["loc"] else ""
-        place = ".".join(str(part) for part in problem["loc"])
+        # which of several values it is, the value says
+        place = ".".join(part for part in problem["loc"] if isinstance(part, str))
         key = f"{spelling(place)}: " if place else ""
         if problem["type"] == "literal_error":
             choices = literal_choices(kind.model_fields[field].annotation)

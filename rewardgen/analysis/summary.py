@@ -56,7 +56,7 @@ def summarize(
         columns: per member, statistics of the public columns in its evaluation episodes.
     """
     steps = _average([curve.get("env_steps", ()) for curve in curves])
-    terms = _terms(curves)
+    terms = summarize_terms(curves)
     fitness = tuple(
         evaluation_fitness(metric, evaluations[metric.name])
         for metric in metrics
@@ -167,7 +167,12 @@ def _columns(members: Sequence[Mapping[str, ColumnStatistics]]) -> tuple[Column,
 # ---- terms
 
 
-def _terms(curves: Sequence[Curve]) -> tuple[Term, ...]:
+def summarize_terms(curves: Sequence[Curve]) -> tuple[Term, ...]:
+    """Return what each reward term did along training, in the order of the curves.
+
+    Args:
+        curves: training curves, one per member.
+    """
     names = _names(curves, "term/")
     means = {name: _average([c.get(f"term/{name}", ()) for c in curves]) for name in names}
     series = {name: _summarize(values) for name, values in means.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from types import NoneType
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import tyro
 from pydantic import BaseModel, ValidationError
@@ -104,10 +104,18 @@ def _default(name: str, field: FieldInfo, preset: BaseModel | None) -> object:
 
 
 def _type(field: FieldInfo) -> object:
-    """Return a field's type; of numbers and choices, what cannot be read is passed on as text."""
+    """Return a field's type; of numbers and choices, what cannot be read is passed on as text.
+
+    Several choices follow one flag; several texts have a flag each.
+    """
     parts: tuple[Any, ...] = get_args(field.annotation) or (field.annotation,)
     optional = NoneType in parts
     choices = literal_choices(field.annotation)
+    if get_origin(field.annotation) is tuple:
+        if not choices:
+            return Annotated[cast(Any, field.annotation), tyro.conf.UseAppendAction]
+        one = PrimitiveConstructorSpec(1, _braced(choices), _only, lambda _: True, _shown)
+        return tuple[Annotated[str, one], ...]
     metavar = _braced(choices) if choices else _METAVARS.get(parts[0])
     if metavar is None:
         return field.annotation
@@ -131,6 +139,10 @@ def _flag(key: str) -> str:
 
 def _braced(choices: tuple[str, ...]) -> str:
     return f"{{{','.join(choices)}}}"
+
+
+def _only(given: list[str]) -> str:
+    return given[0]
 
 
 def _shown(value: object) -> list[str]:

@@ -12,7 +12,7 @@ from rewardgen.cli.output import complain, say, say_json
 
 @dataclass(frozen=True)
 class Render:
-    """Render winner and human reward side by side, one evaluation episode, as mp4."""
+    """Render winner, human and sparse reward side by side, one evaluation episode, as mp4."""
 
     run_name: tyro.conf.Positional[str]
     """Name of the run, or path of its folder."""

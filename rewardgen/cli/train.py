@@ -10,7 +10,7 @@ from rewardgen.cli.flags import parse_flags
 from rewardgen.cli.output import finish, say_estimate
 from rewardgen.config import TrainConfig
 
-_FLAGS = (tyro.conf.FlagCreatePairsOff, tyro.conf.UseAppendAction)
+_FLAGS = (tyro.conf.FlagCreatePairsOff,)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import DiffLexer, PythonLexer
 
-_STYLE = "friendly"
+_LIGHT, _DARK = "friendly", "github-dark"
 
 
 def code_css() -> str:
-    """Return the style sheet of highlighted code."""
-    return _formatter().get_style_defs(".code")
+    """Return the style sheet of highlighted code, for light and dark pages."""
+    light, dark = (_formatter(style).get_style_defs(".code") for style in (_LIGHT, _DARK))
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
 def python_html(source: str) -> Markup:
@@ -34,5 +35,5 @@ def unified_diff(before: str, after: str) -> str:
     return "\n".join([*lines][2:])
 
 
-def _formatter() -> HtmlFormatter:
-    return HtmlFormatter(style=_STYLE, cssclass="code")
+def _formatter(style: str = _LIGHT) -> HtmlFormatter:
+    return HtmlFormatter(style=style, cssclass="code")

@@ -14,9 +14,10 @@ from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.records import MemberRecord
 
 _GRID = 120
-_CURVES: TypeAdapter[list[dict[str, list[float | None]]]] = TypeAdapter(
-    list[dict[str, list[float | None]]]
-)
+_STEPS = "env_steps"
+
+Quantities = dict[str, list[float | None]]
+_CURVES: TypeAdapter[list[Quantities]] = TypeAdapter(list[Quantities])
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class CurveReader:
 
     def __init__(self, artifacts: ArtifactReader) -> None:
         self._artifacts = artifacts
-        self._read: dict[str, list[dict[str, list[float | None]]]] = {}
+        self._read: dict[str, list[Quantities]] = {}
 
     def band(self, label: str, members: Sequence[MemberRecord], quantity: str) -> Band | None:
         """Return a quantity along training over all members; None if none has it."""
-        curves = [self._member(member, quantity) for member in members]
+        curves = [_points(self.member(member), quantity) for member in members]
         known = [(steps, values) for steps, values in curves if steps.size > 0]
         if not known:
             return None
@@ -64,21 +65,33 @@ class CurveReader:
         mean, low, high = mean_band(runs)
         return Band(label, grid, mean, low, high, runs)
 
-    def _member(self, member: MemberRecord, quantity: str) -> tuple[Floats, Floats]:
-        """Return env-steps and values of a member over its rungs, without missing entries."""
-        steps: list[float] = []
-        values: list[float] = []
+    def member(self, member: MemberRecord) -> Quantities:
+        """Return a member's curves over all its rungs; None where a rung lacks a quantity."""
+        joined: Quantities = {}
+        updates = 0
         for artifact, place in member.curves:
-            curve = self._artifact(artifact)[place]
-            rung = curve.get("env_steps", [])
-            for step, value in zip(rung, curve.get(quantity, []), strict=False):
-                if step is not None and value is not None:
-                    steps.append(step)
-                    values.append(value)
-        return np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
+            rung = self._artifact(artifact)[place]
+            length = len(rung.get(_STEPS, []))  # none of a member that failed at once
+            for name in dict.fromkeys((*joined, *rung)):  # in their order
+                before = joined.setdefault(name, [None] * updates)
+                before += rung.get(name, [None] * length)
+            updates += length
+        return joined
 
-    def _artifact(self, artifact: str) -> list[dict[str, list[float | None]]]:
+    def _artifact(self, artifact: str) -> list[Quantities]:
         if artifact not in self._read:
             text = self._artifacts.read_text(artifact)
             self._read[artifact] = _CURVES.validate_python(json.loads(text))
         return self._read[artifact]
+
+
+def _points(curve: Quantities, quantity: str) -> tuple[Floats, Floats]:
+    """Return env-steps and values of a quantity, without missing entries."""
+    values = curve.get(quantity)
+    pairs = [
+        (step, value)
+        for step, value in zip(curve[_STEPS] if values else [], values or [], strict=True)
+        if step is not None and value is not None
+    ]
+    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]

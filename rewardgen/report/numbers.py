@@ -16,6 +16,11 @@ def number(value: float | None) -> str:
     return f"{value:.{min(digits, 3)}f}"
 
 
+def significant(value: float) -> str:
+    """Return three significant digits or the whole part, however small the number is."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 def signed(value: float | None) -> str:
     """Return three significant digits with a sign."""
     if value is None:
@@ -33,7 +38,7 @@ def interval(ends: tuple[float, float] | None, *, with_sign: bool = False) -> st
 
 def percent(share: float) -> str:
     """Return a share as whole percent."""
-    return f"{share * 100:.0f} %"
+    return f"{round(share * 100)} %"
 
 
 def percent_interval(ends: tuple[float, float]) -> str:
@@ -63,6 +68,15 @@ def duration(seconds: float) -> str:
 def memory(size_bytes: float) -> str:
     """Return a memory size in GiB."""
     return f"{size_bytes / 2**30:.1f} GiB"
+
+
+def usd(amount: float | None) -> str:
+    """Return an amount of money; of less than ten cents, what is left of it."""
+    if amount is None:
+        return "not known"
+    if 0.0 < amount < 1e-4:
+        return "< 0.0001 USD"
+    return f"{amount:.{4 if 0.0 < amount < 0.1 else 2}f} USD"
 
 
 def unit(name: str) -> str:

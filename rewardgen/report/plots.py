@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
@@ -13,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rewardgen.analysis.statistics import FEW
 from rewardgen.report.curves import Band
-from rewardgen.report.numbers import count, unit
+from rewardgen.report.numbers import count, significant, unit
 from rewardgen.store.records import ArmRecord, CandidateRecord, FitnessRecord, IterationRecord
 
 # Okabe and Ito's palette
@@ -26,6 +27,11 @@ _STATES = {
     "accepted": "#9ca3af",
 }
 _BAND_FROM = 3
+_PANELS_PER_ROW = 3
+_LONG_TITLE = 28
+_LONGEST_NAME = 24
+# of an axis, as a share of its values
+_LEAST_SPAN = 0.05
 _INK, _RULE = "#1f2937", "#e5e7eb"
 _STYLE = {
     "font.family": "sans-serif",
@@ -42,6 +48,8 @@ _STYLE = {
     "ytick.color": "#4b5563",
     "text.color": _INK,
     "legend.frameon": False,
+    # names in a run were written by others; a dollar in one is no formula
+    "text.parse_math": False,
     # the same figure gives the same bytes
     "svg.hashsalt": "rewardgen",
 }
@@ -53,22 +61,16 @@ def learning_curves(bands: Sequence[Band], metric: FitnessRecord) -> bytes:
     Few members are drawn one by one too; below three the band would say nothing.
     """
 
-    def draw(axes: Axes) -> None:
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
         for place, band in enumerate(bands):
-            colour = _colour(band.label, place)
-            label = f"{band.label} (n = {len(band.runs)})"
-            if len(band.runs) >= _BAND_FROM:
-                axes.fill_between(
-                    band.env_steps, band.low, band.high, color=colour, alpha=0.16, linewidth=0
-                )
-            for run in band.runs if len(band.runs) < FEW else ():
-                axes.plot(band.env_steps, run, color=colour, linewidth=0.6, alpha=0.5)
-            axes.plot(band.env_steps, band.mean, color=colour, linewidth=2, label=label)
+            label = f"{_short(band.label)} (n = {len(band.runs)})"
+            _band(axes, band, _colour(band.label, place), label)
         _success(axes, metric)
         axes.set_xlabel("environment steps per policy")
         axes.set_ylabel(_label(metric))
         axes.xaxis.set_major_formatter(FuncFormatter(_steps))
-        axes.legend(loc="best")
+        figure.legend(loc="outside upper left", ncols=4)
 
     return _svg((8.0, 3.9), draw)
 
@@ -76,7 +78,8 @@ def learning_curves(bands: Sequence[Band], metric: FitnessRecord) -> bytes:
 def arms(records: Sequence[ArmRecord], metric: FitnessRecord) -> bytes:
     """Draw every run of every arm as a point, with interquartile mean and interval."""
 
-    def draw(axes: Axes) -> None:
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
         for place, record in enumerate(records):
             row = len(records) - 1 - place
             colour = _colour(record.arm, place)
@@ -88,7 +91,7 @@ def arms(records: Sequence[ArmRecord], metric: FitnessRecord) -> bytes:
                 axes.plot(record.interval, (row, row), color=colour, linewidth=3)
             if record.iqm is not None:
                 axes.scatter([record.iqm], [row], s=64, color=colour, zorder=3)
-        axes.set_yticks(range(len(records)), [record.arm for record in reversed(records)])
+        axes.set_yticks(range(len(records)), [_short(record.arm) for record in reversed(records)])
         axes.set_ylim(-0.5, len(records) - 0.3)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(_label(metric))
@@ -106,7 +109,8 @@ def search(
 ) -> bytes:
     """Draw the fitness of every candidate by iteration, and the best so far."""
 
-    def draw(axes: Axes) -> None:
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
         shown: set[str] = set()
         for record in candidates:
             if record.fitness is None:
@@ -141,9 +145,42 @@ def search(
         axes.set_ylabel(f"{_label(metric)}, search")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlim(0.4, max(c.iteration for c in candidates) + 1.6)
-        axes.legend(loc="best", ncols=2)
+        figure.legend(loc="outside upper left", ncols=6)
 
     return _svg((8.0, 3.6), draw)
+
+
+def terms(bands: Sequence[Band], fitness: Band | None, metric: FitnessRecord, who: str) -> bytes:
+    """Draw every term of a reward along training, beside the fitness.
+
+    Terms differ in scale by orders of magnitude, so each has a panel and an axis of its own.
+
+    Args:
+        bands: one per term.
+        fitness: of the training episodes, None if none ended.
+        metric: the fitness.
+        who: whose reward it is; chooses the colour.
+    """
+    panels = [(f"fitness: {_label(metric)}", _INK, fitness)] if fitness is not None else []
+    panels += [(band.label, _colour(who, 0), band) for band in bands]
+    last = max(float(band.env_steps[-1]) for _, _, band in panels)
+    columns = min(_PANELS_PER_ROW, len(panels))
+    rows = math.ceil(len(panels) / columns)
+
+    def draw(figure: Figure) -> None:
+        for place, (title, colour, band) in enumerate(panels):
+            axes = figure.add_subplot(rows, columns, place + 1)
+            axes.set_title(title, loc="left", fontsize=9 if len(title) < _LONG_TITLE else 7)
+            _band(axes, band, colour)
+            _widen(axes)
+            axes.set_xlim(0.0, last * 1.02)
+            axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+            axes.yaxis.set_major_formatter(FuncFormatter(_number))
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_major_locator(MaxNLocator(4))
+        figure.supxlabel("environment steps per policy", fontsize=10)
+
+    return _svg((8.0, 0.4 + 1.75 * rows), draw)
 
 
 def run_means(record: ArmRecord) -> list[float]:
@@ -151,10 +188,29 @@ def run_means(record: ArmRecord) -> list[float]:
     return [sum(m.fitness) / len(m.fitness) for m in record.members if m.fitness]
 
 
-def _svg(size_in: tuple[float, float], draw: Callable[[Axes], None]) -> bytes:
+def _band(axes: Axes, band: Band, colour: str, label: str | None = None) -> None:
+    """Draw a mean with its band; few runs are drawn one by one too, and two have no band."""
+    if len(band.runs) >= _BAND_FROM:
+        axes.fill_between(
+            band.env_steps, band.low, band.high, color=colour, alpha=0.16, linewidth=0
+        )
+    for run in band.runs if len(band.runs) < FEW else ():
+        axes.plot(band.env_steps, run, color=colour, linewidth=0.6, alpha=0.5)
+    axes.plot(band.env_steps, band.mean, color=colour, linewidth=2, label=label)
+
+
+def _widen(axes: Axes) -> None:
+    """Give what hardly changes an axis on which that shows, and whose ticks differ."""
+    low, high = axes.get_ylim()
+    least = _LEAST_SPAN * max(abs(low), abs(high))
+    if high - low < least:
+        axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
+
+
+def _svg(size_in: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size_in, layout="constrained")
-        draw(figure.add_subplot())
+        draw(figure)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     return buffer.getvalue()
@@ -174,6 +230,16 @@ def _success(axes: Axes, metric: FitnessRecord) -> None:
         axes.axhline(metric.success, color="#9ca3af", linestyle=":", linewidth=1.2, label="success")
 
 
+def _short(name: str) -> str:
+    """Return a name that leaves room for the figure: of a reward file, the end of its path."""
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+
+
+def _number(value: float, position: float | None) -> str:
+    del position
+    return significant(value)
+
+
 def _steps(value: float, position: float | None) -> str:
     del position
-    return f"{value / 1e3:g} k" if abs(value) < 1e6 else count(value)
+    return f"{value / 1e3:g} k" if 0.0 < abs(value) < 1e6 else count(value)

@@ -15,15 +15,16 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rewardgen.analysis.reflection import REMARKS
 from rewardgen.analysis.statistics import FEW
 from rewardgen.report import code, numbers, plots, text
+from rewardgen.report.changes import generations, lineage
 from rewardgen.report.curves import Band, CurveReader
 from rewardgen.report.outcome import (
     HUMAN,
     WINNER,
     Outcome,
     against,
-    ancestors,
     arm,
     candidate,
     outcome,
@@ -31,12 +32,19 @@ from rewardgen.report.outcome import (
     reference,
     runs,
 )
+from rewardgen.report.terms import other_stories, winner_story
 from rewardgen.store.artifacts import ArtifactReader
-from rewardgen.store.records import ArmRecord, CandidateRecord, ImprovementRecord, ShowRecord
+from rewardgen.store.records import ArmRecord, ImprovementRecord, ShowRecord
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # learning curves of a run without arms: of its best candidates
 _SHOWN_CANDIDATES = 5
+_PHASES = {"playoff": "play-off", "confirm": "confirmation", "train": "training"}
+_SHARE_NOTE = (
+    "What drives a policy is the advantage: how much better an action turned out than expected. "
+    "A term's share of it, in the last third of training, may differ much from its share of the "
+    "reward; a negative one pulls against the others."
+)
 
 
 @dataclass(frozen=True)
@@ -75,15 +83,6 @@ class ArmRow:
 
 
 @dataclass(frozen=True)
-class Ancestor:
-    """One step of the winner's lineage, with what changed since its first parent."""
-
-    record: CandidateRecord
-    changes_html: Markup
-    changes: str
-
-
-@dataclass(frozen=True)
 class Video:
     """A video, as a data URI."""
 
@@ -97,23 +96,37 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
     Raises:
         StoreError: an artifact is missing or was changed.
     """
-    figures = _figures(record, artifacts)
+    reader = CurveReader(artifacts)
+    overview = _figures(record, reader)
+    winner_terms = winner_story(record, reader)
+    other_terms = other_stories(record, reader, winner_terms)
+    told = other_terms if winner_terms is None else [winner_terms, *other_terms]
+    figures = overview | {story.figure: story.svg for story in told}
     result = outcome(record)
     winner = candidate(record, record.winner)
     over = reference(record.arms)
+    ancestry = [] if winner is None else lineage(record, winner)
     shared: dict[str, object] = {
         "run": record,
         "outcome": result,
         "metric": ranking(record),
         "rows": [_row(a, over) for a in record.arms],
         "over": over,
+        "searched": any(a.search_fitness is not None for a in record.arms),
         "winner": winner,
         "runs_of": runs,
-        "lineage": [] if winner is None else _lineage(record, winner),
+        "lineage": ancestry,
+        "generations": generations(record, ancestry),
+        "winner_terms": winner_terms,
+        "other_terms": other_terms,
+        "remarks": REMARKS,
+        "share_note": _SHARE_NOTE,
+        "phase_names": _PHASES,
+        "videoless": _videoless(record),
         "command": shlex.join(record.command),
         "config": json.dumps(record.config, indent=2, ensure_ascii=False),
         "recipe": json.dumps(record.recipe, indent=2, ensure_ascii=False),
-        "figures": sorted(figures),
+        "overview": sorted(overview),
     }
     page: dict[str, object] = {
         "css": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -142,6 +155,7 @@ def _environment(*, html: bool) -> Environment:
     )
     for write in (
         numbers.number,
+        numbers.significant,
         numbers.signed,
         numbers.interval,
         numbers.percent,
@@ -150,19 +164,21 @@ def _environment(*, html: bool) -> Environment:
         numbers.duration,
         numbers.memory,
         numbers.unit,
+        numbers.usd,
         text.cell,
     ):
         environment.filters[write.__name__] = write
     return environment
 
 
-def _figures(record: ShowRecord, artifacts: ArtifactReader) -> dict[str, bytes]:
+def _figures(record: ShowRecord, reader: CurveReader) -> dict[str, bytes]:
+    """Return the figures that compare rewards with each other."""
     metric = ranking(record)
     human = arm(record, HUMAN)
     figures: dict[str, bytes] = {}
     if any(plots.run_means(a) for a in record.arms):
         figures["arms"] = plots.arms(record.arms, metric)
-    bands = _bands(record, artifacts)
+    bands = _bands(record, reader)
     if bands:
         figures["learning"] = plots.learning_curves(bands, metric)
     if any(c.fitness is not None for c in record.candidates):
@@ -171,7 +187,7 @@ def _figures(record: ShowRecord, artifacts: ArtifactReader) -> dict[str, bytes]:
     return figures
 
 
-def _bands(record: ShowRecord, artifacts: ArtifactReader) -> list[Band]:
+def _bands(record: ShowRecord, reader: CurveReader) -> list[Band]:
     """Return the learning curves of all arms; before there are any, of the best candidates."""
     metric = ranking(record)
     sign = 1.0 if metric.direction == "higher" else -1.0
@@ -180,7 +196,6 @@ def _bands(record: ShowRecord, artifacts: ArtifactReader) -> list[Band]:
         scored = [(c.fitness * sign, c) for c in record.candidates if c.fitness is not None]
         scored.sort(key=lambda pair: -pair[0])
         groups = [(c.id, c.members) for _, c in scored[:_SHOWN_CANDIDATES]]
-    reader = CurveReader(artifacts)
     found = [reader.band(name, members, f"fitness/{metric.name}") for name, members in groups]
     return [band for band in found if band is not None]
 
@@ -190,21 +205,6 @@ def _row(record: ArmRecord, over: str | None) -> ArmRow:
     return ArmRow(record, compared, sorted(plots.run_means(record)))
 
 
-def _lineage(record: ShowRecord, winner: CandidateRecord) -> list[Ancestor]:
-    steps: list[Ancestor] = []
-    for step in ancestors(record, winner.id):
-        parent = candidate(record, step.parents[0]) if step.parents else None
-        before = None if parent is None else parent.source
-        steps.append(
-            Ancestor(
-                step,
-                Markup("") if before is None else code.diff_html(before, step.source),
-                "" if before is None else code.unified_diff(before, step.source),
-            )
-        )
-    return steps
-
-
 def _videos(record: ShowRecord, artifacts: ArtifactReader) -> list[Video]:
     order = {WINNER: 0, HUMAN: 1}
     sources = sorted(record.videos, key=lambda name: (order.get(name, 2), name))
@@ -212,6 +212,12 @@ def _videos(record: ShowRecord, artifacts: ArtifactReader) -> list[Video]:
         Video(source, _data_uri("video/mp4", artifacts.read_bytes(record.videos[source])))
         for source in sources
     ]
+
+
+def _videoless(record: ShowRecord) -> str:
+    """Say that a finished run has no video although it was to have one; its notes say why."""
+    wanted = record.state == "done" and bool(record.config.get("render")) and not record.videos
+    return "There is no video; the notes on the run say why." if wanted else ""
 
 
 def _tone(result: Outcome) -> str:

@@ -1,39 +1,61 @@
-"""Which policies of a run are worth a video."""
+"""The video of a run: the winner's policy beside those of the human-written and sparse rewards."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rewardgen.rungs.video import VideoError, VideoJob
+from rewardgen.run.display import Display
+from rewardgen.rungs.video import VideoError, VideoJob, render
+from rewardgen.store import payloads as p
 from rewardgen.store.artifacts import ArtifactReader
+from rewardgen.store.run_directory import RunDirectory
 from rewardgen.store.seeds import Purpose, derive_seed
 from rewardgen.store.state import RunState
 
-_ARMS = ("winner", "human")
+_ARMS = ("winner", "human", "sparse")
 
 
 def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> VideoJob:
-    """Return the video of winner and human: the first confirmed policy of each.
+    """Return the video of winner, human and sparse: the first confirmed policy of each.
 
-    A training without a search has no winner; its first two arms are shown.
+    A training has no winner; its first three arms are shown.
 
     Raises:
         VideoError: the run has no trained policy yet.
     """
     started = state.started
-    members = {arm: m for trial in state.trials.values() for arm, m in trial.members.items()}
+    trials = [trial for name, trial in state.trials.items() if name != p.PLAYOFF]
+    members = {arm: m for trial in trials for arm, m in trial.members.items()}
     policies = {
         arm: next((m.checkpoint for m in of_arm.values() if m.checkpoint is not None), None)
         for arm, of_arm in members.items()
     }
     found = {arm: checkpoint for arm, checkpoint in policies.items() if checkpoint is not None}
-    chosen = [arm for arm in _ARMS if arm in found] or list(found)[:2]
+    order = _ARMS if started is not None and started.verb == "run" else tuple(found)
+    chosen = [arm for arm in order if arm in found][: len(_ARMS)]
     if started is None or not chosen:
         raise VideoError("no video: the run has no confirmed policy yet")
+    own = None if state.inputs is None else state.inputs.fitness
     return VideoJob(
         task=str(started.config["task"]),
         labels=tuple(chosen),
         checkpoints=tuple(str(artifacts.path(found[arm])) for arm in chosen),
         eval_seed=derive_seed(started.seed, Purpose.VIDEO),
+        fitness=None if own is None else artifacts.read_text(own),
         output=str(output),
     )
+
+
+def film(directory: RunDirectory, display: Display) -> None:
+    """Render the video of a run and record it; a machine without GL only goes without."""
+    display.note("rendering the video")
+    output = directory.path / "video.mp4"
+    try:
+        render(video_job(directory.state, directory.artifacts, output))
+    except VideoError as error:
+        if str(error) not in directory.state.notes:  # a resumed run tries again
+            directory.append(p.Note(message=str(error)))
+        display.note(str(error))
+        return
+    video = directory.artifacts.put_file(output, media_type="video/mp4")
+    directory.append(p.VideoRendered(source="winner", video=video))

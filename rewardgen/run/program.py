@@ -7,14 +7,13 @@ from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.design.designer import Designer, Proposal
 from rewardgen.rewards.format import RewardCode
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
-from rewardgen.run.film import video_job
+from rewardgen.run.film import film
 from rewardgen.run.playoff import play_off
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search, pause_if_late
 from rewardgen.run.session import Session, human_source
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import RewardRef, SurveyJob
-from rewardgen.rungs.video import VideoError, render
 from rewardgen.store import payloads as p
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen.trial import TrialPlan, trial
@@ -59,7 +58,7 @@ def search_program(
     )
     _confirm(session, config, winner)
     if config.render and "winner" not in session.directory.state.videos:
-        _film(session)
+        film(session.directory, session.display)
 
 
 def _reason(session: Session, winner: Incumbent | None) -> str:
@@ -162,18 +161,3 @@ def train_arms(config: TrainConfig, codes: dict[str, RewardCode]) -> list[Reward
         else:
             arms.append(RewardRef(kind="code", name=name, source=codes[name].source))
     return arms
-
-
-def _film(session: Session) -> None:
-    """Render winner and human; a machine without GL only goes without the video."""
-    directory = session.directory
-    output = directory.path / "video.mp4"
-    try:
-        render(video_job(directory.state, directory.artifacts, output))
-    except VideoError as error:
-        if str(error) not in directory.state.notes:  # a resumed run tries again
-            directory.append(p.Note(message=str(error)))
-        session.display.note(str(error))
-        return
-    video = directory.artifacts.put_file(output, media_type="video/mp4")
-    directory.append(p.VideoRendered(source="winner", video=video))

@@ -66,6 +66,7 @@ class RunNotebook:
                 completion_tokens=reply.completion_tokens,
                 cost_usd=reply.cost_usd,
                 cached=reply.cached,
+                attempts=reply.attempts,
             )
         )
 

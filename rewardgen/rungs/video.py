@@ -15,17 +15,24 @@ import imageio_ffmpeg
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
+from rewardgen.rewards.fitness import METRIC, FitnessCode
+from rewardgen.rungs.own_fitness import OwnFitness
 from rewardgen_envs.errors import UsageError
+from rewardgen_envs.metrics import FitnessTracker
 from rewardgen_envs.registry import load_task
-from rewardgen_envs.simulation import Simulation
+from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import load_checkpoint
-from rewardgen_policies.evaluation import Policies, episode_stream
+from rewardgen_policies.evaluation import TIME_LIMIT, evaluate
 
 _WIDTH, _HEIGHT, _FRAMES_PER_S = 480, 360, 25
+_HELD_S = 1.0  # before a player begins anew
+_LABEL_LENGTH = 34  # a reward file may lie deep
+_FONT = ImageFont.load_default(24)
 _TIMEOUT_S = 600
 _BACKENDS = ("egl", "osmesa", "glfw")
 # the exit status of a rendering that failed although GL works
@@ -44,6 +51,7 @@ class VideoJob(BaseModel):
         labels: one per policy, written into its picture.
         checkpoints: one path per policy.
         eval_seed: the episode.
+        fitness: the user's own fitness file that the run ranked by, or None.
         output: the mp4 to write.
     """
 
@@ -53,6 +61,7 @@ class VideoJob(BaseModel):
     labels: tuple[str, ...]
     checkpoints: tuple[str, ...]
     eval_seed: int
+    fitness: str | None = None
     output: str
 
 
@@ -87,7 +96,9 @@ def render(job: VideoJob) -> None:
         failures.append(f"{backend}: {lines[-1] if lines else f'status {done.returncode}'}")
     raise VideoError(
         "no video: this machine offers no working GL for off-screen rendering "
-        f"({'; '.join(failures)}). Install libegl1 (Mesa) or libosmesa6, or set MUJOCO_GL."
+        f"({'; '.join(failures)}). Install libegl1 (Mesa) or libosmesa6"
+        + (f", or unset MUJOCO_GL, which is '{chosen}'." if chosen else ".")
+        + " Then 'rewardgen render RUN' makes it."
     )
 
 
@@ -158,34 +169,111 @@ def _render(job: VideoJob) -> None:
     task = load_task(job.task)
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
     films = [
-        _film(task, Path(checkpoint), label, job.eval_seed, stride)
+        _film(task, Path(checkpoint), label, job, stride)
         for label, checkpoint in zip(job.labels, job.checkpoints, strict=True)
     ]
     write_film(films, Path(job.output), frames_per_s=1.0 / (stride * task.control_dt_s))
 
 
 def _film(
-    task: Task, checkpoint: Path, label: str, eval_seed: int, stride: int
+    task: Task, checkpoint: Path, label: str, job: VideoJob, stride: int
 ) -> list[NDArray[np.uint8]]:
     """Return the frames of one evaluation episode, until it ends."""
-    policy = Policies([load_checkpoint(checkpoint)])
-    simulation = Simulation(task, [episode_stream(eval_seed)], 1, threads=1)
-    renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
-    frames: list[NDArray[np.uint8]] = []
-    for step in range(task.episode_steps):
-        if step % stride == 0:
-            renderer.update_scene(simulation.engine.snapshot(0), camera=_camera(task.model))
-            frames.append(_labelled(renderer.render(), label))
-        action = policy(simulation.observation()[None])[0]
-        if bool(simulation.step(action).ended):
-            break
-    renderer.close()
-    simulation.close()
-    return frames
+    camera = _Camera(task, label, job.fitness, stride)
+    result = evaluate(
+        task, [load_checkpoint(checkpoint)], [job.eval_seed], watcher=camera, threads=1
+    )
+    return camera.film(result.cause[0][0])
+
+
+class RunningFitness:
+    """Watches one episode: what its fitness would be if it ended now.
+
+    Args:
+        task: the task.
+        own: the user's fitness file, or None for the task's metric.
+
+    Raises:
+        FitnessError: the file's code raised.
+    """
+
+    def __init__(self, task: Task, own: str | None) -> None:
+        self._task = task
+        self._own = None if own is None else OwnFitness(FitnessCode(own), task)
+        self._metrics = FitnessTracker(task.metrics, 1, task.episode_steps)
+        self.metric = task.metric if own is None else METRIC
+        self.value = 0.0
+
+    def start(self, simulation: Simulation) -> None:
+        """See the start of the episode."""
+        if self._own is not None:
+            self._own.start(simulation)
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """Add one control step.
+
+        Raises:
+            FitnessError: the user's function raised.
+        """
+        if self._own is not None:
+            self._own.step(state, action, step, simulation)
+            self.value = self._own.result(1).item()
+            return
+        self._metrics.update(self._task.fitness(self._task.table.view(step.next_state)))
+        result = self._metrics.result(step.length, step.terminated)
+        self.value = result[self.metric.name].item()
+
+
+class _Camera:
+    """Watches one episode and takes its pictures."""
+
+    def __init__(self, task: Task, label: str, own: str | None, stride: int) -> None:
+        self._task, self._label, self._stride = task, label, stride
+        self._fitness = RunningFitness(task, own)
+        self._renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
+        self._frames: list[NDArray[np.uint8]] = []
+        self._picture = np.zeros((_HEIGHT, _WIDTH, 3), np.uint8)
+        self._steps = 0
+
+    def start(self, simulation: Simulation) -> None:
+        """Take the first picture."""
+        self._fitness.start(simulation)
+        self._shoot(simulation)
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """Take a picture now and then; a world whose episode ended has begun anew already."""
+        self._fitness.step(state, action, step, simulation)
+        self._steps += 1
+        if self._steps % self._stride == 0 and not bool(step.ended):
+            self._shoot(simulation)
+
+    def film(self, cause: str) -> list[NDArray[np.uint8]]:
+        """Return all pictures, with the last one once more to say how the episode ended."""
+        self._renderer.close()
+        end = "" if cause == TIME_LIMIT else f"\nended: {cause.replace('_', ' ')}"
+        return [*self._frames, self._captioned(end)]
+
+    def _shoot(self, simulation: Simulation) -> None:
+        self._renderer.update_scene(
+            simulation.engine.snapshot(0), camera=_viewpoint(self._task.model)
+        )
+        self._picture = self._renderer.render()
+        self._frames.append(self._captioned())
+
+    def _captioned(self, end: str = "") -> NDArray[np.uint8]:
+        """Write whose policy it is above, and how it is doing below."""
+        metric = self._fitness.metric
+        unit = "" if metric.unit == "1" else f" {metric.unit}"
+        score = f"{metric.name.replace('_', ' ')} {self._fitness.value:.3g}{unit}"
+        now = f"{self._steps * self._task.control_dt_s:.1f} s"
+        label = self._label
+        if len(label) > _LABEL_LENGTH:
+            label = f"…{label[1 - _LABEL_LENGTH :]}"
+        return _lettered(self._picture, label, f"{now}, {score}{end}")
 
 
 def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s: float) -> None:
-    """Write films side by side; one that ends early keeps its last frame.
+    """Write films side by side; one that ends early keeps its last frame, and so do all at the end.
 
     Raises:
         BrokenPipeError: ffmpeg gave up; it says why on stderr.
@@ -196,11 +284,13 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
         fps=frames_per_s,
         codec="libx264",
         pix_fmt_out="yuv420p",
+        macro_block_size=8,  # of which the size is a multiple: nothing is scaled
         output_params=["-movflags", "+faststart"],
     )
     writer.send(None)
     try:
-        for i in range(max(len(frames) for frames in films)):
+        held = round(_HELD_S * frames_per_s)
+        for i in range(max(len(frames) for frames in films) + held):
             row = [frames[min(i, len(frames) - 1)] for frames in films]
             writer.send(np.ascontiguousarray(np.concatenate(row, axis=1)))
     except OSError as error:  # its text is the command and a promise of what stderr holds
@@ -208,16 +298,26 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
     writer.close()
 
 
-def _camera(model: mujoco.MjModel) -> str | int:
+def _viewpoint(model: mujoco.MjModel) -> str | int:
     """Return the camera that follows the robot, or the free one."""
     found = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "track")
     return "track" if found >= 0 else -1
 
 
-def _labelled(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
+def _lettered(frame: NDArray[np.uint8], above: str, below: str) -> NDArray[np.uint8]:
     picture = Image.fromarray(frame)
     pen = ImageDraw.Draw(picture)
-    pen.text((10, 8), label, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
+    pen.line(((_WIDTH - 1, 0), (_WIDTH - 1, _HEIGHT)), fill=(0, 0, 0))  # the next one begins
+    for text, corner, anchor in ((above, (12, 10), "la"), (below, (12, _HEIGHT - 10), "ld")):
+        pen.text(
+            corner,
+            text,
+            font=_FONT,
+            anchor=anchor,
+            fill=(255, 255, 255),
+            stroke_width=2,
+            stroke_fill=(0, 0, 0),
+        )
     return np.asarray(picture)
 
 

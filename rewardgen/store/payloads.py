@@ -285,6 +285,7 @@ class ReplyReceived(Payload):
         completion_tokens: tokens received, those of reasoning among them.
         cost_usd: what it cost; None if the model has no price.
         cached: whether it was known from an earlier run, and cost nothing.
+        attempts: how often it was asked for.
     """
 
     key: Sha256
@@ -296,6 +297,7 @@ class ReplyReceived(Payload):
     completion_tokens: Count
     cost_usd: FiniteFloat | None
     cached: bool = False
+    attempts: Annotated[int, Field(ge=1)] = 1
 
 
 class CandidateChecked(Payload):

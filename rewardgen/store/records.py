@@ -141,6 +141,28 @@ class WinnerRecord(Data):
     reason: str
 
 
+class PhaseRecord(Data):
+    """What one phase of a run spent on simulation."""
+
+    phase: Annotated[str, Field(description="survey, search, or a trial: playoff, confirm, train")]
+    env_steps: Annotated[Count, Field(description="environment steps, evaluations included")]
+    wall_s: Annotated[
+        FiniteFloat | None, Field(description="seconds of its rungs; null if not timed")
+    ]
+
+
+class LlmUsage(Data):
+    """What a run asked of a language model, and what it paid for that."""
+
+    model: Annotated[str, Field(description="who answered")]
+    calls: Annotated[Count, Field(description="replies asked for in this run")]
+    retried: Annotated[Count, Field(description="how often they had to be asked for again")]
+    cached: Annotated[Count, Field(description="replies known from earlier runs, not counted here")]
+    prompt_tokens: Annotated[Count, Field(description="sent in the calls")]
+    completion_tokens: Annotated[Count, Field(description="received in them, reasoning included")]
+    cost_usd: Annotated[FiniteFloat | None, Field(description="null if the model has no price")]
+
+
 class ShowRecord(Data):
     """A whole run: ``rewardgen show RUN --json``."""
 
@@ -165,6 +187,8 @@ class ShowRecord(Data):
     scene_sha256: str
     fitness: Annotated[tuple[FitnessRecord, ...], Field(description="the task's metrics")]
     budget_env_steps: Count | None
+    phases: Annotated[tuple[PhaseRecord, ...], Field(description="where env_steps went, in order")]
+    llm: Annotated[LlmUsage | None, Field(description="null if no language model took part")]
     config: dict[str, JsonValue]
     recipe: dict[str, JsonValue]
     recipe_sha256: str

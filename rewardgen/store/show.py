@@ -18,6 +18,7 @@ from rewardgen.store.payloads import (
     Resumed,
     RunFailed,
     RunFinished,
+    RungFinished,
     RunInterrupted,
     RunStarted,
 )
@@ -29,7 +30,9 @@ from rewardgen.store.records import (
     HumanFeedbackRecord,
     IterationRecord,
     ListRecord,
+    LlmUsage,
     MemberRecord,
+    PhaseRecord,
     RunEntry,
     RunStateName,
     ShowRecord,
@@ -42,6 +45,7 @@ from rewardgen.store.state import CandidateState, MemberState, RunState, Status,
 
 # the arm that retrains the search's choice; its record also shows what the search measured
 WINNER_ARM = "winner"
+_SEARCH = "search"
 
 
 def show_record(run: RunSnapshot) -> ShowRecord:
@@ -79,6 +83,8 @@ def show_record(run: RunSnapshot) -> ShowRecord:
         scene_sha256=task.scene_sha256,
         fitness=tuple(fitness_record(metric) for metric in task.metrics),
         budget_env_steps=started.budget_env_steps,
+        phases=_phases(state),
+        llm=_llm(state),
         config=started.config,
         recipe=started.recipe,
         recipe_sha256=started.recipe_sha256,
@@ -151,6 +157,47 @@ def member_fitness(members: Iterable[MemberState], metric: str) -> float | None:
     """Return the mean over the members' mean fitness; None while no member has one."""
     means = [fmean(m.fitness[metric]) for m in members if m.fitness.get(metric)]
     return fmean(means) if means else None
+
+
+def _phases(state: RunState) -> tuple[PhaseRecord, ...]:
+    """Return what each phase spent: jobs first, then the search and the trials as they ran."""
+    phases = [
+        PhaseRecord(phase=name, env_steps=job.env_steps, wall_s=None)
+        for name, job in state.jobs.items()
+    ]
+    rungs: dict[str, list[RungFinished]] = {}
+    for rung in state.rungs.values():
+        if rung.finished is not None:
+            rungs.setdefault(rung.started.trial or _SEARCH, []).append(rung.finished)
+    return (
+        *phases,
+        *(
+            PhaseRecord(
+                phase=name,
+                env_steps=sum(rung.env_steps for rung in finished),
+                wall_s=round(sum(rung.wall_s for rung in finished), 3),
+            )
+            for name, finished in rungs.items()
+        ),
+    )
+
+
+def _llm(state: RunState) -> LlmUsage | None:
+    """Return what language models were asked; None if none ever answered."""
+    replies = state.replies.values()
+    if not replies:
+        return None
+    asked = [reply for reply in replies if not reply.cached]
+    costs = [reply.cost_usd for reply in asked if reply.cost_usd is not None]
+    return LlmUsage(
+        model=", ".join(dict.fromkeys(reply.model for reply in replies)),
+        calls=len(asked),
+        retried=sum(reply.attempts - 1 for reply in asked),
+        cached=len(replies) - len(asked),
+        prompt_tokens=sum(reply.prompt_tokens for reply in asked),
+        completion_tokens=sum(reply.completion_tokens for reply in asked),
+        cost_usd=sum(costs) if len(costs) == len(asked) else None,
+    )
 
 
 def _candidate(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rewardgen.report.render import Report, render
 from rewardgen.store.records import ShowRecord
 from rewardgen.store.run_directory import RunSnapshot, read_run
 from rewardgen.store.show import show_record
@@ -38,6 +39,12 @@ def example_run(example_path: Path) -> RunSnapshot:
 @pytest.fixture(scope="session")
 def example_record(example_run: RunSnapshot) -> ShowRecord:
     return show_record(example_run)
+
+
+@pytest.fixture(scope="session")
+def example_report(example_record: ShowRecord, example_run: RunSnapshot) -> Report:
+    """Its report; drawing all figures takes a second or two."""
+    return render(example_record, example_run.artifacts)
 
 
 @pytest.fixture

@@ -329,6 +329,13 @@ class ExampleRun:
             "env_steps": [float(number * steps + d) for d in done],
             "fitness/upright_share": [None, *fitness[1:]],
             "return": [None, *(300.0 * f for f in fitness[1:])],
+            # of very different scales: one decides alone, one hardly moves
+            "term/upright": [f / 2.0 for f in fitness],
+            "term/slow": [1000.0 * f for f in fitness],
+            "term/effort": [-0.001] * UPDATES,
+            "advantage_share/upright": [0.06] * UPDATES,
+            "advantage_share/slow": [0.94] * UPDATES,
+            "advantage_share/effort": [0.0] * UPDATES,
         }
 
 

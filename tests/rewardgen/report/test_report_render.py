@@ -16,12 +16,12 @@ import pytest
 
 from rewardgen.report.code import diff_html, python_html, unified_diff
 from rewardgen.report.curves import CurveReader
-from rewardgen.report.render import render
+from rewardgen.report.render import Report, render
 from rewardgen.report.text import cell, fence, printable
 from rewardgen.report.write import write_report
 from rewardgen.store.artifacts import ARTIFACTS_NAME
 from rewardgen.store.errors import StoreCorruptError
-from rewardgen.store.records import MemberRecord, ShowRecord
+from rewardgen.store.records import LlmUsage, MemberRecord, ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import show_record
 
@@ -41,14 +41,18 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: set[str] = set()
         self.links: list[str] = []
+        self.ids: set[str] = set()
         self.text: list[str] = []
         self.feed(html)
         self.close()
         assert self.open == []
+        assert {link[1:] for link in self.links if link.startswith("#")} <= self.ids
+        self.resources = [link for link in self.links if not link.startswith("#")]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.ids |= {value or "" for name, value in attrs if name == "id"}
         assert not any(name.startswith("on") for name, _ in attrs)
         if tag not in _VOID:
             self.open.append(tag)
@@ -60,14 +64,14 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def test_the_page_holds_everything_and_needs_nothing(example_run: RunSnapshot) -> None:
-    report = render(show_record(example_run), example_run.artifacts)
+def test_the_page_holds_everything_and_needs_nothing(example_report: Report) -> None:
+    report = example_report
     page = Page(report.html)
     assert "script" not in page.tags
-    assert page.links
-    assert all(link.startswith("data:") for link in page.links)
+    assert page.resources
+    assert all(link.startswith("data:") for link in page.resources)
     assert sum(link.startswith("data:video/mp4") for link in page.links) == 2
-    assert sum(link.startswith("data:image/svg") for link in page.links) == 3
+    assert sum(link.startswith("data:image/svg") for link in page.links) == len(report.figures)
     text = " ".join(" ".join(page.text).split())
     for expected in (
         "Candidate 2.5 beat the human-written reward",
@@ -84,8 +88,8 @@ def test_the_page_holds_everything_and_needs_nothing(example_run: RunSnapshot) -
     assert not re.search("https?:", re.sub(r"data:[^\"]*", "", report.html))
 
 
-def test_markdown_tells_the_same(example_record: ShowRecord, example_run: RunSnapshot) -> None:
-    report = render(example_record, example_run.artifacts)
+def test_markdown_tells_the_same(example_record: ShowRecord, example_report: Report) -> None:
+    report = example_report
     assert "**Candidate 2.5 beat the human-written reward.**" in report.markdown
     winner = next(line for line in report.markdown.splitlines() if line.startswith("| winner"))
     assert "| 10 | 0.763 | [0.725, 0.787] |" in winner
@@ -96,15 +100,14 @@ def test_markdown_tells_the_same(example_record: ShowRecord, example_run: RunSna
 
 
 def test_the_same_run_gives_the_same_report(
-    example_record: ShowRecord, example_run: RunSnapshot
+    example_record: ShowRecord, example_run: RunSnapshot, example_report: Report
 ) -> None:
-    first = render(example_record, example_run.artifacts)
-    assert render(example_record, example_run.artifacts) == first
+    assert render(example_record, example_run.artifacts) == example_report
 
 
-def test_figures_are_svg(example_record: ShowRecord, example_run: RunSnapshot) -> None:
-    figures = render(example_record, example_run.artifacts).figures
-    assert set(figures) == {"arms", "learning", "search"}
+def test_figures_are_svg(example_report: Report) -> None:
+    figures = example_report.figures
+    assert {"arms", "learning", "search", "terms-winner"} < set(figures)
     for svg in figures.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")
 
@@ -119,8 +122,8 @@ def test_few_runs_are_all_listed(write_example: Callable[..., RunSnapshot]) -> N
     assert "t-interval of the mean" in report.html
 
 
-def test_many_runs_are_not_listed(example_record: ShowRecord, example_run: RunSnapshot) -> None:
-    assert "All runs of" not in render(example_record, example_run.artifacts).html
+def test_many_runs_are_not_listed(example_report: Report) -> None:
+    assert "All runs of" not in example_report.html
 
 
 def test_hostile_text_stays_text(example_record: ShowRecord, example_run: RunSnapshot) -> None:
@@ -144,8 +147,8 @@ def test_hostile_text_stays_text(example_record: ShowRecord, example_run: RunSna
     report = render(record, example_run.artifacts)
     page = Page(report.html)
     assert "script" not in page.tags
-    assert all(link.startswith("data:") for link in page.links)
-    code = report.markdown.split("## The winning reward")[1].split("### Lineage")[0]
+    assert all(link.startswith("data:") for link in page.resources)
+    code = report.markdown.split("## The winning reward")[1].split("### Its terms")[0]
     marks = [line for line in code.splitlines() if set(line.removesuffix("python")) == {"`"}]
     assert [len(mark.removesuffix("python")) for mark in marks] == [5, 5]
     rows = report.markdown.split("## The search")[1].splitlines()
@@ -162,7 +165,9 @@ def test_an_unfinished_run_has_a_report_too(
     report = render(show_record(run), run.artifacts)
     text = " ".join(Page(report.html).text)
     assert "interrupted: interrupted by the user" in text
-    assert set(report.figures) == ({"learning", "search"} if iterations else set())
+    overview = {name for name in report.figures if not name.startswith("terms-")}
+    assert overview == ({"learning", "search"} if iterations else set())
+    assert len(report.figures) == len(overview) + (2 if iterations else 0), "the two finalists"
     assert "Comparison" not in text
 
 
@@ -188,9 +193,10 @@ def test_a_training_has_a_report_without_a_search(
     text = " ".join(Page(report.html).text)
     assert "Trained: winner, human and sparse" in text
     assert "Better than" not in text
-    assert set(report.figures) == {"arms", "learning"}
+    terms = {f"terms-arm-{place}" for place in (1, 2, 3)}
+    assert set(report.figures) == {"arms", "learning"} | terms
     header = next(line for line in report.markdown.splitlines() if line.startswith("| Reward"))
-    assert header.count("|") == 6
+    assert header == "| Reward | Runs | upright\\_share (IQM) | 95 % interval |"
 
 
 def test_reports_are_written_into_the_run(
@@ -294,6 +300,59 @@ def test_text_of_others_is_made_harmless() -> None:
     assert cell("a|b\n# `c`") == "a\\|b # \\`c\\`"
     assert fence("no fence") == "```"
     assert fence("a ```` b") == "`````"
+
+
+# ---- costs
+
+
+def test_costs_of_the_simulation_add_up(example_record: ShowRecord, example_report: Report) -> None:
+    phases = {phase.phase: phase for phase in example_record.phases}
+    assert list(phases) == ["search", "confirm"]
+    # 5, 6 and 6 candidates, then 2, 2 and 3 of them, two policies each; at last 3 arms
+    assert phases["search"].env_steps == 2 * 100_000 * (5 + 6 + 6 + 2 + 2 + 3)
+    assert phases["confirm"].env_steps == 3 * 10 * 200_000
+    assert sum(phase.env_steps for phase in phases.values()) == example_record.env_steps
+    assert phases["search"].wall_s == 6 * 12.0
+    costs = example_report.markdown.split("## Costs")[1]
+    assert "| search | 4.8 M | 1 min 12 s |" in costs
+    assert "| confirmation | 6 M | 12 s |" in costs
+    assert "| the whole run | 10.8 M |" in costs
+    assert "No language model was asked." in costs
+
+
+@pytest.mark.parametrize(("cost_usd", "shown"), [(0.0123, "0.0123 USD"), (None, "not known")])
+def test_costs_of_a_language_model_are_told(
+    example_record: ShowRecord, example_run: RunSnapshot, cost_usd: float | None, shown: str
+) -> None:
+    llm = LlmUsage(
+        model="some|model",
+        calls=12,
+        retried=3,
+        cached=4,
+        prompt_tokens=45_678,
+        completion_tokens=9_012,
+        cost_usd=cost_usd,
+    )
+    short = {"llm": llm, "candidates": (), "iterations": (), "winner": None, "arms": ()}
+    report = render(example_record.model_copy(update=short), example_run.artifacts)
+    assert f"| some\\|model | 12 | 3 | 4 | 45.7 k | 9,012 | {shown} |" in report.markdown
+    assert f"| Cost | {shown} |" in report.markdown
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", report.html.split("<th>Language model</th>")[1])
+    assert cells[:7] == ["some|model", "12", "3", "4", "45.7 k", "9,012", shown]
+    assert "No language model" not in report.html
+
+
+def test_a_missing_video_is_explained_where_it_would_be(
+    example_record: ShowRecord, example_run: RunSnapshot
+) -> None:
+    why = "no video: this machine offers no working GL. Install libegl1 (Mesa)"
+    wanted = {"videos": {}, "notes": (why,), "config": {"render": True}}
+    report = render(example_record.model_copy(update=wanted), example_run.artifacts)
+    for text in (report.html, report.markdown):
+        assert "There is no video; the notes on the run say why." in text
+        assert why in text
+    unwanted = example_record.model_copy(update={"videos": {}, "config": {"render": False}})
+    assert "no video" not in render(unwanted, example_run.artifacts).html
 
 
 @pytest.fixture(autouse=True)

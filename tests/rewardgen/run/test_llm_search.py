@@ -120,8 +120,21 @@ def test_the_second_iteration_reads_the_first(searched: tuple[Path, ScriptedEndp
 def test_costs_are_counted(searched: tuple[Path, ScriptedEndpoint]) -> None:
     runs_dir, endpoint = searched
     # 100 tokens read and 50 written a call, at 1 and 2 USD a million
-    expected = len(endpoint.received) * (100 * 1.0 + 50 * 2.0) / 1e6
-    assert shown(runs_dir, "searched")["cost_usd"] == pytest.approx(expected)
+    calls = len(endpoint.received)
+    expected = pytest.approx(calls * (100 * 1.0 + 50 * 2.0) / 1e6)
+    record = shown(runs_dir, "searched")
+    assert record["cost_usd"] == expected
+    assert record["llm"] == {
+        "model": "scripted-2026-01-01",
+        "calls": calls,
+        "retried": 0,
+        "cached": 0,
+        "prompt_tokens": calls * 100,
+        "completion_tokens": calls * 50,
+        "cost_usd": expected,
+    }
+    costs = (runs_dir / "searched" / "report.md").read_text().split("## Costs")[1]
+    assert f"| scripted-2026-01-01 | {calls} | 0 | 0 | {calls * 100} | {calls * 50} | 0.00" in costs
 
 
 def test_the_key_is_nowhere(searched: tuple[Path, ScriptedEndpoint]) -> None:
@@ -159,7 +172,9 @@ def test_another_run_with_the_same_question_pays_nothing(
     done = call(llm_command(endpoint.url, runs_dir, "again"))
     assert done.returncode == 0, done.stderr
     assert len(endpoint.received) == asked
-    assert shown(runs_dir, "again")["cost_usd"] == 0.0
+    again = shown(runs_dir, "again")
+    assert again["cost_usd"] == 0.0
+    assert (again["llm"]["calls"], again["llm"]["cached"]) == (0, asked)
     assert shown(runs_dir, "again")["winner"] == shown(runs_dir, "searched")["winner"]
 
 

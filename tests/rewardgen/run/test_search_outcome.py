@@ -9,8 +9,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.config import RunConfig
+from rewardgen.report.curves import CurveReader
+from rewardgen.report.terms import other_stories
 from rewardgen.run.budget import most_env_steps, plan_env_steps, survey_env_steps
 from rewardgen.store.run_directory import read_run
+from rewardgen.store.show import show_record
 from rewardgen_envs.registry import load_task
 from rewardgen_policies.recipe import Recipe
 
@@ -93,6 +96,25 @@ def test_the_run_has_a_report_and_scalars(calm_run: Path) -> None:
     assert (calm_run / "report.md").is_file()
     assert list((calm_run / "tensorboard").glob("confirm-human/seed-*/events*"))
     assert not (calm_run / "jobs").exists()
+
+
+def test_the_report_tells_of_terms_what_designers_were_told(calm_run: Path) -> None:
+    run = read_run(calm_run)
+    record, reader = show_record(run), CurveReader(run.artifacts)
+    told = {story.who: story.terms for story in other_stories(record, reader, None)}
+    assert told
+    for name, terms in told.items():
+        feedback = run.state.candidates[name].feedback
+        assert feedback is not None
+        stored = Feedback.model_validate_json(run.artifacts.read_text(feedback.feedback))
+        assert terms == stored.terms
+
+
+def test_the_phases_of_a_run_add_up(calm_run: Path) -> None:
+    record = show_record(read_run(calm_run))
+    phases = [phase.phase for phase in record.phases]
+    assert phases == ["survey", "search", "playoff", "confirm"]
+    assert sum(phase.env_steps for phase in record.phases) == record.env_steps
 
 
 def test_env_steps_of_several_rungs_are_counted_once(calm_run: Path) -> None:

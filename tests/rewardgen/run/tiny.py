@@ -49,6 +49,8 @@ def outcome(runs_dir: Path, name: str) -> dict[str, Any]:
     record = json.loads(done.stdout.splitlines()[-1])
     for key in ("run", "wall_s", "started", "command", "resumes", "manifest", "notes"):
         del record[key]
+    for phase in record["phases"]:
+        del phase["wall_s"]
     record["config"] = {k: v for k, v in record["config"].items() if k not in ("name", "runs_dir")}
     return record
 

@@ -18,6 +18,7 @@ from rewardgen.store.records import (
     CheckRecord,
     FeatureRecord,
     FitnessRecord,
+    LlmUsage,
     TaskListRecord,
     TaskName,
     TaskRecord,
@@ -162,6 +163,50 @@ def test_show_says_everything_about_a_finished_run(done_path: Path) -> None:
     trial = trial_record(read_run(done_path))
     validate("train", trial.model_dump_json())
     assert trial.arms == record.arms
+
+
+def test_show_says_where_the_steps_went(done_path: Path) -> None:
+    with RunDirectory.resume(done_path) as run:
+        run.append(p.JobFinished(job="survey", env_steps=30))
+    record = show_record(read_run(done_path))
+    assert [(x.phase, x.env_steps, x.wall_s) for x in record.phases] == [
+        ("survey", 30, None),
+        ("search", 120, 1.0),
+        ("confirm", 120, 1.0),
+    ]
+    assert sum(phase.env_steps for phase in record.phases) == record.env_steps
+
+
+def test_show_says_what_a_language_model_was_asked(done_path: Path) -> None:
+    assert show_record(read_run(done_path)).llm is None
+
+    def reply(key: str, **changes: object) -> p.ReplyReceived:
+        told = {"model": "m-1", "prompt_tokens": 100, "completion_tokens": 10, "cost_usd": 0.5}
+        sha = key * 64
+        kept = {"key": sha, "label": "", "request": sha, "reply": sha}
+        return p.ReplyReceived.model_validate({**kept, **told, **changes})
+
+    with RunDirectory.resume(done_path) as run:
+        run.append(reply("a", attempts=3), reply("b", model="m-2", prompt_tokens=1))
+        run.append(reply("c", cached=True, cost_usd=0.0, attempts=9))
+        run.append(reply("a", attempts=3))  # a repetition counts once
+    record = show_record(read_run(done_path))
+    validate("show", record.model_dump_json())
+    assert record.llm == LlmUsage(
+        model="m-1, m-2",
+        calls=2,
+        retried=2,
+        cached=1,
+        prompt_tokens=101,
+        completion_tokens=20,
+        cost_usd=1.0,
+    )
+    assert record.cost_usd == record.llm.cost_usd
+    with RunDirectory.resume(done_path) as run:
+        run.append(reply("d", cost_usd=None))
+    unpriced = show_record(read_run(done_path)).llm
+    assert unpriced is not None
+    assert (unpriced.calls, unpriced.cost_usd) == (3, None), "a part of it is no sum"
 
 
 def test_show_works_before_the_end(searched_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Where a run's curves are written for other people's viewers: TensorBoard, Weights & Biases."""
