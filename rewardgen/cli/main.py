@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "resume": ("resume", "Resume", "go on with an interrupted run"),
     "list": ("runs", "ListRuns", "list runs"),
     "show": ("runs", "ShowRun", "show a run or one of its candidates"),
+    "export": ("export", "Export", "write a reward and its policy as files for use elsewhere"),
     "render": ("render", "Render", "render the video of a run"),
     "check": ("check", "Check", "check a reward file without training"),
     "train": ("train", "Train", "train policies on given rewards, without a search"),

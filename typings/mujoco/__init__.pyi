@@ -151,6 +151,14 @@ class mjtStage(IntEnum):
     mjSTAGE_VEL = 2
     mjSTAGE_ACC = 3
 
+class mjtTrn(IntEnum):
+    mjTRN_JOINT = 0
+    mjTRN_JOINTINPARENT = 1
+    mjTRN_SLIDERCRANK = 2
+    mjTRN_TENDON = 3
+    mjTRN_SITE = 4
+    mjTRN_BODY = 5
+
 class mjtWarning(IntEnum):
     mjWARN_INERTIA = 0
     mjWARN_CONTACTFULL = 1
@@ -241,6 +249,8 @@ class MjModel:
     nsensor: int
     actuator_ctrllimited: NDArray[np.uint8]
     actuator_ctrlrange: NDArray[np.float64]
+    actuator_trnid: NDArray[np.int32]
+    actuator_trntype: NDArray[np.int32]
     body_mass: NDArray[np.float64]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
