@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32, Float64
 from torch import Tensor, nn
 
 from rewardgen_policies.checkpoint import MemberState
@@ -42,7 +42,7 @@ def export_onnx(state: MemberState, path: Path) -> None:
     """Write a policy: ``observation`` float32 (batch, O) to ``action``.
 
     ``action`` is float32 (batch, A), clipped to [-1, 1], or int64 (batch,) if discrete; the most
-    probable one.
+    probable one. In between the file computes in float64, as the evaluation does.
 
     Args:
         state: the member.
@@ -116,23 +116,23 @@ def check_onnx(state: MemberState, path: Path, observations: Float32[Tensor, "B 
 
 
 class _Actor(nn.Module):
-    """The deterministic policy of one member, as a module."""
+    """The deterministic policy of one member, as a module; in float64 as in ``Policies``."""
 
     def __init__(self, state: MemberState) -> None:
         super().__init__()
-        scale = ObservationScale(Population.of([state]).observation, torch.float32)
+        scale = ObservationScale(Population.of([state]).observation, torch.float64)
         self.register_buffer("mean", scale.mean[0, 0])
         self.register_buffer("inverse", scale.inverse[0, 0])
-        parameters = state.stack("parameters")
+        parameters = {k: v.to(torch.float64) for k, v in state.stack("parameters").items()}
         count = len(state.spec.hidden) + 1
         self._weights = nn.ParameterList([parameters[f"actor.{i}.weight"] for i in range(count)])
         self._biases = nn.ParameterList([parameters[f"actor.{i}.bias"] for i in range(count)])
         self._discrete = state.spec.discrete
 
-    def outputs(self, observation: Float[Tensor, "B O"]) -> Float[Tensor, "B A"]:
+    def outputs(self, observation: Float32[Tensor, "B O"]) -> Float64[Tensor, "B A"]:
         """Return means, or logits."""
         mean, inverse = self.get_buffer("mean"), self.get_buffer("inverse")
-        x = ((observation - mean) * inverse).clamp(-CLIP, CLIP)
+        x = ((observation.to(torch.float64) - mean) * inverse).clamp(-CLIP, CLIP)
         layers = list(zip(self._weights, self._biases, strict=True))
         for weight, bias in layers[:-1]:
             x = torch.addmm(bias, x, weight).tanh()
@@ -142,7 +142,9 @@ class _Actor(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """Return the actions."""
         outputs = self.outputs(observation)
-        return outputs.argmax(-1) if self._discrete else outputs.clamp(-1.0, 1.0)
+        if self._discrete:
+            return outputs.argmax(-1)
+        return outputs.clamp(-1.0, 1.0).to(torch.float32)
 
 
 @contextmanager
