@@ -52,11 +52,12 @@ def _distributions() -> dict[str, list[str]]:
     return dict(packages_distributions())
 
 
-def _imported(folder: Path) -> set[str]:
-    """Top-level names that the Python files of a folder import."""
+def _imported(folder: Path, *, at_once: bool = False) -> set[str]:
+    """Top-level names that the Python files of a folder import, ``at_once`` or ever."""
     names: set[str] = set()
     for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        for node in tree.body if at_once else ast.walk(tree):
             if isinstance(node, ast.Import):
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -136,19 +137,29 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("folder", ["rewardgen", "envs", "policies", "tests", "benchmarks"])
-def test_imports_are_declared(folder: str) -> None:
-    project, distributions = _project(), _distributions()
-    declared = _names(project["dependencies"])
-    if folder in {"tests", "benchmarks"}:
-        declared |= _names([r for some in project["optional-dependencies"].values() for r in some])
-    foreign = _imported(ROOT / folder) & distributions.keys() - sys.stdlib_module_names
-    undeclared = {
+def _undeclared(imported: set[str], declared: set[str]) -> set[str]:
+    """Imported names that no declared distribution brings."""
+    distributions = _distributions()
+    foreign = imported & distributions.keys() - sys.stdlib_module_names
+    return {
         name
         for name in foreign
         if not declared & {canonicalize_name(d) for d in distributions[name]}
-    }
-    assert undeclared - {"rewardgen", "rewardgen_envs", "rewardgen_policies"} == set()
+    } - {"rewardgen", "rewardgen_envs", "rewardgen_policies"}
+
+
+@pytest.mark.parametrize("folder", ["rewardgen", "envs", "policies", "tests", "benchmarks"])
+def test_imports_are_declared(folder: str) -> None:
+    project = _project()
+    declared, extras = _names(project["dependencies"]), project["optional-dependencies"]
+    if folder in {"tests", "benchmarks"}:
+        declared |= _names([r for some in extras.values() for r in some])
+        assert _undeclared(_imported(ROOT / folder), declared) == set()
+        return
+    # what an extra brings is imported where it is used, so that all else works without it
+    assert _undeclared(_imported(ROOT / folder, at_once=True), declared) == set()
+    offered = [r for name, some in extras.items() if name != "dev" for r in some]
+    assert _undeclared(_imported(ROOT / folder), declared | _names(offered)) == set()
 
 
 def test_packages_are_typed() -> None:

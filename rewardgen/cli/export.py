@@ -76,6 +76,8 @@ class Export:
 
 
 def _lines(record: ExportRecord) -> list[str]:
+    from rewardgen.report.numbers import number, unit
+
     lines: list[str] = []
     reward, policy = record.reward, record.policy
     if reward is not None:
@@ -91,6 +93,6 @@ def _lines(record: ExportRecord) -> list[str]:
             f"{policy.train_seed}), differs by at most {policy.max_difference:.2g} on "
             f"{policy.observations:,} observations",
             f"play.py: repeats its {len(evaluation.eval_seeds)} episodes on {seeds}, mean "
-            f"{evaluation.metric} {fmean(evaluation.fitness):.4g} {evaluation.unit}",
+            f"{evaluation.metric} {number(fmean(evaluation.fitness))}{unit(evaluation.unit)}",
         ]
     return [*lines, record.folder]

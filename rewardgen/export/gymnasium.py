@@ -1,7 +1,4 @@
-"""A reward of this project in somebody else's Gymnasium MuJoCo environment.
-
-env = RewardWrapper(gymnasium.make("HalfCheetah-v5"), "half-cheetah/run", "reward.py")
-"""
+"""A reward of this project in somebody else's Gymnasium MuJoCo environment."""
 
 from __future__ import annotations
 

@@ -82,6 +82,9 @@ def _evaluate(given: dict[str, Any]) -> tuple[list[str], list[Tensor]]:
         _load(given["file"]), given["function"]
     )
     reward, terms = function(state, action, next_state)
+    for name, value in (("the reward", reward), *terms.items()):
+        if value.shape != (rows,) or value.dtype != torch.float32:
+            raise TypeError(f"{name} is {value.dtype} {tuple(value.shape)}, not float32 ({rows},)")
     return list(terms), [reward, *terms.values()]
 
 

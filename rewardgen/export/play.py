@@ -44,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
         act = load_policy(about)
     except (UsageError, ImportError) as error:
         return _complain(str(error))
-    if task.scene_sha256 != about["scene_sha256"]:
+    if (task.version, task.scene_sha256) != (about["task_version"], about["scene_sha256"]):
         _complain(
-            f"the scene of task '{task.name}' is not the one that the policy was evaluated in, "
-            "by another version of it or of MuJoCo; its fitness may differ for that reason"
+            f"task '{task.name}' is not what it was when the policy was evaluated: its version or "
+            "scene has changed, or MuJoCo has; the fitness may differ for that reason"
         )
     evaluation = about["evaluation"]
     reported = dict(zip(evaluation["eval_seeds"], evaluation["fitness"], strict=True))
@@ -57,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         fitness.append(play(task, act, seed, render=given.render))
         before = f", reported {reported[seed]:.6g}" if seed in reported else ""
         print(f"seed {seed}: {fitness[-1]:.6g}{before}", flush=True)
-    print(f"{evaluation['metric']} in {evaluation['unit']}, mean of {len(seeds)} episodes")
+    unit = "" if evaluation["unit"] == "1" else f" in {evaluation['unit']}"
+    print(f"{evaluation['metric']}{unit}, mean of {len(seeds)} episodes:")
     if reported.keys() >= set(seeds):
         print(_comparison(fmean(fitness), fmean(reported[seed] for seed in seeds)))
     print(fmean(fitness))

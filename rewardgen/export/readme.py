@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import fmean
 
+from rewardgen.report.numbers import unit
 from rewardgen.store.records import ExportRecord, PolicyExport, RewardExport
 
 
@@ -50,15 +51,16 @@ env = RewardWrapper(gymnasium.make(...), task, {function})
 def _policy(policy: PolicyExport) -> str:
     evaluation = policy.evaluation
     kind = "fresh seeds" if evaluation.confirmed else "seeds of the search, which favour it"
+    mean = f"{fmean(evaluation.fitness):.6g}{unit(evaluation.unit)}"
     return f"""## {policy.file}
 
 Policy {policy.member} (training seed {policy.train_seed}). Raw observations in, actions out: the
 normalizer and all clipping are inside. Needs an ONNX runtime alone. `policy.json` says what each
 number of observation and action is, in which order and unit, and how often to act.
 
-Mean {evaluation.metric} in {len(evaluation.eval_seeds)} episodes on {kind}:
-{fmean(evaluation.fitness):.6g} {evaluation.unit}. On {policy.observations:,} recorded observations
-the file differs from the trained policy by at most {policy.max_difference:.2g}.
+Mean {evaluation.metric} in {len(evaluation.eval_seeds)} episodes on {kind}: {mean}.
+On {policy.observations:,} recorded observations the file differs from the trained policy by at
+most {policy.max_difference:.2g}.
 
 `python play.py` repeats those episodes in plain MuJoCo and ends with their mean; `--render` shows
 them. It needs mujoco, onnxruntime, and rewardgen-lab for the task's definition."""

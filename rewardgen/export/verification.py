@@ -130,7 +130,7 @@ def _isolated(
         }
         try:
             done = subprocess.run(
-                [sys.executable, "-I", str(isolated.__file__), json.dumps(request)],
+                [sys.executable, "-I", "-B", str(isolated.__file__), json.dumps(request)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 env=clean_environment(),
@@ -171,7 +171,7 @@ def _output(names: list[str], numbers: bytes, rows: int) -> Output:
     if len(names) > MAX_TERMS or len(numbers) != (1 + len(names)) * rows * _FLOAT_BYTES:
         raise ExportError(
             f"the exported reward gave {len(numbers)} bytes for {len(names)} terms of {rows} "
-            "transitions: a tensor is not float32 (B,)"
+            "transitions"
         )
     values: Tensor = torch.frombuffer(bytearray(numbers), dtype=torch.float32).view(-1, rows)
     return Output(values[0], {name: values[i] for i, name in enumerate(names, start=1)})
