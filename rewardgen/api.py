@@ -9,27 +9,54 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rewardgen.check.pipeline import STAGES, check_reward
-from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
-from rewardgen.design.registry import make_designer
 from rewardgen.export.results import export_file, export_run
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode, require
 from rewardgen.report.write import write_report
+from rewardgen.rewards.findings import recorded
+from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import RewardCode, parse_reward, read_reward, read_source
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
+from rewardgen.run.designers import (
+    Brief,
+    brief,
+    cache_of,
+    check_endpoint,
+    designer_alone,
+    designer_of,
+    keep_inputs,
+    kept_inputs,
+    start_reward,
+)
 from rewardgen.run.display import Display, make_display
+from rewardgen.run.feedback import give_feedback as feedback
 from rewardgen.run.film import video_job
-from rewardgen.run.preflight import OWN_REWARDS, check_rewards, remarks, try_task
+from rewardgen.run.generation import check_output as check_folder
+from rewardgen.run.generation import generate_rewards
+from rewardgen.run.model_cost import model_cost
+from rewardgen.run.preflight import (
+    OWN_REWARDS,
+    check_rewards,
+    remarks,
+    try_fitness,
+    try_task,
+)
 from rewardgen.run.program import search_program, train_program
-from rewardgen.run.screening import recorded
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
 from rewardgen.run.tensorboard import write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
-from rewardgen.store.records import CheckRecord, ExportRecord, ListRecord, ShowRecord
+from rewardgen.store.records import (
+    CheckRecord,
+    ExportRecord,
+    GenerateRecord,
+    ListRecord,
+    ShowRecord,
+)
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
@@ -37,7 +64,19 @@ from rewardgen_envs.registry import load_task, task_names
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe
 
-__all__ = ["check", "dry_run", "export", "list_runs", "load", "render", "resume", "run", "train"]
+__all__ = [
+    "check",
+    "dry_run",
+    "export",
+    "feedback",
+    "generate",
+    "list_runs",
+    "load",
+    "render",
+    "resume",
+    "run",
+    "train",
+]
 
 
 def run(
@@ -64,18 +103,52 @@ def run(
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
     require(config.isolation)
+    made = brief(config, task)
     try_task(task)
-    designer = designer or make_designer(config.designer)
-    started = _started("run", config, task, recipe, command, designer.name)
+    if made.fitness is not None:
+        try_fitness(config.task, made.fitness)
+    name = config.designer if designer is None else designer.name
+    started = _started("run", config, task, recipe, command, name, made.fitness)
 
     def program(session: Session) -> None:
-        search_program(session, config, designer)
+        chosen = designer or designer_of(config, session, made.transcript)
+        cost = model_cost(config, task) if designer is None else None
+        if cost is not None:
+            session.display.note(f"asks for {cost}")
+        search_program(session, config, chosen, made.start)
 
     path = new_run_path(config.runs_dir, config.name, config.task)
     with RunDirectory.create(path) as directory:
         directory.append(started)
-        _work(directory, config, task, recipe, display or make_display(), program)
+        keep_inputs(directory, made)
+        _work(directory, config, task, recipe, display or make_display(), program, made.fitness)
     return load(path)
+
+
+def generate(config: GenerateConfig) -> GenerateRecord:
+    """Write reward files for a sentence, checked but not trained.
+
+    Raises:
+        UsageError: the configuration cannot be used; nothing was asked or written.
+        EndpointError: the endpoint does not answer.
+        ExhaustedError: the cost cap does not allow a single request.
+    """
+    task = _task_of(config)
+    require(config.isolation)
+    check_folder(config)
+    check_endpoint(config)
+    start = start_reward(config.start, task)
+    try_task(task)
+    replies = cache_of(config)
+    designer = designer_alone(config, replies, make_display().note)
+    rewards = generate_rewards(config, task, designer, start)
+    return GenerateRecord(
+        task=config.task,
+        text=config.text or task.description,
+        designer=config.designer,
+        rewards=tuple(rewards),
+        cost_usd=replies.spent_usd,
+    )
 
 
 def train(
@@ -147,14 +220,16 @@ def resume(
             )
         )
         recipe = Recipe.model_validate(started.recipe)
+        made = kept_inputs(directory, config, task) if isinstance(config, RunConfig) else Brief()
 
         def program(session: Session) -> None:
             if isinstance(config, RunConfig):
-                search_program(session, config, designer or make_designer(config.designer))
+                chosen = designer or designer_of(config, session, made.transcript)
+                search_program(session, config, chosen, made.start)
             else:
                 train_program(session, config, _stored_rewards(directory, config))
 
-        _work(directory, config, task, recipe, display or make_display(), program)
+        _work(directory, config, task, recipe, display or make_display(), program, made.fitness)
     return load(path)
 
 
@@ -283,10 +358,23 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     try_task(task)
     if isinstance(config, TrainConfig):
         check_rewards(config, task)
-    return estimate(task, recipe, config)
+        return estimate(task, recipe, config)
+    made = brief(config, task)
+    if made.fitness is not None:
+        try_fitness(config.task, made.fitness)
+    simulated, cost = estimate(task, recipe, config), model_cost(config, task)
+    if cost is None:
+        return simulated
+    return simulated.model_copy(
+        update={
+            "cost_usd": cost.usd,
+            "cost_at_most_usd": cost.at_most_usd,
+            "model": str(cost),
+        }
+    )
 
 
-def _task_of(config: RunConfig | TrainConfig) -> Task:
+def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> Task:
     """Return the task of a search; it has no default."""
     if not config.task:
         names = ", ".join(task_names())
@@ -303,9 +391,10 @@ def _work(
     recipe: Recipe,
     display: Display,
     program: Callable[[Session], None],
+    fitness: FitnessCode | None = None,
 ) -> None:
     def work() -> None:
-        with display, open_session(directory, config, task, recipe, display) as session:
+        with display, open_session(directory, config, task, recipe, display, fitness) as session:
             program(session)
         write_scalars(directory)
         write_report(directory.path, state="done")
@@ -320,13 +409,16 @@ def _started(
     recipe: Recipe,
     command: Sequence[str],
     designer: str | None,
+    fitness: FitnessCode | None = None,
 ) -> p.RunStarted:
     return p.RunStarted.model_validate(
         {
             "verb": verb,
             "command": tuple(command),
-            "config": config.model_dump(mode="json"),
-            "task": task_facts(task),
+            "config": config.model_dump(mode="json", by_alias=True),
+            "task": task_facts(
+                task, config.text if isinstance(config, RunConfig) else None, fitness
+            ),
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.sha256,
             "designer": designer,

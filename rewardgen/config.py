@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rewardgen.llm.settings import EndpointSettings
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.settings_file import SettingsFileError, read_settings
@@ -20,21 +21,100 @@ class ConfigError(UsageError):
     """A configuration that cannot be used; names the key and the valid choices."""
 
 
-class RunConfig(BaseModel):
-    """One search for a reward: what to solve, how widely to search, what it may cost."""
+DesignerName = Literal["evolve", "llm", "manual", "replay"]
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+class DesignConfig(BaseModel):
+    """What is to be designed, by whom, and how a language model is reached."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
 
     task: str = ""
     """Installed task, or path/to/file.py:Class. There is no default."""
-    designer: Literal["evolve"] = "evolve"
-    """Who proposes candidates."""
+    text: str | None = None
+    """What the robot shall do, in your words, in place of the task's sentence."""
+    designer: DesignerName = "evolve"
+    """Who proposes candidates: evolve varies programs, llm asks a language model, manual writes
+    prompts to files and waits for answers, replay repeats another run's."""
     seed: int = Field(default=0, ge=0, lt=2**63)
-    """Every random number of the run follows from it."""
+    """Every random number follows from it."""
+    runs_dir: Path = Path("runs")
+    """Where runs, and replies of language models, are kept."""
+    isolation: Literal["standard", "none"] = "standard"
+    """How generated code is kept from this machine."""
+
+    model: str | None = None
+    """Language model, as its endpoint calls it."""
+    base_url: str | None = None
+    """Endpoint that speaks OpenAI's protocol; by default OpenAI's own."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key."""
+    temperature: float | None = Field(default=None, ge=0.0)
+    """Sampling temperature; by default none is sent."""
+    max_completion_tokens: int = Field(default=16_000, ge=1)
+    """Longest reply, reasoning included."""
+    usd_per_mtok: tuple[float, float] | None = None
+    """Price of a million tokens, input and output, in place of the price table's."""
+    unpriced: bool = False
+    """Use a model whose price is not known; its cost is not counted."""
+    max_cost_usd: float | None = Field(default=None, gt=0.0)
+    """Stop asking the model before it has cost more; calls in flight count."""
+
+    @property
+    def endpoint(self) -> EndpointSettings | None:
+        """How the language model is reached; None for designers that need none.
+
+        Raises:
+            ConfigError: no model is named.
+        """
+        if self.designer != "llm":
+            return None
+        if self.model is None:
+            raise ConfigError("designer llm needs a model: give --model NAME")
+        return EndpointSettings(
+            model=self.model,
+            base_url=self.base_url,
+            api_key_env=self.api_key_env,
+            temperature=self.temperature,
+            max_completion_tokens=self.max_completion_tokens,
+            usd_per_mtok=self.usd_per_mtok,
+            unpriced=self.unpriced,
+            max_cost_usd=self.max_cost_usd,
+        )
+
+
+class GenerateConfig(DesignConfig):
+    """Reward files from a sentence, without training."""
+
+    n: int = Field(default=4, ge=1)
+    """How many rewards."""
+    out: Path = Path("rewards")
+    """Folder that the files are written to."""
+    start: str | None = None
+    """Reward file to refine, or human for the task's own."""
+    feedback: str | None = None
+    """What is to change about the start, in your words."""
+
+
+class RunConfig(DesignConfig):
+    """One search for a reward: what to solve, how widely to search, what it may cost."""
+
     name: str | None = None
     """Folder of the run under runs_dir; by default task and time."""
-    runs_dir: Path = Path("runs")
-    """Where runs are kept."""
+    fitness: Path | None = None
+    """File with fitness(state, action, next_state) to rank by, in place of the task's metric."""
+    start: str | None = None
+    """Reward that is trained before the first iteration: human, or a reward file."""
+    from_: Path | None = Field(default=None, alias="from")
+    """Run, or transcript of one, whose candidates designer replay proposes again."""
+    pause: bool = False
+    """Stop after each iteration, to look and to say something with rewardgen feedback."""
 
     iterations: int = Field(default=5, ge=1)
     """Rounds of propose, train, feed back."""
@@ -60,8 +140,6 @@ class RunConfig(BaseModel):
 
     recipe: Path | None = None
     """PPO settings (YAML); by default those of the task's family."""
-    isolation: Literal["standard", "none"] = "standard"
-    """How generated code is kept from this machine."""
     threads: int | None = Field(default=None, ge=1)
     """Physics threads; by default one per CPU of this process."""
     max_env_steps: int | None = Field(default=None, ge=1)
@@ -70,6 +148,11 @@ class RunConfig(BaseModel):
     """Stop between rungs once this much time has passed; the run can be resumed."""
     render: bool = True
     """Whether to render a video of winner and human at the end."""
+
+    @property
+    def rounds(self) -> int:
+        """Iterations in all: the designer's, and before them that of the start."""
+        return self.iterations + (self.start is not None)
 
     @property
     def confirm_steps(self) -> int:
@@ -172,6 +255,15 @@ def parse_config(values: dict[str, Any], where: str) -> RunConfig:
     return _validated(RunConfig, values, where)
 
 
+def generate_config(values: dict[str, Any]) -> GenerateConfig:
+    """Validate the values of a generation's configuration.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named) or a bad value.
+    """
+    return _validated(GenerateConfig, values, "generate")
+
+
 def train_config(values: dict[str, Any]) -> TrainConfig:
     """Validate the values of a training's configuration.
 
@@ -185,9 +277,10 @@ _Config = TypeVar("_Config", bound=BaseModel)
 
 
 def _validated(kind: type[_Config], values: dict[str, Any], where: str) -> _Config:
-    unknown = [key for key in values if key not in kind.model_fields]
+    known = [field.alias or name for name, field in kind.model_fields.items()]
+    unknown = [key for key in values if key not in known]
     if unknown:
-        hint = nearest(unknown[0], kind.model_fields)
+        hint = nearest(unknown[0], known)
         raise ConfigError(f"{where}: unknown key '{unknown[0]}'{hint}")
     try:
         return kind.model_validate(values)

@@ -37,7 +37,8 @@ class Measurement:
         self._engine = engine
         self._trackers = TrackerState(task.trackers, task.control_dt_s)
         self._control_dt_s = task.control_dt_s
-        self._judged = ("terminated", *task.causes)  # filled in after the other features
+        judged = ("terminated", *task.causes)  # filled in after the other features
+        self._measured = tuple(feature for feature in task.table if feature.name not in judged)
         self._variables = no_variables(task, engine.nworld)
         # touch every field that the task reads: an engine fills only the fields in use
         task.measure(Physics(engine), Quantities(self._variables))
@@ -90,9 +91,8 @@ class Measurement:
         task, table, rows = self._task, self._task.table, len(action)
         quantities |= task.derive(Quantities(quantities))
         quantities["last_action"] = action
-        quantities |= dict.fromkeys(self._judged, torch.zeros(rows, device=action.device))
         data = torch.zeros(rows, table.width, device=action.device)
-        for feature in table:
+        for feature in self._measured:
             table.select(data, feature.name).copy_(self._value(feature, quantities, rows))
         ended = torch.zeros(rows, dtype=torch.bool, device=data.device)
         for cause, happened in task.terminations(table.view(data)).items():

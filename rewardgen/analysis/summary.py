@@ -50,7 +50,7 @@ def summarize(
     """Return the feedback on a candidate that was trained.
 
     Args:
-        metrics: the task's metrics, the ranking one first.
+        metrics: what is measured, the ranking one first; curves of other metrics are left out.
         curves: training curves, one per member.
         evaluations: per metric, per member, the fitness of each evaluation episode; may be empty.
         columns: per member, statistics of the public columns in its evaluation episodes.
@@ -66,7 +66,11 @@ def summarize(
         env_steps=int(max(steps, default=0)),
         checkpoints=tuple(stretch[-1] for stretch in _stretches(steps)),
         fitness=fitness,
-        training_fitness=_group(curves, "fitness/"),
+        training_fitness={
+            name: series
+            for name, series in _group(curves, "fitness/").items()
+            if name in {metric.name for metric in metrics}
+        },
         episode_return=_series(curves, "episode_return"),
         episode_length=_series(curves, "episode_length"),
         terms=terms,

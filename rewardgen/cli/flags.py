@@ -87,7 +87,10 @@ def _configuration(info: StructTypeInfo, preset: BaseModel | None) -> StructCons
     judged.__doc__ = kind.__doc__  # shown by --help
     fields = tuple(
         StructFieldSpec(
-            name, cast(Any, _type(field)), _default(name, field, preset), field.description
+            field.alias or name,
+            cast(Any, _type(field)),
+            _default(name, field, preset),
+            field.description,
         )
         for name, field in kind.model_fields.items()
     )

@@ -8,12 +8,13 @@ same question and gets the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Feedback
+from rewardgen.rewards.findings import Finding
 from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.task import BoxAction, DiscreteAction
 
@@ -52,8 +53,7 @@ class DesignContext:
         count: how many proposals are wanted.
         seed: derived by the run from (run seed, iteration); the only source of chance.
         iteration: 0 for the first.
-        parents: the candidates to start from, best first; empty in iteration 0. A rejected one
-            asks for a repair.
+        parents: the candidates to start from, best first; empty in iteration 0.
         history: all candidates so far, oldest first, the parents among them.
         feature_ranges: statistics of the public columns (see ``analysis.columns``) under a random
             policy; empty if unknown. Physical data, not fitness.
@@ -99,12 +99,35 @@ class Proposal:
         parents: ids of the candidates that it was made from.
         origin: ``scratch``, ``mutation:<operator>``, ``crossover``, …
         note: one sentence for people on what it tries.
+        fault: why there is no reward to check (an empty, refused or cut-off reply), or None.
     """
 
     source: str
     parents: tuple[str, ...] = ()
     origin: str = "scratch"
     note: str = ""
+    fault: Finding | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A proposal that did not pass its check.
+
+    Attributes:
+        candidate: its id.
+        slot: its place in the iteration.
+        source: what was proposed.
+        findings: why it was refused.
+    """
+
+    candidate: str
+    slot: int
+    source: str
+    findings: tuple[Finding, ...]
+
+
+class ExhaustedError(Exception):
+    """A designer has nothing more to propose; says why. The search ends with what it has."""
 
 
 class Designer(Protocol):
@@ -116,5 +139,18 @@ class Designer(Protocol):
         ...
 
     def propose(self, context: DesignContext) -> list[Proposal]:
-        """Return up to ``context.count`` proposals; the same ones for the same context."""
+        """Return up to ``context.count`` proposals; the same ones for the same context.
+
+        Raises:
+            ExhaustedError: there is nothing more to propose.
+        """
+        ...
+
+
+@runtime_checkable
+class Repairs(Protocol):
+    """A designer that corrects what was refused, once."""
+
+    def repair(self, context: DesignContext, refused: Sequence[Refused]) -> list[Proposal | None]:
+        """Return a corrected proposal for each, or None; ``context`` is that of the proposal."""
         ...

@@ -59,7 +59,9 @@ class Channel:
             if fds:
                 sent = socket.send_fds(self._socket, [data], list(fds))
                 data = data[sent:]
-            self._socket.sendall(data)
+            # nothing left is not sent: it would fail if the peer has answered and ended by now
+            if data:
+                self._socket.sendall(data)
         except TimeoutError as error:
             raise ChannelTimeoutError from error
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rewardgen.store import payloads
 from rewardgen_envs.errors import UsageError
 
 Kind = Literal["policy", "contract", "runtime"]
@@ -38,6 +39,32 @@ class Finding:
         place = "" if self.line is None else f"line {self.line}: "
         remedy = f" ({self.remedy})" if self.remedy else ""
         return f"{place}{self.message} [{self.rule}]{remedy}"
+
+
+def recorded(finding: Finding) -> payloads.Finding:
+    """Return a finding as it is stored and printed."""
+    return payloads.Finding(
+        stage=finding.stage,
+        kind=finding.kind,
+        rule=finding.rule,
+        severity=finding.severity,
+        line=finding.line,
+        message=finding.message,
+        remedy=finding.remedy,
+    )
+
+
+def restored(finding: payloads.Finding) -> Finding:
+    """Return a stored finding."""
+    return Finding(
+        stage=finding.stage,
+        kind=finding.kind,
+        rule=finding.rule,
+        severity="warning" if finding.severity == "warning" else "error",
+        line=finding.line,
+        message=finding.message,
+        remedy=finding.remedy,
+    )
 
 
 class RewardCodeError(UsageError):

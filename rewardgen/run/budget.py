@@ -33,7 +33,9 @@ class Estimate(BaseModel):
         steps_per_s: environment steps per second of physics and features, just measured.
         minutes: duration at that rate, if the weaker candidates retire as planned.
         memory_mib: peak memory of the training worker.
-        cost_usd: money for endpoints; 0 without an LLM.
+        cost_usd: money for the language model; 0 without one, None if it has no price.
+        cost_at_most_usd: the same if every reply is as long as allowed, and repaired.
+        model: the same in words; empty without one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,19 +44,28 @@ class Estimate(BaseModel):
     steps_per_s: float
     minutes: float
     memory_mib: int
-    cost_usd: float = 0.0
+    cost_usd: float | None = 0.0
+    cost_at_most_usd: float | None = 0.0
+    model: str = ""
 
     def __str__(self) -> str:
         return (
             f"up to {self.env_steps:,} environment steps, about {self.minutes:.1f} minutes at "
             f"{self.steps_per_s:,.0f} steps/s, {self.memory_mib:,} MiB of memory, "
-            f"{self.cost_usd:.2f} USD"
+            f"{self.model or '0.00 USD'}"
         )
 
 
 def iteration_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of an iteration at most: all scores tie, nobody retires."""
     return _raced_steps(config, task, recipe, [config.samples] * config.rungs)
+
+
+def start_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+    """Return the environment steps of training the reward that the search starts from."""
+    if config.start is None:
+        return 0
+    return _raced_steps(config, task, recipe, [1] * config.rungs)
 
 
 def _raced_steps(config: RunConfig, task: Task, recipe: Recipe, fields: Sequence[int]) -> int:
@@ -99,7 +110,8 @@ def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
 
 def _finalists(config: RunConfig) -> int:
     """Return how many candidates play off at most; a single one need not."""
-    most = min(FINALISTS, config.iterations * config.samples)
+    proposed = config.iterations * config.samples + (config.start is not None)
+    most = min(FINALISTS, proposed)
     return most if most > 1 else 0
 
 
@@ -142,7 +154,8 @@ def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
 
 def _search_steps(config: RunConfig, task: Task, recipe: Recipe, iteration: int) -> int:
     """Return the environment steps of a search whose iterations take so many each."""
-    survey, closing = survey_env_steps(task), closing_env_steps(config, task, recipe)
+    survey = survey_env_steps(task) + start_env_steps(config, task, recipe)
+    closing = closing_env_steps(config, task, recipe)
     total = survey + config.iterations * iteration + closing
     if config.max_env_steps is None:
         return total

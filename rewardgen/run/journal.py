@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.analysis.reflection import to_text
 from rewardgen.design.designer import Proposal, Tried
+from rewardgen.rewards.findings import Finding, restored
+from rewardgen.rewards.findings import recorded as as_recorded
 from rewardgen.rungs.jobs import Columns, LateAnswer, RewardRef, TrainJob
 from rewardgen.rungs.rung import Curves, Place, RungOutcome
 from rewardgen.store import payloads as p
+from rewardgen.store.feedback_notes import read_notes
 from rewardgen.store.run_directory import RunDirectory
 
 _SURVEY = "survey"
@@ -31,6 +34,8 @@ class CandidateEntry:
         source: its reward code.
         state: ``proposed``, ``accepted`` or a final state.
         parents: ids of the candidates it was made from.
+        attempt: 0, or 1 after a repair.
+        fault: why there is no reward to check, or None.
     """
 
     candidate: str
@@ -39,6 +44,8 @@ class CandidateEntry:
     source: str
     state: str
     parents: tuple[str, ...]
+    attempt: int = 0
+    fault: Finding | None = None
 
 
 class RunJournal:
@@ -167,6 +174,8 @@ class RunJournal:
             source=self._text(proposal.source),
             state=recorded.state,
             parents=proposal.parents,
+            attempt=proposal.attempt,
+            fault=None if proposal.fault is None else restored(proposal.fault),
         )
 
     def proposals(self, iteration: int) -> list[CandidateEntry] | None:
@@ -180,29 +189,59 @@ class RunJournal:
         self, iteration: int, proposals: Sequence[Proposal]
     ) -> list[CandidateEntry]:
         """Record what a designer proposed, in one transaction."""
-        events: list[p.Payload] = [p.IterationStarted(iteration=iteration)]
-        for slot, proposal in enumerate(proposals):
-            name = f"c{iteration + 1}-{slot + 1}"
-            events.append(
-                p.CandidateProposed(
-                    candidate=name,
-                    iteration=iteration,
-                    slot=slot,
-                    parents=proposal.parents,
-                    source=self._put(proposal.source, f"{name}.py", "text/x-python"),
-                    origin=proposal.origin,
-                    note=proposal.note,
+        names = [f"c{iteration + 1}-{slot + 1}" for slot in range(len(proposals))]
+        self._directory.append(
+            p.IterationStarted(iteration=iteration),
+            *(
+                self._proposed(proposal, name, iteration, slot)
+                for slot, (name, proposal) in enumerate(zip(names, proposals, strict=True))
+            ),
+        )
+        return [self.entry(name) for name in names]
+
+    def record_repairs(
+        self, repairs: Sequence[tuple[CandidateEntry, Proposal]]
+    ) -> list[CandidateEntry]:
+        """Record what a designer made of refused candidates, in one transaction."""
+        self._directory.append(
+            *(
+                self._proposed(
+                    replace(proposal, parents=entry.parents),
+                    entry.candidate,
+                    entry.iteration,
+                    entry.slot,
+                    attempt=entry.attempt + 1,
                 )
+                for entry, proposal in repairs
             )
-        self._directory.append(*events)
-        return [self.entry(f"c{iteration + 1}-{slot + 1}") for slot in range(len(proposals))]
+        )
+        return [self.entry(entry.candidate) for entry, _ in repairs]
+
+    def _proposed(
+        self, proposal: Proposal, name: str, iteration: int, slot: int, attempt: int = 0
+    ) -> p.CandidateProposed:
+        return p.CandidateProposed(
+            candidate=name,
+            iteration=iteration,
+            slot=slot,
+            attempt=attempt,
+            parents=proposal.parents,
+            source=self._put(proposal.source, f"{name}.py", "text/x-python"),
+            origin=proposal.origin,
+            note=proposal.note,
+            fault=None if proposal.fault is None else as_recorded(proposal.fault),
+        )
 
     def candidates(self) -> list[CandidateEntry]:
         """Return all candidates, oldest first."""
         return [self.entry(name) for name in self._directory.state.candidates]
 
-    def history(self) -> tuple[Tried, ...]:
-        """Return all candidates as designers are told about them, oldest first."""
+    def history(self, before: int | None = None) -> tuple[Tried, ...]:
+        """Return the candidates as designers are told about them, oldest first.
+
+        Args:
+            before: only those of iterations before this one; None for all.
+        """
         return tuple(
             Tried(
                 candidate=entry.candidate,
@@ -213,7 +252,36 @@ class RunJournal:
                 parents=entry.parents,
             )
             for entry in self.candidates()
+            if before is None or entry.iteration < before
         )
+
+    def human_feedback(self, iteration: int) -> tuple[str, ...]:
+        """Return what people said before an iteration was proposed, oldest first."""
+        return tuple(
+            said.text if said.candidate is None else f"About {said.candidate}: {said.text}"
+            for said in self._directory.state.human_feedback
+            if said.iteration <= iteration
+        )
+
+    def take_feedback(self, iteration: int) -> int:
+        """Record what people have left in the run's folder since; return how much it was."""
+        known = {said.id for said in self._directory.state.human_feedback}
+        new = [note for note in read_notes(self._directory.path) if note.id not in known]
+        if new:
+            self._directory.append(
+                *(
+                    p.FeedbackGiven(
+                        id=note.id, iteration=iteration, candidate=note.candidate, text=note.text
+                    )
+                    for note in new
+                )
+            )
+        return len(new)
+
+    def iteration_finished(self, iteration: int) -> bool:
+        """Whether an iteration is over."""
+        recorded = self._directory.state.iterations.get(iteration)
+        return recorded is not None and recorded.finished is not None
 
     def check(self, candidate: str) -> p.CandidateChecked | None:
         """Return the recorded verdict on a candidate, or None."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from rewardgen.config import RunConfig
 from rewardgen.run.budget import FINALISTS, playoff_seeds
 from rewardgen.run.population import mean_fitness
-from rewardgen.run.search import Incumbent, pause_if_late
+from rewardgen.run.search import Incumbent, best_first, pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import MemberOutcome
@@ -35,7 +35,7 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
     result = trial(
         session.workshop,
         session.journal,
-        session.task.metric,
+        session.metric,
         TrialPlan(
             name=PLAYOFF,
             rewards=tuple(
@@ -44,13 +44,13 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             ),
             sources=tuple(sources),
             seeds=derive_seeds(
-                config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.iterations
+                config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.rounds
             ),
             eval_seeds=derive_seeds(
                 config.seed,
                 Purpose.SEARCH_EVALUATION,
                 config.eval_episodes,
-                iteration=config.iterations,
+                iteration=config.rounds,
             ),
             env_steps=config.env_steps,
             rungs=1,
@@ -58,19 +58,15 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
         ),
     )
-    return _best(result.members, session.task.metric) or incumbent
+    return _best(result.members, session.metric) or incumbent
 
 
 def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:
     """Return the best candidates that passed every rung, the incumbent first."""
     if incumbent is None:
         return []
-    scored = [t for t in session.journal.history() if t.feedback.score is not None]
-    ranked = sorted(
-        (t for t in scored if t.state in ("evaluated", "confirmed")),
-        key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
-    )
-    return [t.candidate for t in ranked[:FINALISTS]]
+    passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
+    return [t.candidate for t in best_first(passed, incumbent)[:FINALISTS]]
 
 
 def _best(members: dict[str, tuple[MemberOutcome, ...]], metric: Metric) -> Incumbent | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import torch
 
 from rewardgen.check.pipeline import CheckResult, check_reward
-from rewardgen.config import TrainConfig
+from rewardgen.config import ConfigError, RunConfig, TrainConfig
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.report.text import finding_text
-from rewardgen.rewards.findings import RefusedRewardError
+from rewardgen.rewards.findings import RefusedRewardError, recorded
+from rewardgen.rewards.fitness import FitnessCode, FitnessError, read_fitness
 from rewardgen.rewards.format import read_source
-from rewardgen.run.screening import recorded
+from rewardgen.rungs.executor import ExecutorError, LocalExecutor
+from rewardgen.rungs.jobs import SurveyJob
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.simulation import Simulation
@@ -48,6 +51,37 @@ def try_task(task: Task) -> None:
             f"task '{task.name}' fails within one control step: {type(error).__name__}: {error}; "
             "'rewardgen tasks check' says more"
         ) from error
+
+
+def own_fitness(config: RunConfig) -> FitnessCode | None:
+    """Return the user's own fitness, or None for the task's.
+
+    Raises:
+        UsageError: own words without one, or its file cannot be used.
+    """
+    if config.fitness is not None:
+        return read_fitness(config.fitness)
+    if config.text is not None:
+        raise ConfigError(
+            "--text replaces the task's sentence, so the search needs to know what to rank by: "
+            "give --fitness FILE with def fitness(state, action, next_state), one number per "
+            "transition; or write rewards without a search by 'rewardgen generate'"
+        )
+    return None
+
+
+def try_fitness(task: str, fitness: FitnessCode) -> None:
+    """Run a fitness file on a few random episodes, in a process of the kind that evaluates.
+
+    Raises:
+        UsageError: it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder, LocalExecutor(Path(folder)) as executor:
+        try:
+            job = SurveyJob(task=task, seed=0, worlds=_WORLDS, fitness=fitness.source)
+            executor.survey("fitness", job)
+        except ExecutorError as error:
+            raise FitnessError(str(error).removeprefix("FitnessError: ")) from error
 
 
 def check_rewards(config: TrainConfig, task: Task) -> dict[str, CheckResult]:

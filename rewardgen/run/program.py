@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.config import RunConfig, TrainConfig
-from rewardgen.design.designer import Designer
+from rewardgen.design.designer import Designer, Proposal
 from rewardgen.rewards.format import RewardCode
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
 from rewardgen.run.film import video_job
@@ -23,13 +23,23 @@ CONFIRM = "confirm"
 TRAIN = "train"
 
 
-def search_program(session: Session, config: RunConfig, designer: Designer) -> None:
-    """Search, play off, confirm the winner against human and sparse, render."""
+def search_program(
+    session: Session, config: RunConfig, designer: Designer, start: Proposal | None = None
+) -> None:
+    """Search, play off, confirm the winner against human and sparse, render.
+
+    Args:
+        session: the open run.
+        config: its configuration.
+        designer: who proposes.
+        start: a reward that is trained before the designer's first iteration, or None.
+    """
     columns = _survey(session, config)
     with Screening(session.task, config.isolation) as screening:
         incumbent = Search(
             config=config,
             task=session.task,
+            metrics=session.metrics,
             designer=designer,
             feature_ranges=columns,
             workshop=session.workshop,
@@ -39,6 +49,7 @@ def search_program(session: Session, config: RunConfig, designer: Designer) -> N
             iteration_env_steps=iteration_env_steps(config, session.task, session.recipe),
             closing_env_steps=closing_env_steps(config, session.task, session.recipe),
             deadline=session.deadline,
+            start=start,
         ).run()
     winner = play_off(session, config, incumbent)
     session.journal.select_winner(
@@ -93,7 +104,7 @@ def _confirm(session: Session, config: RunConfig, winner: Incumbent | None) -> N
     trial(
         session.workshop,
         session.journal,
-        session.task.metric,
+        session.metric,
         TrialPlan(
             name=CONFIRM,
             rewards=tuple(rewards),
@@ -122,7 +133,7 @@ def train_program(session: Session, config: TrainConfig, codes: dict[str, Reward
     trial(
         session.workshop,
         session.journal,
-        session.task.metric,
+        session.metric,
         TrialPlan(
             name=TRAIN,
             rewards=tuple(arms),

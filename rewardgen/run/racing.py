@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from statistics import fmean
-
-
-def candidate_score(values: Mapping[str, tuple[float, ...]], metric: str, sign: float) -> float:
-    """Return a member's score: mean fitness over its evaluation episodes, higher is better."""
-    return sign * fmean(values[metric])
 
 
 def survivors(scores: Mapping[str, float], keep: float) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Self
 from rewardgen.check.pipeline import check_reward
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
-from rewardgen.rewards.findings import Finding
+from rewardgen.rewards.findings import Finding, recorded
 from rewardgen.store import payloads as p
 from rewardgen_envs.task import Task
 
@@ -36,28 +36,21 @@ class Screening:
     ) -> None:
         self._pool.close()
 
-    def check(self, candidate: str, source: str) -> p.CandidateChecked:
-        """Check one candidate.
+    def check(
+        self, candidate: str, source: str, fault: Finding | None = None
+    ) -> p.CandidateChecked:
+        """Check one candidate; one with a fault is refused for it.
 
         Raises:
             HostUnavailable: no reward host can be started; no fault of the candidate.
         """
+        if fault is not None:
+            return p.CandidateChecked(
+                candidate=candidate, verdict="refused", findings=(recorded(fault),)
+            )
         result = check_reward(source, self._task.table, self._task.action, hosts=self._pool)
         return p.CandidateChecked(
             candidate=candidate,
             verdict=result.verdict,
             findings=tuple(recorded(finding) for finding in result.findings),
         )
-
-
-def recorded(finding: Finding) -> p.Finding:
-    """Return a finding as it is stored and printed."""
-    return p.Finding(
-        stage=finding.stage,
-        kind=finding.kind,
-        rule=finding.rule,
-        severity=finding.severity,
-        line=finding.line,
-        message=finding.message,
-        remedy=finding.remedy,
-    )

@@ -14,7 +14,17 @@ from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Failure, Feedback
 from rewardgen.analysis.summary import summarize
 from rewardgen.config import RunConfig
-from rewardgen.design.designer import DesignContext, Designer, Tried
+from rewardgen.design.designer import (
+    DesignContext,
+    Designer,
+    ExhaustedError,
+    Proposal,
+    Refused,
+    Repairs,
+    Tried,
+)
+from rewardgen.report.numbers import unit
+from rewardgen.rewards.findings import restored
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.population import Runner, mean_fitness
@@ -23,6 +33,7 @@ from rewardgen.run.screening import Screening
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
+from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
 
 PARENTS = 4
@@ -30,7 +41,7 @@ PARENTS = 4
 
 
 class PausedError(Exception):
-    """A limit was reached between rungs; the run can be resumed."""
+    """Stopped on purpose between rungs or iterations; the run can be resumed."""
 
 
 def pause_if_late(deadline: float | None) -> None:
@@ -61,6 +72,14 @@ class Incumbent:
     fitness: float
 
 
+def best_first(candidates: Sequence[Tried], incumbent: Incumbent) -> list[Tried]:
+    """Return the candidates that have a score: the incumbent, then by score."""
+    return sorted(
+        (t for t in candidates if t.feedback.score is not None),
+        key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
+    )
+
+
 @dataclass
 class Search:
     """One run's search; ``run`` returns the winner.
@@ -68,6 +87,7 @@ class Search:
     Attributes:
         config: the run's configuration.
         task: the task.
+        metrics: what ranks, first, and what else is reported.
         designer: who proposes.
         feature_ranges: statistics of the features under random actions.
         workshop: trains and evaluates populations.
@@ -77,10 +97,12 @@ class Search:
         iteration_env_steps: what an iteration costs at most.
         closing_env_steps: what play-off and confirmation will cost at most.
         deadline: monotonic time after which no further rung starts, or None.
+        start: a reward that is trained before the designer's first iteration, or None.
     """
 
     config: RunConfig
     task: Task
+    metrics: tuple[Metric, ...]
     designer: Designer
     feature_ranges: dict[str, ColumnStatistics]
     workshop: Workshop
@@ -90,37 +112,57 @@ class Search:
     iteration_env_steps: int
     closing_env_steps: int
     deadline: float | None = None
+    start: Proposal | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks."""
+        return self.metrics[0]
 
     def run(self) -> Incumbent | None:
         """Search, and return the winner; None if no candidate could be trained.
 
         Raises:
-            PausedError: ``max_hours`` is over.
+            PausedError: ``max_hours`` is over, or the run is to pause after every iteration.
         """
         incumbent: Incumbent | None = None
-        for iteration in range(self.config.iterations):
+        rounds = self.config.rounds
+        for iteration in range(rounds):
             if self._exhausted(iteration):
                 break
-            self.display.iteration(iteration, self.config.iterations)
-            candidates = self._propose(iteration, incumbent)
-            runners = self._screen(iteration, candidates)
+            self.display.iteration(iteration, rounds)
+            context = self._context(iteration, incumbent)
+            try:
+                candidates = self._propose(context)
+            except ExhaustedError as exhausted:
+                self.display.note(f"no more proposals: {exhausted}")
+                break
+            runners = self._screen(context, candidates)
+            over = self.journal.iteration_finished(iteration)
             incumbent = self._race(iteration, runners, incumbent)
             self.journal.finish_iteration(
                 iteration,
                 None if incumbent is None else incumbent.candidate,
                 None if incumbent is None else incumbent.fitness,
             )
+            if self.config.pause and not over and iteration < rounds - 1:
+                raise PausedError(
+                    f"pause after iteration {iteration + 1} of {rounds}; see 'rewardgen show', and "
+                    "say what is to change with 'rewardgen feedback'"
+                )
         return incumbent
 
     # ---- propose and check
 
-    def _propose(self, iteration: int, incumbent: Incumbent | None) -> list[CandidateEntry]:
-        recorded = self.journal.proposals(iteration)
-        if recorded is not None:
-            return recorded
-        history = self.journal.history()
-        context = DesignContext(
-            sentence=self.task.description,
+    def _context(self, iteration: int, incumbent: Incumbent | None) -> DesignContext:
+        """Return what the designer is told; the same again when a run is repeated."""
+        if self.journal.proposals(iteration) is None:
+            said = self.journal.take_feedback(iteration)
+            if said:
+                self.display.note(f"{said} new remarks of yours go into the next prompt")
+        history = self.journal.history(before=iteration)
+        return DesignContext(
+            sentence=self.config.text or self.task.description,
             table=self.task.table.public(),
             action=self.task.action,
             control_dt_s=self.task.control_dt_s,
@@ -131,35 +173,78 @@ class Search:
             parents=self._parents(history, incumbent),
             history=history,
             feature_ranges=self.feature_ranges,
+            human_feedback=self.journal.human_feedback(iteration),
         )
-        return self.journal.record_proposals(iteration, self.designer.propose(context))
+
+    def _propose(self, context: DesignContext) -> list[CandidateEntry]:
+        recorded = self.journal.proposals(context.iteration)
+        if recorded is not None:
+            return recorded
+        first = context.iteration == 0
+        proposals = (
+            [self.start] if first and self.start is not None else self.designer.propose(context)
+        )
+        return self.journal.record_proposals(context.iteration, proposals)
 
     def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
         if incumbent is None:
             return ()
-        scored = [t for t in history if t.feedback.score is not None and t.state != "failed"]
-        ranked = sorted(
-            scored,
-            key=lambda t: (t.candidate != incumbent.candidate, -(t.feedback.score or 0.0)),
-        )
-        return tuple(ranked[:PARENTS])
+        trained = [t for t in history if t.state != "failed"]
+        return tuple(best_first(trained, incumbent)[:PARENTS])
 
-    def _screen(self, iteration: int, candidates: Sequence[CandidateEntry]) -> list[Runner]:
+    def _screen(self, context: DesignContext, candidates: Sequence[CandidateEntry]) -> list[Runner]:
         """Check every candidate; return those that may be trained."""
+        refused = [entry for entry in candidates if not self._accepted(entry)]
+        repaired = {entry.slot: entry for entry in self._repair(context, refused)}
         runners: list[Runner] = []
-        for entry in candidates:
-            checked = self.journal.check(entry.candidate)
-            if checked is None:
-                checked = self.screening.check(entry.candidate, entry.source)
-                self.journal.record_check(checked)
-            if checked.verdict == "accepted":
-                seeds = self._train_seeds(iteration, entry.slot)
+        for proposed in candidates:
+            entry = repaired.get(proposed.slot, proposed)
+            if self._accepted(entry):
+                seeds = self._train_seeds(context.iteration, entry.slot)
                 runners.append(Runner(entry.candidate, entry.source, seeds))
             else:
-                self._fail(entry.candidate, "rejected", _failures(checked))
-            self.display.candidate(entry.candidate, checked.verdict)
+                failures = _failures(self._check(entry))
+                self._fail(entry.candidate, "rejected", failures)
+            self.display.candidate(entry.candidate, self._check(entry).verdict)
         return runners
+
+    def _check(self, entry: CandidateEntry) -> CandidateChecked:
+        """Return the verdict on a candidate; it is asked for once."""
+        checked = self.journal.check(entry.candidate)
+        if checked is None:
+            checked = self.screening.check(entry.candidate, entry.source, entry.fault)
+            self.journal.record_check(checked)
+        return checked
+
+    def _accepted(self, entry: CandidateEntry) -> bool:
+        return self._check(entry).verdict == "accepted"
+
+    def _repair(
+        self, context: DesignContext, refused: Sequence[CandidateEntry]
+    ) -> list[CandidateEntry]:
+        """Have refused candidates corrected, once; return those that were."""
+        open_ones = [e for e in refused if e.attempt == 0 and e.state == "proposed"]
+        if not open_ones or not isinstance(self.designer, Repairs):
+            return []
+        if self.start is not None and context.iteration == 0:
+            return []
+        self.display.note(f"asking again for {', '.join(e.candidate for e in open_ones)}")
+        proposals = self.designer.repair(
+            context,
+            [
+                Refused(
+                    entry.candidate,
+                    entry.slot,
+                    entry.source,
+                    tuple(restored(finding) for finding in self._check(entry).findings),
+                )
+                for entry in open_ones
+            ],
+        )
+        return self.journal.record_repairs(
+            [(e, new) for e, new in zip(open_ones, proposals, strict=True) if new is not None]
+        )
 
     def _train_seeds(self, iteration: int, slot: int) -> tuple[int, ...]:
         return derive_seeds(
@@ -227,17 +312,17 @@ class Search:
         return [runner for runner in running if runner.failure is None]
 
     def _prune(self, rung: int, running: list[Runner]) -> list[Runner]:
-        scores = {runner.candidate: runner.score(self.task.metric) for runner in running}
+        scores = {runner.candidate: runner.score(self.metric) for runner in running}
         going_on = survivors(scores, self.config.keep)
         ranked = sorted(scores, key=lambda name: -scores[name])
         for runner in running:
-            fitness = self.task.metric.sign * scores[runner.candidate]
+            fitness = self.metric.sign * scores[runner.candidate]
             self.display.candidate(runner.candidate, f"rung {rung + 1}", fitness)
             if runner.candidate not in going_on:
                 place = ranked.index(runner.candidate) + 1
                 reason = (
                     f"ranked {place} of {len(ranked)} after rung {rung + 1}: "
-                    f"{self.task.metric.name} {fitness:.3g}"
+                    f"{self.metric.name} {fitness:.3g}"
                 )
                 self._finish(runner, "retired", reason)
         return [runner for runner in running if runner.candidate in going_on]
@@ -249,7 +334,7 @@ class Search:
         outcome: RungOutcome,
         incumbent: Incumbent | None,
     ) -> Incumbent | None:
-        metric = self.task.metric
+        metric = self.metric
         best = incumbent
         if incumbent is not None:
             # the same episodes for all: the incumbent meets those of the finalists
@@ -264,7 +349,7 @@ class Search:
         if best is not None:
             self.display.note(
                 f"iteration {iteration + 1}: best so far is {best.candidate} with "
-                f"{metric.name} {best.fitness:.3g} {metric.unit}"
+                f"{metric.name} {best.fitness:.3g}{unit(metric.unit)}"
             )
         return best
 
@@ -282,7 +367,7 @@ class Search:
     ) -> None:
         feedback = Feedback(failures=failures)
         if runner is not None and runner.curves:
-            feedback = summarize(self.task.metrics, runner.curves, {}).model_copy(
+            feedback = summarize(self.metrics, runner.curves, {}).model_copy(
                 update={"failures": failures}
             )
         reason = failures[0].message if failures else state
@@ -291,9 +376,9 @@ class Search:
     def _feedback(self, runner: Runner) -> Feedback:
         episodes = [m.episodes for m in runner.members if m.episodes is not None]
         return summarize(
-            self.task.metrics,
+            self.metrics,
             runner.curves,
-            {m.name: [e.fitness[m.name] for e in episodes] for m in self.task.metrics},
+            {m.name: [e.fitness[m.name] for e in episodes] for m in self.metrics},
             [
                 {name: ColumnStatistics(*values) for name, values in e.columns.items()}
                 for e in episodes

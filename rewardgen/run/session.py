@@ -13,6 +13,8 @@ from types import FrameType
 
 from rewardgen.config import RunConfig, TrainConfig, recipe_path
 from rewardgen.isolation.processes import HostUnavailable
+from rewardgen.llm.errors import EndpointError
+from rewardgen.rewards.fitness import METRIC, FitnessCode
 from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
 from rewardgen.run.search import PausedError
@@ -21,6 +23,7 @@ from rewardgen.rungs.rung import Workshop
 from rewardgen.store import payloads as p
 from rewardgen.store.errors import StoreError
 from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe, load_recipe
 
@@ -50,6 +53,7 @@ class Session:
         journal: the search's view of it.
         workshop: trains and evaluates populations.
         task: the task.
+        metrics: what ranks, first, and what else is reported: the task's, or the user's own.
         recipe: PPO settings.
         display: what people watch.
         deadline: monotonic time after which no further rung starts, or None.
@@ -59,9 +63,15 @@ class Session:
     journal: RunJournal
     workshop: Workshop
     task: Task
+    metrics: tuple[Metric, ...]
     recipe: Recipe
     display: Display
     deadline: float | None
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks."""
+        return self.metrics[0]
 
 
 @contextmanager
@@ -71,12 +81,21 @@ def open_session(
     task: Task,
     recipe: Recipe,
     display: Display,
+    fitness: FitnessCode | None = None,
 ) -> Generator[Session]:
-    """Start the workers of a run; stop them at the end."""
+    """Start the workers of a run; stop them at the end.
+
+    Args:
+        directory: the run, open for writing.
+        config: its configuration.
+        task: its task.
+        recipe: PPO settings.
+        display: what people watch.
+        fitness: the user's own fitness, or None for the task's.
+    """
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
-    hours = config.max_hours
     with LocalExecutor(jobs) as executor:
         workshop = Workshop(
             executor=executor,
@@ -86,9 +105,13 @@ def open_session(
             threads=config.threads,
             isolation=config.isolation,
             progress=display.progress,
+            fitness=None if fitness is None else fitness.source,
         )
-        deadline = None if hours is None else time.monotonic() + hours * 3600.0
-        yield Session(directory, journal, workshop, task, recipe, display, deadline)
+        deadline = None
+        if config.max_hours is not None:
+            deadline = time.monotonic() + config.max_hours * 3600.0
+        metrics = metrics_of(task, fitness)
+        yield Session(directory, journal, workshop, task, metrics, recipe, display, deadline)
     shutil.rmtree(jobs, ignore_errors=True)
 
 
@@ -117,7 +140,7 @@ def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
     except PausedError as pause:
         append(p.RunInterrupted(reason=str(pause)))
         raise InterruptedRunError(str(pause), path) from None
-    except (ExecutorError, HostUnavailable) as error:
+    except (ExecutorError, HostUnavailable, EndpointError) as error:
         append(p.RunFailed(reason=str(error)))
         raise RunFailedError(str(error), path) from error
     except StoreError as error:
@@ -145,18 +168,23 @@ def recipe_of(task: Task, config: RunConfig | TrainConfig) -> Recipe:
     return Recipe() if path is None else load_recipe(path)
 
 
-def task_facts(task: Task) -> p.TaskFacts:
-    """Return what a run records of its task."""
+def metrics_of(task: Task, fitness: FitnessCode | None) -> tuple[Metric, ...]:
+    """Return what a run measures: the task's metrics, or the user's own alone."""
+    return task.metrics if fitness is None else (METRIC,)
+
+
+def task_facts(task: Task, text: str | None, fitness: FitnessCode | None) -> p.TaskFacts:
+    """Return what a run records of its task, with the user's words and fitness if given."""
     return p.TaskFacts(
         name=task.name,
         version=task.version,
-        description=task.description,
+        description=text or task.description,
         scene_sha256=task.scene_sha256,
         metrics=tuple(
             p.MetricFacts(
                 name=m.name, unit=m.unit, higher_is_better=m.higher_is_better, success=m.success
             )
-            for m in task.metrics
+            for m in metrics_of(task, fitness)
         ),
     )
 

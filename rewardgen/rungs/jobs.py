@@ -93,6 +93,7 @@ class EvaluateJob(_Data):
     Attributes:
         checkpoints: one path per member.
         eval_seeds: one episode per member and seed.
+        fitness: text of a person's own fitness file, which then replaces the task's metrics.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -100,16 +101,22 @@ class EvaluateJob(_Data):
     checkpoints: tuple[str, ...]
     eval_seeds: tuple[int, ...]
     threads: int | None = None
+    fitness: str | None = None
 
 
 class SurveyJob(_Data):
-    """Roll out random actions: how features are spread, and what evaluation costs."""
+    """Roll out random actions: how features are spread, and what evaluation costs.
+
+    Attributes:
+        fitness: text of a person's own fitness file, to be tried.
+    """
 
     kind: Literal["survey"] = "survey"
     task: str
     seed: int
     worlds: int = SURVEY_WORLDS
     threads: int | None = None
+    fitness: str | None = None
 
 
 AnyJob = Annotated[TrainJob | EvaluateJob | SurveyJob, Field(discriminator="kind")]

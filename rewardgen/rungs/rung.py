@@ -149,6 +149,7 @@ class Workshop:
         threads: physics threads or None.
         isolation: mode of the reward hosts.
         progress: called with a rung's key, environment steps done and to do per member.
+        fitness: text of a person's own fitness file, in place of the task's metrics; or None.
     """
 
     executor: LocalExecutor
@@ -158,6 +159,7 @@ class Workshop:
     threads: int | None
     isolation: Literal["standard", "none"]
     progress: Callable[[str, int, int], None]
+    fitness: str | None = None
 
     def rung(
         self,
@@ -264,6 +266,7 @@ class Workshop:
             checkpoints=tuple(str(path) for path in policies),
             eval_seeds=eval_seeds,
             threads=self.threads,
+            fitness=self.fitness,
         )
         result = self.executor.evaluate(f"{key}-evaluate", job)
         episodes = [

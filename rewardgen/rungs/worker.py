@@ -22,6 +22,7 @@ from torch import Tensor
 from rewardgen.analysis.columns import column_statistics
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.processes import HostUnavailable
+from rewardgen.rewards.fitness import METRIC, FitnessCode
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.sparse import SparseReward
@@ -40,11 +41,18 @@ from rewardgen.rungs.jobs import (
     read_job,
     write_result,
 )
+from rewardgen.rungs.own_fitness import OwnFitness
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import load_checkpoint, save_checkpoint
-from rewardgen_policies.evaluation import Evaluation, RandomPolicy, evaluate, run_episodes
+from rewardgen_policies.evaluation import (
+    Evaluation,
+    RandomPolicy,
+    Watcher,
+    evaluate,
+    run_episodes,
+)
 from rewardgen_policies.recipe import Recipe
 from rewardgen_policies.seam import RewardSource
 from rewardgen_policies.train import Member, Progress, train
@@ -174,6 +182,23 @@ class ColumnWatcher:
         return tuple(_columns(self._task, torch.cat(rows)) for rows in self._rows)
 
 
+class Watchers:
+    """Several that look on; None is nobody."""
+
+    def __init__(self, *watchers: Watcher | None) -> None:
+        self._watchers = [watcher for watcher in watchers if watcher is not None]
+
+    def start(self, simulation: Simulation) -> None:
+        """See the start of all episodes."""
+        for watcher in self._watchers:
+            watcher.start(simulation)
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """See one control step of all worlds."""
+        for watcher in self._watchers:
+            watcher.step(state, action, step, simulation)
+
+
 def _columns(task: Task, data: Tensor) -> Columns:
     if not bool(torch.isfinite(data).all(dim=1).any()):
         return {}
@@ -186,9 +211,12 @@ def do_evaluate(job: EvaluateJob) -> EvaluateResult:
     task = load_task(job.task)
     states = [load_checkpoint(Path(path)) for path in job.checkpoints]
     watcher = ColumnWatcher(task, len(states))
-    result = evaluate(task, states, job.eval_seeds, watcher=watcher, threads=job.threads)
+    own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
+    watchers = Watchers(watcher, own)
+    result = evaluate(task, states, job.eval_seeds, watcher=watchers, threads=job.threads)
+    fitness = result.fitness if own is None else {METRIC.name: own.result(len(states))}
     return EvaluateResult(
-        fitness={name: _rows(values) for name, values in result.fitness.items()},
+        fitness={name: _rows(values) for name, values in fitness.items()},
         length=tuple(tuple(int(x) for x in row) for row in result.length),
         causes=tuple(tuple(row) for row in result.cause),
         columns=watcher.columns(),
@@ -208,9 +236,10 @@ def do_survey(job: SurveyJob) -> SurveyResult:
     """Roll out random actions."""
     task = load_task(job.task)
     watcher = ColumnWatcher(task, 1)
+    own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
     seeds = [job.seed + world for world in range(job.worlds)]
     start = time.monotonic()
-    result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, watcher)
+    result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, Watchers(watcher, own))
     spent = _spent(result)
     elapsed = max(time.monotonic() - start, math.ulp(1.0))
     return SurveyResult(columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed)

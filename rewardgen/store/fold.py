@@ -83,6 +83,10 @@ def _run_started(state: RunState, payload: p.RunStarted) -> None:
     state.isolation_applied = list(payload.isolation.applied)
 
 
+def _inputs_stored(state: RunState, payload: p.InputsStored) -> None:
+    state.inputs = payload
+
+
 def _resumed(state: RunState, payload: p.Resumed) -> None:
     state.status = "running"
     state.reason = ""
@@ -120,7 +124,22 @@ def _candidate_proposed(state: RunState, payload: p.CandidateProposed) -> None:
     iteration = state.iterations[payload.iteration]
     if payload.candidate not in iteration.candidates:
         iteration.candidates.append(payload.candidate)
-    state.candidates[payload.candidate] = CandidateState(payload)
+    attempts: list[CandidateState] = []
+    earlier = state.candidates.get(payload.candidate)
+    if earlier is not None:
+        attempts = [*earlier.attempts, earlier][: payload.attempt]
+    state.candidates[payload.candidate] = CandidateState(payload, attempts=attempts)
+
+
+def _feedback_given(state: RunState, payload: p.FeedbackGiven) -> None:
+    if payload.id not in {given.id for given in state.human_feedback}:
+        state.human_feedback.append(payload)
+
+
+def _reply_received(state: RunState, payload: p.ReplyReceived) -> None:
+    if payload.key not in state.replies:
+        state.cost_usd += payload.cost_usd or 0.0
+    state.replies[payload.key] = payload
 
 
 def _candidate_checked(state: RunState, payload: p.CandidateChecked) -> None:
@@ -213,6 +232,7 @@ def _video_rendered(state: RunState, payload: p.VideoRendered) -> None:
 
 FOLDS: dict[type[p.Payload], Callable[[RunState, Any], None]] = {
     p.RunStarted: _run_started,
+    p.InputsStored: _inputs_stored,
     p.Resumed: _resumed,
     p.RunFinished: _run_finished,
     p.RunInterrupted: _run_interrupted,
@@ -221,6 +241,8 @@ FOLDS: dict[type[p.Payload], Callable[[RunState, Any], None]] = {
     p.ArtifactStored: _artifact_stored,
     p.IterationStarted: _iteration_started,
     p.CandidateProposed: _candidate_proposed,
+    p.FeedbackGiven: _feedback_given,
+    p.ReplyReceived: _reply_received,
     p.CandidateChecked: _candidate_checked,
     p.CandidateSettled: _candidate_settled,
     p.FeedbackStored: _feedback_stored,

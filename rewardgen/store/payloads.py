@@ -169,6 +169,20 @@ class RunStarted(Payload):
     budget_env_steps: Count | None = None
 
 
+class InputsStored(Payload):
+    """What the user gave as files; the run needs those no more.
+
+    Attributes:
+        start: reward that the search starts from.
+        fitness: the user's own fitness.
+        transcript: what designer replay repeats.
+    """
+
+    start: Sha256 | None = None
+    fitness: Sha256 | None = None
+    transcript: Sha256 | None = None
+
+
 class Resumed(Payload):
     """A process took the run up again; wall time counts from here."""
 
@@ -228,6 +242,7 @@ class CandidateProposed(Payload):
         source: artifact of the reward file.
         origin: how it was made, in the designer's words (``random``, ``mutation``, …).
         note: what the designer says about it.
+        fault: why there is no reward to check, or None.
     """
 
     candidate: str
@@ -238,6 +253,49 @@ class CandidateProposed(Payload):
     source: Sha256
     origin: str = ""
     note: str = ""
+    fault: Finding | None = None
+
+
+class FeedbackGiven(Payload):
+    """A person said something; designers read it from this iteration on.
+
+    Attributes:
+        id: name of the note that it came in, unique in the run.
+        iteration: the first iteration whose prompts hold it.
+        candidate: the candidate it is about, or None.
+        text: what was said.
+    """
+
+    id: str
+    iteration: Count
+    candidate: str | None = None
+    text: str
+
+
+class ReplyReceived(Payload):
+    """A language model answered; recorded before anything is made of it.
+
+    Attributes:
+        key: what was asked, as a hash; a resumed run finds the answer by it.
+        label: which candidate it was asked for, for people.
+        request: artifact of the messages sent.
+        reply: artifact of the answer.
+        model: who answered.
+        prompt_tokens: tokens sent.
+        completion_tokens: tokens received, those of reasoning among them.
+        cost_usd: what it cost; None if the model has no price.
+        cached: whether it was known from an earlier run, and cost nothing.
+    """
+
+    key: Sha256
+    label: str
+    request: Sha256
+    reply: Sha256
+    model: str
+    prompt_tokens: Count
+    completion_tokens: Count
+    cost_usd: FiniteFloat | None
+    cached: bool = False
 
 
 class CandidateChecked(Payload):
@@ -394,6 +452,7 @@ class VideoRendered(Payload):
 
 PAYLOADS: dict[str, type[Payload]] = {
     "run_started": RunStarted,
+    "inputs_stored": InputsStored,
     "resumed": Resumed,
     "run_finished": RunFinished,
     "run_interrupted": RunInterrupted,
@@ -402,6 +461,8 @@ PAYLOADS: dict[str, type[Payload]] = {
     "artifact_stored": ArtifactStored,
     "iteration_started": IterationStarted,
     "candidate_proposed": CandidateProposed,
+    "feedback_given": FeedbackGiven,
+    "reply_received": ReplyReceived,
     "candidate_checked": CandidateChecked,
     "candidate_settled": CandidateSettled,
     "feedback_stored": FeedbackStored,

@@ -49,6 +49,14 @@ class MemberRecord(Data):
     ]
 
 
+class AttemptRecord(Data):
+    """What a candidate was before its designer repaired it."""
+
+    source_sha256: Sha256
+    source: Annotated[str, Field(description="the refused reward file, or the whole reply")]
+    findings: tuple[Finding, ...]
+
+
 class CandidateRecord(Data):
     """One reward proposed in a run."""
 
@@ -68,6 +76,9 @@ class CandidateRecord(Data):
     ]
     findings: tuple[Finding, ...]
     feedback: Annotated[Sha256 | None, Field(description="artifact of the feedback's text")]
+    attempts: Annotated[
+        tuple[AttemptRecord, ...], Field(description="refused versions before a repair")
+    ] = ()
 
 
 class ImprovementRecord(Data):
@@ -114,6 +125,14 @@ class IterationRecord(Data):
     fitness: Annotated[FiniteFloat | None, Field(description="its fitness")]
 
 
+class HumanFeedbackRecord(Data):
+    """What a person said about the run, or about one of its candidates."""
+
+    iteration: Annotated[Count, Field(description="the first iteration whose prompts hold it")]
+    candidate: str | None
+    text: str
+
+
 class WinnerRecord(Data):
     """The choice of the search."""
 
@@ -155,6 +174,7 @@ class ShowRecord(Data):
     selection: WinnerRecord | None
     videos: Annotated[dict[str, Sha256], Field(description="candidate or arm → artifact")]
     notes: tuple[str, ...]
+    human_feedback: tuple[HumanFeedbackRecord, ...] = ()
 
 
 class TrialRecord(Data):
@@ -223,6 +243,26 @@ class CheckRecord(Data):
     verdict: Verdict
     findings: tuple[Finding, ...]
     isolation: Isolation
+
+
+class GeneratedReward(Data):
+    """One reward that a designer wrote without a run."""
+
+    file: Annotated[str, Field(description="where it was written; refused ones lie in rejected/")]
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    note: Annotated[str, Field(description="what the designer says about it")]
+    repaired: Annotated[bool, Field(description="whether its first version was refused")]
+
+
+class GenerateRecord(Data):
+    """Rewards from a sentence: ``rewardgen generate --json``."""
+
+    task: str
+    text: Annotated[str, Field(description="what the robot shall do")]
+    designer: str
+    rewards: tuple[GeneratedReward, ...]
+    cost_usd: Annotated[FiniteFloat, Field(description="money for the endpoint")]
 
 
 class ObservationColumn(Data):
@@ -347,6 +387,7 @@ def improvement(comparison: Comparison) -> ImprovementRecord:
 RECORDS: dict[str, type[Data]] = {
     "check": CheckRecord,
     "export": ExportRecord,
+    "generate": GenerateRecord,
     "list": ListRecord,
     "policy": PolicyRecord,
     "show": ShowRecord,

@@ -23,8 +23,10 @@ from rewardgen.store.payloads import (
 )
 from rewardgen.store.records import (
     ArmRecord,
+    AttemptRecord,
     CandidateRecord,
     FitnessRecord,
+    HumanFeedbackRecord,
     IterationRecord,
     ListRecord,
     MemberRecord,
@@ -96,6 +98,10 @@ def show_record(run: RunSnapshot) -> ShowRecord:
         else WinnerRecord(candidate=winner.candidate, fitness=winner.fitness, reason=winner.reason),
         videos=state.videos,
         notes=tuple(state.notes),
+        human_feedback=tuple(
+            HumanFeedbackRecord(iteration=said.iteration, candidate=said.candidate, text=said.text)
+            for said in state.human_feedback
+        ),
     )
 
 
@@ -166,6 +172,14 @@ def _candidate(
         fitness=member_fitness(candidate.members.values(), ranking),
         findings=() if candidate.check is None else candidate.check.findings,
         feedback=None if candidate.feedback is None else candidate.feedback.text,
+        attempts=tuple(
+            AttemptRecord(
+                source_sha256=attempt.proposal.source,
+                source=artifacts.read_text(attempt.proposal.source),
+                findings=() if attempt.check is None else attempt.check.findings,
+            )
+            for attempt in candidate.attempts
+        ),
     )
 
 

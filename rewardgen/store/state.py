@@ -10,11 +10,14 @@ from rewardgen.store.payloads import (
     CandidateChecked,
     CandidateProposed,
     DeadlineFired,
+    FeedbackGiven,
     FeedbackStored,
     FinalState,
+    InputsStored,
     IterationFinished,
     JobFinished,
     Manifest,
+    ReplyReceived,
     RungFinished,
     RungStarted,
     RunStarted,
@@ -56,7 +59,7 @@ class MemberState:
 
 @dataclass
 class CandidateState:
-    """One candidate; ``members`` by training seed."""
+    """One candidate; ``members`` by training seed, ``attempts``: what it was before a repair."""
 
     proposal: CandidateProposed
     state: CandidateStatus = "proposed"
@@ -64,6 +67,7 @@ class CandidateState:
     check: CandidateChecked | None = None
     feedback: FeedbackStored | None = None
     members: dict[int, MemberState] = field(default_factory=dict[int, MemberState])
+    attempts: list[CandidateState] = field(default_factory=list["CandidateState"])
 
 
 @dataclass
@@ -102,6 +106,7 @@ class RunState:
     Attributes:
         last_seq: number of the last event.
         started: the first event, None in a new run.
+        inputs: files of the user, None until they are stored.
         status: where the run stands; ``running`` also holds for one whose process was killed.
         reason: why it was interrupted or failed.
         env_steps: environment steps spent, evaluations included.
@@ -109,6 +114,8 @@ class RunState:
         cost_usd: money spent on endpoints.
         isolation_applied: what took effect in reward hosts.
         jobs: jobs outside of rungs, by id.
+        human_feedback: what people said, oldest first.
+        replies: answers of language models, by what was asked.
         winner: the choice of the search, None before it.
         videos: member source → artifact.
         notes: remarks, oldest first.
@@ -117,6 +124,7 @@ class RunState:
 
     last_seq: int = 0
     started: RunStarted | None = None
+    inputs: InputsStored | None = None
     started_wall: float = 0.0
     status: Status = "new"
     reason: str = ""
@@ -129,6 +137,8 @@ class RunState:
     rungs: dict[str, RungState] = field(default_factory=dict[str, RungState])
     trials: dict[str, TrialState] = field(default_factory=dict[str, TrialState])
     jobs: dict[str, JobFinished] = field(default_factory=dict[str, JobFinished])
+    human_feedback: list[FeedbackGiven] = field(default_factory=list[FeedbackGiven])
+    replies: dict[str, ReplyReceived] = field(default_factory=dict[str, ReplyReceived])
     winner: WinnerSelected | None = None
     videos: dict[str, str] = field(default_factory=dict[str, str])
     artifacts: dict[str, ArtifactStored] = field(default_factory=dict[str, ArtifactStored])

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 import torch
 
 from rewardgen_envs.features import Feature, FeatureTable
 from rewardgen_policies.seam import Rollout
+from tests.rewardgen.llm.small_model import SmallModel, serve_small_model
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> Generator[SmallModel]:
+    """A real language model behind an OpenAI-compatible endpoint, without a network."""
+    with serve_small_model() as model:
+        yield model
 
 
 @pytest.fixture

@@ -31,6 +31,27 @@ def test_messages_arrive_in_order_with_descriptors() -> None:
         os.close(fd)
 
 
+def test_answer_of_a_peer_that_is_gone_at_once_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = connected_pair()
+    read, write = os.pipe()
+    send_fds = socket.send_fds
+
+    def send_and_be_answered(s: socket.socket, data: list[bytes], fds: list[int]) -> int:
+        """As if this process were not scheduled before the peer has answered and ended."""
+        sent = send_fds(s, data, fds)
+        Channel(theirs).wait()
+        theirs.sendall(b'{"id": 1}\n')
+        theirs.close()
+        return sent
+
+    monkeypatch.setattr(socket, "send_fds", send_and_be_answered)
+    ours.send({"id": 1}, deadline_in(5.0), [write])
+    assert ours.receive(deadline_in(5.0)) == {"id": 1}
+    with pytest.raises(ChannelClosedError):
+        ours.receive(deadline_in(5.0))
+    os.close(read)
+
+
 @pytest.mark.parametrize(
     "line",
     [

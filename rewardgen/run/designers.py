@@ -1,0 +1,222 @@
+"""Makes the designer that a configuration names, with what it needs of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rewardgen.config import ConfigError, DesignConfig, GenerateConfig, RunConfig
+from rewardgen.design.correspond import WritingDesigner
+from rewardgen.design.designer import Designer, Proposal
+from rewardgen.design.evolve import EvolveDesigner
+from rewardgen.design.mailbox import POLL_S, Mailbox
+from rewardgen.design.replay import ReplayDesigner
+from rewardgen.design.transcript import Transcript, read_transcript
+from rewardgen.llm.client import Endpoint
+from rewardgen.llm.keys import read_key
+from rewardgen.llm.notebook import FileCache
+from rewardgen.llm.prices import price_of
+from rewardgen.rewards.fitness import FitnessCode
+from rewardgen.rewards.format import read_reward
+from rewardgen.run.preflight import own_fitness
+from rewardgen.run.replies import ModelCorrespondent, RunNotebook
+from rewardgen.run.search import pause_if_late
+from rewardgen.run.session import Session
+from rewardgen.store import payloads as p
+from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.task import Task
+
+Say = Callable[[str], None]
+"""Tells people something."""
+
+_CACHE = ".replies"
+_MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a run's designing starts from, read and checked before the run exists.
+
+    Attributes:
+        transcript: what designer replay repeats, or None.
+        start: a reward to train first, or None.
+        fitness: the user's own fitness, or None for the task's.
+    """
+
+    transcript: Transcript | None = None
+    start: Proposal | None = None
+    fitness: FitnessCode | None = None
+
+
+def brief(config: RunConfig, task: Task) -> Brief:
+    """Read what the configuration refers to, and try what the designer needs.
+
+    Raises:
+        UsageError: a flag is missing or has no use, a file cannot be read, the endpoint's key or
+            price is missing.
+    """
+    check_endpoint(config)
+    recorded = None
+    if config.designer == "replay":
+        if config.from_ is None:
+            raise ConfigError("designer replay needs a run to repeat: give --from RUN")
+        recorded = read_transcript(config.from_, config.runs_dir)
+        if recorded.task != task.name:
+            raise UsageError(
+                f"the transcript of '{recorded.run}' is of task '{recorded.task}', not "
+                f"'{task.name}'"
+            )
+        start, fitness = recorded.config.get("start"), recorded.config.get("fitness")
+        if config.start == start and str(config.fitness) == str(fitness):  # its own files
+            return Brief(
+                recorded,
+                None if recorded.start is None else _start(recorded.start, str(start)),
+                None if recorded.fitness is None else FitnessCode(recorded.fitness),
+            )
+    elif config.from_ is not None:
+        raise ConfigError(f"--from is for designer replay, not {config.designer}")
+    return Brief(recorded, start_reward(config.start, task), own_fitness(config))
+
+
+def check_endpoint(config: DesignConfig) -> None:
+    """Refuse an endpoint that cannot be used as configured.
+
+    Raises:
+        UsageError: no model, no key, no price.
+    """
+    settings = config.endpoint
+    if settings is not None:
+        read_key(settings)
+        price_of(settings)
+
+
+def start_reward(start: str | None, task: Task) -> Proposal | None:
+    """Return the reward that a search or a generation starts from.
+
+    Raises:
+        UsageError: the file cannot be read or holds no reward.
+    """
+    if start is None:
+        return None
+    path = task.human_reward if start == "human" else Path(start)
+    return _start(read_reward(path).source, start)
+
+
+def _start(source: str, origin: str) -> Proposal:
+    return Proposal(source=source, origin=origin, note="where the search starts")
+
+
+def keep_inputs(directory: RunDirectory, made: Brief) -> None:
+    """Store what a run was given as files, so that it needs them no more."""
+
+    def stored(text: str | None, name: str, media_type: str = "text/x-python") -> str | None:
+        if text is None:
+            return None
+        return directory.artifacts.put_text(text, name=name, media_type=media_type)
+
+    recorded = None if made.transcript is None else made.transcript.model_dump_json(indent=1)
+    directory.append(
+        p.InputsStored(
+            start=stored(None if made.start is None else made.start.source, "start.py"),
+            fitness=stored(None if made.fitness is None else made.fitness.source, "fitness.py"),
+            transcript=stored(recorded, "transcript.json", "application/json"),
+        )
+    )
+
+
+def kept_inputs(directory: RunDirectory, config: RunConfig, task: Task) -> Brief:
+    """Return what a run was given, from the run itself.
+
+    Raises:
+        UsageError: it was killed before the files were stored, and they cannot be read again; or
+            the endpoint's key or price is missing.
+        StoreError: an artifact is missing or was changed.
+    """
+    kept = directory.state.inputs
+    if kept is None:
+        made = brief(config, task)
+        keep_inputs(directory, made)
+        return made
+    check_endpoint(config)
+    read = directory.artifacts.read_text
+    transcript = kept.transcript
+    return Brief(
+        None if transcript is None else Transcript.model_validate_json(read(transcript)),
+        None if kept.start is None else _start(read(kept.start), config.start or ""),
+        None if kept.fitness is None else FitnessCode(read(kept.fitness)),
+    )
+
+
+def designer_of(config: RunConfig, session: Session, recorded: Transcript | None) -> Designer:
+    """Return the designer of a run."""
+    directory = session.directory
+    match config.designer:
+        case "evolve":
+            return EvolveDesigner()
+        case "replay":
+            assert recorded is not None, "the brief holds it"
+            return ReplayDesigner(recorded)
+        case "manual":
+            folder = directory.path / _MANUAL
+            return WritingDesigner("manual", Mailbox(folder, session.display.note, _wait(session)))
+        case "llm":
+            return _model_designer(config, RunNotebook(directory), _noted(session))
+
+
+def designer_alone(config: GenerateConfig, replies: FileCache, say: Say) -> Designer:
+    """Return a designer that works without a run.
+
+    Args:
+        config: which one, and how it is reached.
+        replies: where replies are kept and counted.
+        say: tells people what happens.
+    """
+    match config.designer:
+        case "llm":
+            return _model_designer(config, replies, say)
+        case "manual":
+            return WritingDesigner("manual", Mailbox(config.out / _MANUAL, say))
+        case _:
+            return EvolveDesigner()
+
+
+def cache_of(config: DesignConfig) -> FileCache:
+    """Return where replies are kept for the next time that the same is asked."""
+    return FileCache(config.runs_dir / _CACHE)
+
+
+def _model_designer(
+    config: DesignConfig, notebook: RunNotebook | FileCache, say: Say
+) -> WritingDesigner:
+    settings = config.endpoint
+    assert settings is not None, "the configuration names designer llm"
+    endpoint = Endpoint(
+        settings, seed=config.seed, notebook=notebook, say=say, cache=cache_of(config)
+    )
+    return WritingDesigner(
+        "llm", ModelCorrespondent(endpoint, settings, config.seed, notebook, say)
+    )
+
+
+def _wait(session: Session) -> Callable[[], None]:
+    """Return what a mailbox does between two looks: it stops where the time is over."""
+
+    def wait() -> None:
+        pause_if_late(session.deadline)
+        time.sleep(POLL_S)
+
+    return wait
+
+
+def _noted(session: Session) -> Say:
+    """Return how an endpoint speaks: people see it, and the run keeps it."""
+
+    def say(text: str) -> None:
+        session.display.note(text)
+        if text not in session.directory.state.notes:
+            session.directory.append(p.Note(message=text))
+
+    return say

@@ -1,0 +1,124 @@
+"""What the language model of a search will cost, before it is asked for anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rewardgen.analysis.feedback import Feedback, Fitness, Series, Term, TermStatus
+from rewardgen.config import RunConfig
+from rewardgen.design.designer import DesignContext, Tried
+from rewardgen.design.prompting import FULL_PARENTS, first_messages
+from rewardgen.llm.costs import estimate_cost
+from rewardgen.rewards.format import read_reward
+from rewardgen_envs.task import Task
+
+_REPLY_TOKENS = 2_500
+"""Assumed length of a reply: some thought, and a reward of 30 lines."""
+_TERMS = 4
+_REPAIRED = 0.25
+"""Assumed share of replies that are refused and asked for once more."""
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a search will ask for.
+
+    Attributes:
+        calls: replies, without repairs.
+        prompt_tokens: tokens sent.
+        completion_tokens: tokens received, as assumed.
+        usd: what that costs with some repairs; None if the model has no price.
+        at_most_usd: what it costs if every reply is as long as allowed and refused once; None
+            likewise.
+    """
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    at_most_usd: float | None
+
+    def __str__(self) -> str:
+        tokens = f"{self.prompt_tokens:,} tokens read and {self.completion_tokens:,} written"
+        if self.usd is None or self.at_most_usd is None:
+            return f"{self.calls} replies of the language model, about {tokens}; no price known"
+        return (
+            f"{self.calls} replies of the language model, about {tokens}: {self.usd:.2f} USD, at "
+            f"most {self.at_most_usd:.2f}"
+        )
+
+
+def model_cost(config: RunConfig, task: Task) -> ModelCost | None:
+    """Estimate from prompts of this task; None for designers that ask no model.
+
+    Raises:
+        UsageError: no model, no price.
+    """
+    settings = config.endpoint
+    if settings is None:
+        return None
+    prompts = [first_messages(_context(config, task, iteration)) for iteration in (0, 1)]
+    rounds = (1, config.iterations - 1) if config.start is None else (0, config.iterations)
+    parts = [
+        estimate_cost(settings, [prompt], config.samples * count, _REPLY_TOKENS)
+        for prompt, count in zip(prompts, rounds, strict=True)
+    ]
+    known = [(part.usd, part.at_most_usd) for part in parts]
+    return ModelCost(
+        calls=sum(part.calls for part in parts),
+        prompt_tokens=sum(part.prompt_tokens for part in parts),
+        completion_tokens=sum(part.completion_tokens for part in parts),
+        usd=_total([usd for usd, _ in known], 1.0 + _REPAIRED),
+        at_most_usd=_total([most for _, most in known], 2.0),
+    )
+
+
+def _total(parts: list[float | None], factor: float) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) * factor if len(known) == len(parts) else None
+
+
+def _context(config: RunConfig, task: Task, iteration: int) -> DesignContext:
+    """Return a context of about the length that an iteration's will have."""
+    tried = tuple(_tried(task, number) for number in range(FULL_PARENTS)) if iteration else ()
+    return DesignContext(
+        sentence=config.text or task.description,
+        table=task.table.public(),
+        action=task.action,
+        control_dt_s=task.control_dt_s,
+        episode_steps=task.episode_steps,
+        count=config.samples,
+        seed=config.seed,
+        iteration=iteration,
+        parents=tried,
+        history=tried,
+    )
+
+
+def _tried(task: Task, number: int) -> Tried:
+    series = Series(values=(0.123,) * 10, maximum=0.123, mean=0.123, minimum=0.123)
+    metric = task.metric
+    feedback = Feedback(
+        checkpoints=(100_000.0,) * 10,
+        fitness=(
+            Fitness(
+                metric=metric.name,
+                unit=metric.unit,
+                higher_is_better=metric.higher_is_better,
+                mean=0.123,
+                low=0.123,
+                high=0.123,
+                members=(0.123,) * 2,
+                episodes=10,
+            ),
+        ),
+        training_fitness={metric.name: series},
+        episode_return=series,
+        episode_length=series,
+        terms=tuple(
+            Term(name=f"term_number_{i}", series=series, share=0.25, status=TermStatus.DEAD)
+            for i in range(_TERMS)
+        ),
+    )
+    source = read_reward(task.human_reward).source
+    return Tried(f"c1-{number + 1}", 0, source, "evaluated", feedback)

@@ -1,0 +1,147 @@
+"""``rewardgen generate``: sentences to checked files, with and without a language model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rewardgen.cli.main import main
+from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, completion, refusal
+from tests.rewardgen.llm.small_model import serve_small_model
+
+KEY = "sk-test-0123456789abcdef"
+CODE = """\
+def compute_reward(state, action, next_state):
+    spin = bounded(next_state.pole_angular_velocity, 5.0)
+    return spin, {"spin": spin}
+"""
+REPLY = f"Pay for turning.\n\n```python\n{CODE}```\n"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def generate(folder: Path, *more: str) -> int:
+    given = ["generate", "--task=cartpole/swing-up", "--text=spin on the spot", "--json"]
+    return main([*given, f"--out={folder / 'out'}", f"--runs-dir={folder / 'runs'}", *more])
+
+
+def with_model(url: str) -> list[str]:
+    return [f"--base-url={url}", "--designer=llm", "--model=m", "--usd-per-mtok", "1", "2"]
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_without_a_key_programs_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert generate(tmp_path, "-n", "3") == 0
+    record = printed(capsys)
+    files = sorted((tmp_path / "out").glob("*.py"))
+    assert [str(f) for f in files] == [r["file"] for r in record["rewards"]]
+    assert len({f.read_text() for f in files}) == 3
+    for file in files:
+        assert main(["check", str(file), "--task=cartpole/swing-up"]) == 0
+    assert not (tmp_path / "runs").exists()
+    assert main(["check", str(files[0]), "--task=cartpole/swing-up"]) == 0
+
+
+def test_a_model_is_asked_once_for_each_and_repairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def script(received: Received) -> Answer:
+        told = received.body["messages"]
+        assert "spin on the spot" in told[1]["content"]
+        if len(told) == 4:
+            return completion(REPLY if "two" in told[2]["content"] else "Still only prose.")
+        return completion("Only prose." if received.number == 0 else f"two\n{REPLY}{REPLY}")
+
+    with ScriptedEndpoint(script) as endpoint:
+        assert generate(tmp_path, *with_model(endpoint.url), "-n", "2") == 0
+        record = printed(capsys)
+        assert len(endpoint.received) == 4
+    verdicts = sorted((r["verdict"], r["repaired"]) for r in record["rewards"])
+    assert verdicts == [("accepted", True), ("refused", True)]
+    (good,) = (tmp_path / "out").glob("*.py")
+    assert good.read_text() == CODE
+    (bad,) = (tmp_path / "out" / "rejected").glob("*.py")
+    assert bad.read_text() == "Still only prose."
+    assert record["cost_usd"] == pytest.approx(4 * 200 / 1e6)
+
+
+def test_a_reward_is_changed_in_words(tmp_path: Path) -> None:
+    start = tmp_path / "start.py"
+    start.write_text(CODE)
+    with ScriptedEndpoint([completion(REPLY)]) as endpoint:
+        words = [f"--start={start}", "--feedback=turn the other way", "-n", "1"]
+        assert generate(tmp_path, *with_model(endpoint.url), *words) == 0
+        said = endpoint.received[0].body["messages"][1]["content"]
+    assert CODE.strip() in said
+    assert "- turn the other way" in said
+    assert "How to read this" not in said  # nothing was trained, so there is nothing to read
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--feedback=faster"], "--start FILE"),
+        (["--start=human", "--feedback=faster"], "evolve reads no words"),
+        (["--designer=replay"], "rewardgen run"),
+        (["--designer=llm"], "--model"),
+        (["--designer=llm", "--model=nobody-knows"], "--usd-per-mtok IN OUT"),
+        (["-n", "0"], "n: "),
+        (["--task=cartpole/swingup"], "cartpole/swing-up"),
+    ],
+)
+def test_what_cannot_work_asks_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str
+) -> None:
+    assert generate(tmp_path, *more) == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_earlier_files_are_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "reward_1.py").write_text("mine")
+    assert generate(tmp_path) == 2
+    assert "holds rewards already" in capsys.readouterr().err
+    assert (tmp_path / "out" / "reward_1.py").read_text() == "mine"
+
+
+def test_an_endpoint_that_refuses_is_no_verdict_on_rewards(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ScriptedEndpoint([refusal(401, f"bad key {KEY}")]) as endpoint:
+        assert generate(tmp_path, *with_model(endpoint.url)) == 1
+    said = capsys.readouterr()
+    assert "OPENAI_API_KEY" in said.err
+    assert KEY not in said.err + said.out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_real_model_of_small_wit_ends_in_findings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """135 million weights cannot write a reward; what they do write must be dealt with."""
+    with serve_small_model(context_tokens=8192) as model:
+        given = [f"--base-url={model.base_url}", f"--model={model.model}", "--designer=llm"]
+        limits = ["--usd-per-mtok", "0", "0", "--max-completion-tokens=200", "-n", "2"]
+        status = generate(tmp_path, *given, *limits)
+    record = printed(capsys)
+    assert len(record["rewards"]) == 2
+    for reward in record["rewards"]:
+        assert Path(reward["file"]).is_file()
+        assert (reward["verdict"] == "accepted") == (not reward["findings"])
+        assert reward["repaired"] or reward["verdict"] == "accepted"
+    assert status == (0 if any(r["verdict"] == "accepted" for r in record["rewards"]) else 1)
