@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import torch
@@ -28,6 +28,9 @@ from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
+
+if TYPE_CHECKING:
+    from rewardgen.rungs.own_fitness import OwnFitness
 
 HERE = Path(__file__).resolve().parent
 Act = Callable[[torch.Tensor], torch.Tensor]
@@ -70,14 +73,34 @@ def play(task: Task, act: Act, eval_seed: int, *, render: bool = False) -> float
     data = mujoco.MjData(task.model)
     engine = MujocoDataEngine(task.model, data)
     simulation = Simulation(task, [stream(eval_seed)], 1, engine=engine)
+    own = own_fitness(task)
+    if own is not None:
+        own.start(simulation)
     with _viewer(task, data, render) as show:
         while True:
-            step = simulation.step(act(simulation.observation()))
+            state = simulation.state
+            action = act(simulation.observation())
+            step = simulation.step(action)
+            if own is not None:
+                own.step(state, action, step, simulation)
             show()
             if bool(step.ended):
                 break
+    if own is not None:
+        return float(own.result(1))
     metric = task.metric
     return float(step.fitness[metric.name]) if bool(step.valid) else metric.after_termination
+
+
+def own_fitness(task: Task) -> OwnFitness | None:
+    """Return the user's own fitness, if the run had one in place of the task's."""
+    path = HERE / "fitness.py"
+    if not path.is_file():
+        return None
+    from rewardgen.rewards.fitness import read_fitness
+    from rewardgen.rungs.own_fitness import OwnFitness
+
+    return OwnFitness(read_fitness(path), task)
 
 
 def load_policy(about: dict[str, Any]) -> Act:

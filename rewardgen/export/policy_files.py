@@ -31,7 +31,7 @@ from rewardgen_policies.onnx_export import (
     export_onnx,
 )
 
-POLICY, ABOUT, PLAY = "policy.onnx", "policy.json", "play.py"
+POLICY, ABOUT, PLAY, FITNESS = "policy.onnx", "policy.json", "play.py", "fitness.py"
 _DISTRIBUTIONS = ("rewardgen-lab", "torch", "mujoco", "onnx", "onnxruntime")
 
 
@@ -58,6 +58,7 @@ def write_policy(
     task: Task,
     state: MemberState,
     rows: Transitions,
+    own_fitness: str | None,
 ) -> PolicyExport:
     """Write the policy's files.
 
@@ -68,6 +69,7 @@ def write_policy(
         task: the run's task.
         state: the policy.
         rows: transitions of the task, whose observations it is compared on.
+        own_fitness: the user's fitness file, if the run was evaluated by one.
 
     Raises:
         ExportError: the written file does not act as the policy does.
@@ -81,6 +83,8 @@ def write_policy(
     about = _about(record, choice, task, state)
     (folder / ABOUT).write_text(about.model_dump_json(indent=2) + "\n", encoding="utf-8")
     shutil.copyfile(str(play.__file__), folder / PLAY)
+    if own_fitness is not None:
+        (folder / FITNESS).write_text(own_fitness, encoding="utf-8")
     return PolicyExport(
         file=POLICY,
         member=about.member,
@@ -110,7 +114,7 @@ def _about(record: ShowRecord, choice: Choice, task: Task, state: MemberState) -
         task=_reference(str(record.config["task"])),
         task_version=task.version,
         scene_sha256=task.scene_sha256,
-        description=task.description,
+        description=record.description,
         run=record.run,
         reward=choice.name,
         reward_sha256=None if choice.source is None else parse_reward(choice.source).sha256,

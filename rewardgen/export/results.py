@@ -9,14 +9,20 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from rewardgen.check.pipeline import check_reward
 from rewardgen.export.choice import choose
-from rewardgen.export.policy_files import ABOUT, PLAY, POLICY, read_policy, write_policy
+from rewardgen.export.policy_files import (
+    ABOUT,
+    FITNESS,
+    PLAY,
+    POLICY,
+    read_policy,
+    write_policy,
+)
 from rewardgen.export.readme import readme
-from rewardgen.export.reward_file import reward_file
+from rewardgen.export.reward_file import Origin, reward_file
 from rewardgen.export.transitions import record_transitions
 from rewardgen.export.verification import ExportError, verify
 from rewardgen.isolation.host import HostOptions, HostPool
@@ -63,7 +69,8 @@ def export_run(
     """
     record = show_record(run)
     choice = choose(record, candidate=candidate, arm=arm, member=member)
-    folder = out or run.path / "export" / choice.name
+    # an arm may be called after its reward file's path
+    folder = out or run.path / "export" / Path(choice.name).name.removesuffix(".py")
     with _draft(folder) as draft:
         task = load_task(str(record.config["task"]))
         state = read_policy(run.artifacts.path(choice.checkpoint), task)
@@ -71,22 +78,23 @@ def export_run(
         notes = [*choice.notes, *_changes(record, task)]
         reward = policy = None
         if choice.source is not None:
-            code, origin = parse_reward(choice.source), f"{choice.what}, of run '{record.run}'"
+            code = parse_reward(choice.source)
+            origin = Origin(f"{choice.what}, of run '{record.run}'", record.description)
             with HostPool(HostOptions(mode=isolation or _mode(record))) as hosts:
                 reward = _write_reward(draft, code, task, origin, rows, hosts)
         missing = missing_packages()
         if not missing:
-            policy = write_policy(draft, record, choice, task, state, rows)
+            policy = write_policy(draft, record, choice, task, state, rows, _own_fitness(run))
         elif reward is None:
             raise ExportError(f"the policy of {choice.what} takes pip install {' '.join(missing)}")
         else:
             notes.append(f"no policy was written: it takes pip install {' '.join(missing)}")
         return _finish(
             draft,
-            task,
+            record.description,
             ExportRecord(
                 folder=str(folder),
-                files=_files(reward is not None, policy is not None),
+                files=_files(draft),
                 task=task.name,
                 run=record.run,
                 name=choice.name,
@@ -121,14 +129,14 @@ def export_file(
         if result.verdict != "accepted" or result.code is None:
             lines = [f"{path}: {finding}" for finding in result.findings]
             raise RefusedRewardError("\n".join([f"{path} is {result.verdict}", *lines]))
-        rows = record_transitions(task)
-        reward = _write_reward(draft, result.code, task, f"file {path.name}", rows, hosts)
+        origin, rows = Origin(f"file {path.name}", task.description), record_transitions(task)
+        reward = _write_reward(draft, result.code, task, origin, rows, hosts)
         return _finish(
             draft,
-            task,
+            task.description,
             ExportRecord(
                 folder=str(out),
-                files=_files(True, False),
+                files=_files(draft),
                 task=task.name,
                 run=None,
                 name=path.name,
@@ -165,14 +173,14 @@ def _draft(folder: Path) -> Generator[Path]:
 
 
 def _write_reward(
-    folder: Path, code: RewardCode, task: Task, origin: str, rows: Transitions, hosts: HostPool
+    folder: Path, code: RewardCode, task: Task, origin: Origin, rows: Transitions, hosts: HostPool
 ) -> RewardExport:
     """Write the reward file and compare it with the reward.
 
     Raises:
         ExportError: they differ.
     """
-    exported = reward_file(code, task, origin, version("rewardgen-lab"))
+    exported = reward_file(code, task, origin)
     path = folder / REWARD
     path.write_text(exported.text, encoding="utf-8")
     verified = verify(path, exported, code, task.table, rows, hosts)
@@ -186,12 +194,22 @@ def _write_reward(
     )
 
 
-def _files(reward: bool, policy: bool) -> tuple[str, ...]:
-    return (*((REWARD,) if reward else ()), *((POLICY, ABOUT, PLAY) if policy else ()), README)
+def _files(draft: Path) -> tuple[str, ...]:
+    """Return the names of what was written, as a reader would go through it."""
+    known = (REWARD, POLICY, ABOUT, PLAY, FITNESS)
+    return (*(name for name in known if (draft / name).is_file()), README)
 
 
-def _finish(draft: Path, task: Task, record: ExportRecord) -> ExportRecord:
-    (draft / README).write_text(readme(record, task.description), encoding="utf-8")
+def _own_fitness(run: RunSnapshot) -> str | None:
+    """Return the user's own fitness file, if the run had one in place of the task's fitness."""
+    inputs = run.state.inputs
+    if inputs is None or inputs.fitness is None:
+        return None
+    return run.artifacts.read_text(inputs.fitness)
+
+
+def _finish(draft: Path, description: str, record: ExportRecord) -> ExportRecord:
+    (draft / README).write_text(readme(record, description), encoding="utf-8")
     return record
 
 

@@ -11,6 +11,7 @@ import ast
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from rewardgen.check.scopes import Scopes
 from rewardgen.export.inlining import inlined
@@ -22,6 +23,19 @@ from rewardgen_envs.task import BoxAction, Task
 FUNCTION = "reward"
 _WIDTH = 100
 _INTERNAL = ("_FEATURES", "_Features", "_vocabulary")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a reward comes from, for the reader of its file.
+
+    Attributes:
+        reward: in words: ``candidate c2-6 of run 'first'``.
+        description: what it is for, in a sentence: the task's, or the user's own.
+    """
+
+    reward: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -39,21 +53,20 @@ class RewardFile:
     features: tuple[str, ...]
 
 
-def reward_file(code: RewardCode, task: Task, origin: str, version: str) -> RewardFile:
+def reward_file(code: RewardCode, task: Task, origin: Origin) -> RewardFile:
     """Return a reward as a file of its own.
 
     Args:
         code: the reward.
         task: whose features it reads.
-        origin: where it comes from, for its reader: ``candidate c2-6 of run 'first'``.
-        version: the version of this distribution.
+        origin: where it comes from.
     """
     tree = code.tree()
     bound = Scopes(tree).module.names
     function, features_name, class_name, vocabulary = _free((FUNCTION, *_INTERNAL), bound)
     features = _read(tree, task.table)
     parts = [
-        _docstring(code, task, origin, version, function, features),
+        _docstring(code, task, origin, function, features),
         _IMPORTS,
         _table(features, features_name),
         _CLASS.format(class_name=class_name, features=features_name),
@@ -146,8 +159,7 @@ def _read(tree: ast.Module, table: FeatureTable) -> list[Feature]:
 def _docstring(
     code: RewardCode,
     task: Task,
-    origin: str,
-    version: str,
+    origin: Origin,
     function: str,
     features: list[Feature],
 ) -> str:
@@ -159,16 +171,16 @@ def _docstring(
     )
     packages = "torch and numpy" if "numpy" in _imported(code.tree()) else "torch"
     paragraphs = [
-        f"Task {task.name}, version {task.version}: {task.description}",
-        f"Source: sha256 {code.sha256}. Exported by rewardgen-lab {version}; needs {packages} and "
-        "nothing else. Functions that it shares with other rewards are from rewardgen's "
+        f"Task {task.name}, version {task.version}: {origin.description}",
+        f"Source: sha256 {code.sha256}. Exported by rewardgen-lab {version('rewardgen-lab')}; needs "
+        f"{packages} and nothing else. Functions that it shares with other rewards are from rewardgen's "
         "vocabulary (Apache-2.0).",
         f"Call {function}(state, action, next_state). state and next_state map the names of "
         "features to float32 tensors of B transitions in no order, before and after the action, "
         f"which is {applied}, as it was applied. Features that are read:",
         *map(_described, features),
     ]
-    text = "\n\n".join([f"Reward of {origin}.", *map(_wrapped, paragraphs)])
+    text = "\n\n".join([f"Reward of {origin.reward}.", *map(_wrapped, paragraphs)])
     text = text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
     return f'"""{text}\n"""'
 

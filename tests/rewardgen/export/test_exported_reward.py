@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rewardgen.check.samples import Samples
 from rewardgen.export.inlining import inlined
-from rewardgen.export.reward_file import RewardFile, reward_file
+from rewardgen.export.reward_file import Origin, RewardFile, reward_file
 from rewardgen.export.transitions import record_transitions
 from rewardgen.export.verification import ExportError, verify
 from rewardgen.isolation.host import HostPool
@@ -30,7 +30,7 @@ from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import BoxAction, DiscreteAction, Task
-from rewardgen_policies.checkpoint import Origin
+from rewardgen_policies import checkpoint
 from rewardgen_policies.networks import NetworkSpec
 from rewardgen_policies.population import initial_state
 from rewardgen_policies.recipe import Recipe
@@ -59,7 +59,7 @@ def robot(robot_table: FeatureTable) -> Task:
 
 
 def exported(code: RewardCode, task: Task) -> RewardFile:
-    return reward_file(code, task, "candidate c1-1 of run 'test'", "0.0.0")
+    return reward_file(code, task, Origin("candidate c1-1 of run 'test'", task.description))
 
 
 def loaded(text: str, folder: Path) -> ModuleType:
@@ -370,7 +370,7 @@ def test_nan_is_equal_to_nan_and_to_nothing_else(
 def test_recorded_transitions_are_the_tasks_own() -> None:
     task = load_task("hopper/run")
     spec = NetworkSpec.of(task, (8,))
-    state = initial_state(spec, Origin(task.name, 1, 1, "", ""), Recipe())
+    state = initial_state(spec, checkpoint.Origin(task.name, 1, 1, "", ""), Recipe())
     random, with_policy = record_transitions(task), record_transitions(task, [state])
     again = record_transitions(task)
     assert torch.equal(random.next_state, again.next_state)
