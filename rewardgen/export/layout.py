@@ -38,8 +38,8 @@ def observation_columns(task: Task, state: MemberState) -> tuple[ObservationColu
     for index, depends in enumerate(probe.depends):
         sources = [place for place, used in zip(places, depends, strict=True) if bool(used)]
         copied = sources[0] if len(sources) == 1 and bool(probe.copies[index]) else None
-        low, high = float(probe.low[index]), float(probe.high[index])
-        clipped = copied is not None and (low > -_FAR or high < _FAR)
+        low, high = (_bound(float(end[index])) for end in (probe.low, probe.high))
+        clipped = copied is not None and (low is not None or high is not None)
         columns.append(
             ObservationColumn(
                 index=index,
@@ -84,6 +84,11 @@ def _driven(model: mujoco.MjModel, actuator: int) -> str | None:
         joint = int(model.actuator_trnid[actuator, 0])
         name = mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_JOINT, joint)
     return name
+
+
+def _bound(end: float) -> float | None:
+    """Return where a column ends, None where it follows the feature as far as was tried."""
+    return end if abs(end) < _FAR else None
 
 
 @dataclass(frozen=True)

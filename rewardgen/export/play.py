@@ -39,8 +39,8 @@ Act = Callable[[torch.Tensor], torch.Tensor]
 
 def main(arguments: list[str] | None = None) -> int:
     """Play the episodes, print each one's fitness and, last, their mean."""
-    about = json.loads((HERE / "policy.json").read_text(encoding="utf-8"))
     given = _parse(arguments)
+    about = json.loads((HERE / "policy.json").read_text(encoding="utf-8"))
     torch.set_num_threads(1)
     try:
         task = load_task(given.task or about["task"])

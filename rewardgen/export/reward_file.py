@@ -170,11 +170,12 @@ def _docstring(
         else f"(B,) int64 in 0 ... {action.count - 1}"
     )
     packages = "torch and numpy" if "numpy" in _imported(code.tree()) else "torch"
+    exporter = f"rewardgen-lab {version('rewardgen-lab')}"
     paragraphs = [
         f"Task {task.name}, version {task.version}: {origin.description}",
-        f"Source: sha256 {code.sha256}. Exported by rewardgen-lab {version('rewardgen-lab')}; needs "
-        f"{packages} and nothing else. Functions that it shares with other rewards are from rewardgen's "
-        "vocabulary (Apache-2.0).",
+        f"Source: sha256 {code.sha256}. Exported by {exporter}; needs {packages} and nothing else. "
+        "Functions that it shares with other rewards are from rewardgen's vocabulary "
+        "(Apache-2.0).",
         f"Call {function}(state, action, next_state). state and next_state map the names of "
         "features to float32 tensors of B transitions in no order, before and after the action, "
         f"which is {applied}, as it was applied. Features that are read:",

@@ -274,8 +274,8 @@ class ObservationColumn(Data):
     ]
     unit: Annotated[str | None, Field(description="its unit, if it is a feature's number")]
     clip: Annotated[
-        tuple[FiniteFloat, FiniteFloat] | None,
-        Field(description="bounds that the number is clipped to before the policy sees it"),
+        tuple[FiniteFloat | None, FiniteFloat | None] | None,
+        Field(description="bounds, if any, that it is clipped to before the policy sees it"),
     ]
     depends_on: Annotated[tuple[str, ...], Field(description="features that it follows from")]
     mean: Annotated[FiniteFloat, Field(description="its mean in training")]
