@@ -11,6 +11,7 @@ from pathlib import Path
 from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
+from rewardgen.export.results import export_file, export_run
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode, require
 from rewardgen.report.write import write_report
@@ -49,7 +50,13 @@ from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
-from rewardgen.store.records import CheckRecord, GenerateRecord, ListRecord, ShowRecord
+from rewardgen.store.records import (
+    CheckRecord,
+    ExportRecord,
+    GenerateRecord,
+    ListRecord,
+    ShowRecord,
+)
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
@@ -60,6 +67,7 @@ from rewardgen_policies.recipe import Recipe
 __all__ = [
     "check",
     "dry_run",
+    "export",
     "feedback",
     "generate",
     "list_runs",
@@ -256,6 +264,52 @@ def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = 
     check_output(path)
     make_video(video_job(snapshot.state, snapshot.artifacts, path))
     return path
+
+
+def export(
+    source: str,
+    out: Path | None = None,
+    *,
+    runs_dir: Path = Path("runs"),
+    candidate: str | None = None,
+    arm: str | None = None,
+    member: int | None = None,
+    task: str | None = None,
+    isolation: Mode | None = None,
+) -> ExportRecord:
+    """Write a reward and a policy of a run, or a reward file, into a folder for use elsewhere.
+
+    Args:
+        source: a run, by name or path; or a reward file, which ends in ``.py``.
+        out: the folder; by default ``export/NAME`` in the run's own. A file needs it.
+        runs_dir: where runs are kept.
+        candidate: which candidate of the run.
+        arm: which arm of it; with neither: its winner.
+        member: number of the policy; by default the first.
+        task: the task of a reward file.
+        isolation: mode of the reward host; by default the run's, ``standard`` for a file.
+
+    Raises:
+        UsageError: no such run, candidate, arm, member, file or task; an option that does not
+            belong to the source; or the folder is not empty.
+        RefusedRewardError: the reward file does not pass its check.
+        NoPolicyError: the run has no trained policy.
+        ExportError: what was written does not do the same as what it is made from.
+        HostUnavailable: no reward host can be started.
+        StoreError: the run cannot be read.
+    """
+    if not source.endswith(".py"):
+        if task is not None:
+            raise UsageError("--task belongs to a reward file (FILE.py); a run has its task")
+        run = read_run(find_run(source, runs_dir))
+        return export_run(
+            run, out, candidate=candidate, arm=arm, member=member, isolation=isolation
+        )
+    if candidate is not None or arm is not None or member is not None:
+        raise UsageError("--candidate, --arm and --member belong to a run, not to a reward file")
+    if task is None or out is None:
+        raise UsageError(f"a reward file needs a task and a folder: {source} --task NAME --out DIR")
+    return export_file(Path(source), task, out, isolation=isolation)
 
 
 def check(
