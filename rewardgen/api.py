@@ -11,6 +11,7 @@ from pathlib import Path
 from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
+from rewardgen.design.transcript import transcript
 from rewardgen.export.results import export_file, export_run
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode, require
@@ -49,6 +50,7 @@ from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
+from rewardgen.store.atomic import write_file
 from rewardgen.store.manifest import collect_manifest
 from rewardgen.store.records import (
     CheckRecord,
@@ -68,6 +70,7 @@ __all__ = [
     "check",
     "dry_run",
     "export",
+    "export_transcript",
     "feedback",
     "generate",
     "list_runs",
@@ -310,6 +313,19 @@ def export(
     if task is None or out is None:
         raise UsageError(f"a reward file needs a task and a folder: {source} --task NAME --out DIR")
     return export_file(Path(source), task, out, isolation=isolation)
+
+
+def export_transcript(reference: str, file: Path, runs_dir: Path = Path("runs")) -> None:
+    """Write what was asked, answered and decided in a run, for designer replay.
+
+    Raises:
+        UsageError: no such run, it is a training, or the file exists.
+        StoreError: the run cannot be read or the file not be written.
+    """
+    if file.exists():
+        raise UsageError(f"{file} exists; name another file")
+    recorded = transcript(read_run(find_run(reference, runs_dir)))
+    write_file(file, (recorded.model_dump_json(indent=1) + "\n").encode())
 
 
 def check(

@@ -43,12 +43,19 @@ class Export:
     """Where runs are kept."""
     isolation: Annotated[Isolation | None, one_of("--isolation", Isolation)] = None
     """How the reward is kept from this machine while it is verified; by default as in the run."""
+    transcript: Path | None = None
+    """Write this file alone: what was asked, answered and decided in a run, for designer replay."""
     json: bool = False
     """Print one JSON object (docs/schemas/export.json)."""
 
     def run(self) -> int:
         """Do it and return the exit status."""
         from rewardgen import api
+
+        if self.transcript is not None:
+            api.export_transcript(self.source, self.transcript, self.runs_dir)
+            say(str(self.transcript))
+            return 0
         from rewardgen.export.choice import NoPolicyError
         from rewardgen.export.verification import ExportError
 
