@@ -260,7 +260,7 @@ def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = 
 
     Raises:
         UsageError: no such run, or nothing can be written to the path.
-        VideoError: the run has no confirmed policy, or this machine cannot render.
+        VideoError: the run has no trained policy, or this machine cannot render.
     """
     snapshot = read_run(find_run(reference, runs_dir))
     path = output or snapshot.path / "video.mp4"
