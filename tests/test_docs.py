@@ -54,7 +54,8 @@ def test_commands_exist(guide: Path) -> None:
 
 def test_options_exist() -> None:
     text = "\n".join(guide.read_text() for guide in GUIDES)
-    used = re.findall(r"rewardgen (run|train|check|show|list|generate|feedback) ([^`\n]*)", text)
+    verbs = "run|train|check|show|list|generate|feedback|export"
+    used = re.findall(rf"rewardgen ({verbs}) ([^`\n]*)", text)
     for verb in sorted({verb for verb, _ in used}):
         shown = subprocess.run([REWARDGEN, verb, "--help"], capture_output=True, text=True).stdout
         options = {o for v, rest in used if v == verb for o in re.findall(r"--[a-z-]+", rest)}

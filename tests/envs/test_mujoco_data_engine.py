@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.engines.mujoco_data import MujocoDataEngine
 from rewardgen_envs.registry import load_task, task_names
+from rewardgen_envs.scene import compile_scene
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import BoxAction, Task
 
@@ -49,6 +51,37 @@ def test_features_and_fitness_equal_those_of_the_batch_engine(name: str) -> None
             torch.testing.assert_close(ours.fitness, theirs.fitness, rtol=1e-6, atol=1e-6)
     if name == "hopper/run":
         assert ends > 0, "no episode ended: resets were not compared"
+
+
+def test_every_field_is_as_fresh_as_the_batch_engines() -> None:
+    """Velocity-level fields and sensors of all stages too, which no registered task reads."""
+    spec = load_task("ant/run").scene()
+    for kind in ("FRAMEPOS", "FRAMELINVEL", "FRAMEANGACC"):
+        spec.add_sensor(
+            name=kind.lower(),
+            type=getattr(mujoco.mjtSensor, f"mjSENS_{kind}"),
+            objtype=mujoco.mjtObj.mjOBJ_XBODY,
+            objname="torso",
+        )
+    model = compile_scene(spec, "sensors")
+    names = ("qpos", "qvel", "qacc_warmstart", "time", "xpos", "geom_xmat", "subtree_com", "cvel")
+    names = (*names, "sensordata", "cfrc_ext", "ncon")
+    engines = [MujocoBatchEngine(model, 1, 1), MujocoDataEngine(model, mujoco.MjData(model))]
+    generator = torch.Generator().manual_seed(1)
+    qvel = torch.randn(1, model.nv, generator=generator, dtype=torch.float64)
+    control = torch.rand(1, model.nu, generator=generator, dtype=torch.float64)
+    for steps in (0, 1, 3, 20, 0):
+        for engine in engines:
+            if steps:
+                engine.write("ctrl", control, None)
+                engine.step(steps)
+            else:
+                engine.reset(None)
+                engine.write("qvel", qvel, None)
+                engine.forward(None)
+        batch, single = engines
+        for name in names:
+            assert torch.equal(batch.field(name), single.field(name)), (name, steps)
 
 
 def test_the_callers_data_is_what_is_simulated() -> None:

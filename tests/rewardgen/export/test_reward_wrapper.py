@@ -120,17 +120,32 @@ def test_features_equal_our_simulations_in_the_same_physics(
     assert _step > 5
 
 
-def test_contact_forces_are_found_on_a_scene_without_the_tasks_sensor() -> None:
-    env = RewardWrapper(gymnasium.make("Ant-v5"), "ant/run", "human")
-    env.reset(seed=1)
-    table = load_task("ant/run").table
+class SilentAnt(AntEnv):
+    """Its scene has no sensor that asks for contact forces, and its step does not either."""
+
+    def _step_mujoco_simulation(self, ctrl: np.ndarray, n_frames: int) -> None:
+        self.data.ctrl[:] = ctrl
+        mujoco.mj_step(self.model, self.data, n_frames)
+
+
+def test_contact_forces_are_found_where_the_environment_computes_none() -> None:
+    task = load_task("ant/run")
+    silent, telling = SilentAnt(), gymnasium.make("Ant-v5")
+    features = EnvironmentFeatures(silent, task)
+    silent.reset(seed=1)
+    telling.reset(seed=1)
+    features.restart()
     touched = 0.0
     for _ in range(30):
-        env.step(np.zeros(8, dtype=np.float32))
-        forces = table.view(env._state).contact_forces[0].numpy()
-        np.testing.assert_allclose(forces, env.unwrapped.data.cfrc_ext[1:, 3:], rtol=1e-6)
+        action = np.zeros(8, dtype=np.float32)
+        silent.step(action)
+        telling.step(action)
+        found = features.advance(features.applied(action), False)
+        forces = task.table.view(found).contact_forces[0].numpy()
+        np.testing.assert_allclose(forces, telling.unwrapped.data.cfrc_ext[1:, 3:], rtol=1e-6)
         touched += float(np.abs(forces).sum())
     assert touched > 0.0
+    assert not silent.data.cfrc_ext.any(), "the environment's own data was changed"
 
 
 @pytest.mark.parametrize(("name", "_", "env_id"), ROBOTS, ids=[r[0] for r in ROBOTS])
