@@ -94,21 +94,64 @@ def reward_host(parts: Figures) -> str:
 
 
 def evolve(parts: Figures) -> str:
-    """One row per side."""
-    from benchmarks.evolve import combine
+    """One row per task; then the budgets with durations, and the median of each iteration."""
+    from benchmarks.evolve import BUDGETS, combine
 
     figures = combine(parts)
+    sides = ("evolve", "random", "single", "human", "sparse")
     rows = [
-        [name, f"{figures[name]['iqm']:.3f}", interval(figures[name]["interval"], 3)]
-        for name in ("evolve", "random", "single", "human", "sparse")
-        if name in figures
+        [task, *(_side(f.get(side)) for side in sides), _pairs(f), _remarks(f)]
+        for task, f in figures.items()
     ]
-    text = table(["side", "upright share (IQM)", "95 % interval"], rows)
-    gain = figures.get("evolve_minus_random")
-    if gain is None:
-        return text
-    sentence = f"evolve - random: {gain['difference']:+.3f} {interval(gain['interval'], 3)}"
-    return f"{text}\n\n{sentence}; search seeds {figures['search_seeds']}."
+    main = table(["task", *sides, "pairs of searches won", "remarks"], rows)
+    durations = [
+        [
+            task,
+            f"{BUDGETS[task]['env_steps']:,}",
+            f"{BUDGETS[task]['iterations']} x {BUDGETS[task]['samples']}",
+            f"{BUDGETS[task]['train_seeds']}",
+            f"{BUDGETS[task]['confirm_seeds']}",
+            f"{max(f['env_steps']) / 1e6:.1f} M" if f["env_steps"] else "-",
+            f"{max(f['search_s']) / 60:.1f}" if f["search_s"] else "-",
+            _longer(f.get("longer")),
+        ]
+        for task, f in figures.items()
+    ]
+    head = ["task", "env-steps per policy", "iterations x candidates", "policies per candidate"]
+    head += ["policies per arm confirmed", "env-steps at most", "minutes at most"]
+    budgets = table([*head, "one longer search: IQM, minutes"], durations)
+    medians = [
+        [task, search, ", ".join("-" if m is None else f"{m:.2f}" for m in values)]
+        for task, f in figures.items()
+        for search, values in f["medians"].items()
+    ]
+    return "\n\n".join(
+        [main, budgets, table(["task", "search", "median search fitness, by iteration"], medians)]
+    )
+
+
+def _side(side: dict[str, Any] | None) -> str:
+    return "-" if side is None else f"{side['iqm']:.3f} {interval(side['interval'], 3)}"
+
+
+def _pairs(figures: dict[str, Any]) -> str:
+    return f"{figures['wins']} of {figures['pairs']}"
+
+
+def _remarks(figures: dict[str, Any]) -> str:
+    """Say which sides are better than evolve."""
+    if "evolve" not in figures:
+        return ""
+    better = [
+        name
+        for name in ("random", "single", "human")
+        if name in figures and figures[name]["iqm"] > figures["evolve"]["iqm"]
+    ]
+    return f"better than evolve: {', '.join(better)}" if better else ""
+
+
+def _longer(longer: dict[str, Any] | None) -> str:
+    return "-" if longer is None else f"{_side(longer)}, {longer['search_s'] / 60:.1f}"
 
 
 TABLES: dict[str, Callable[[Figures], str]] = {

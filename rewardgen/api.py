@@ -11,6 +11,8 @@ from pathlib import Path
 from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
+from rewardgen.design.transcript import transcript
+from rewardgen.export.results import export_file, export_run
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode, require
 from rewardgen.report.write import write_report
@@ -48,8 +50,15 @@ from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
+from rewardgen.store.atomic import write_file
 from rewardgen.store.manifest import collect_manifest
-from rewardgen.store.records import CheckRecord, GenerateRecord, ListRecord, ShowRecord
+from rewardgen.store.records import (
+    CheckRecord,
+    ExportRecord,
+    GenerateRecord,
+    ListRecord,
+    ShowRecord,
+)
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import list_record, show_record
 from rewardgen_envs.errors import UsageError
@@ -60,6 +69,8 @@ from rewardgen_policies.recipe import Recipe
 __all__ = [
     "check",
     "dry_run",
+    "export",
+    "export_transcript",
     "feedback",
     "generate",
     "list_runs",
@@ -249,13 +260,72 @@ def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = 
 
     Raises:
         UsageError: no such run, or nothing can be written to the path.
-        VideoError: the run has no confirmed policy, or this machine cannot render.
+        VideoError: the run has no trained policy, or this machine cannot render.
     """
     snapshot = read_run(find_run(reference, runs_dir))
     path = output or snapshot.path / "video.mp4"
     check_output(path)
     make_video(video_job(snapshot.state, snapshot.artifacts, path))
     return path
+
+
+def export(
+    source: str,
+    out: Path | None = None,
+    *,
+    runs_dir: Path = Path("runs"),
+    candidate: str | None = None,
+    arm: str | None = None,
+    member: int | None = None,
+    task: str | None = None,
+    isolation: Mode | None = None,
+) -> ExportRecord:
+    """Write a reward and a policy of a run, or a reward file, into a folder for use elsewhere.
+
+    Args:
+        source: a run, by name or path; or a reward file, which ends in ``.py``.
+        out: the folder; by default ``export/NAME`` in the run's own. A file needs it.
+        runs_dir: where runs are kept.
+        candidate: which candidate of the run.
+        arm: which arm of it; with neither: its winner.
+        member: number of the policy; by default the first.
+        task: the task of a reward file.
+        isolation: mode of the reward host; by default the run's, ``standard`` for a file.
+
+    Raises:
+        UsageError: no such run, candidate, arm, member, file or task; an option that does not
+            belong to the source; or the folder is not empty.
+        RefusedRewardError: the reward file does not pass its check.
+        NoPolicyError: the run has no trained policy.
+        ExportError: what was written does not do the same as what it is made from.
+        HostUnavailable: no reward host can be started.
+        StoreError: the run cannot be read.
+    """
+    if not source.endswith(".py"):
+        if task is not None:
+            raise UsageError("--task belongs to a reward file (FILE.py); a run has its task")
+        run = read_run(find_run(source, runs_dir))
+        return export_run(
+            run, out, candidate=candidate, arm=arm, member=member, isolation=isolation
+        )
+    if candidate is not None or arm is not None or member is not None:
+        raise UsageError("--candidate, --arm and --member belong to a run, not to a reward file")
+    if task is None or out is None:
+        raise UsageError(f"a reward file needs a task and a folder: {source} --task NAME --out DIR")
+    return export_file(Path(source), task, out, isolation=isolation)
+
+
+def export_transcript(reference: str, file: Path, runs_dir: Path = Path("runs")) -> None:
+    """Write what was asked, answered and decided in a run, for designer replay.
+
+    Raises:
+        UsageError: no such run, it is a training, or the file exists.
+        StoreError: the run cannot be read or the file not be written.
+    """
+    if file.exists():
+        raise UsageError(f"{file} exists; name another file")
+    recorded = transcript(read_run(find_run(reference, runs_dir)))
+    write_file(file, (recorded.model_dump_json(indent=1) + "\n").encode())
 
 
 def check(

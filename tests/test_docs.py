@@ -107,9 +107,8 @@ def vocabulary_table() -> str:
 
 def test_what_a_language_model_costs_is_what_is_estimated() -> None:
     text = " ".join((ROOT / "README.md").read_text().split())
-    said = re.search(
-        r"is ([\d.]+) USD with gpt-5-mini and ([\d.]+) USD with gpt-5, .* of ([\d-]+) ", text
-    )
+    dated = r"([\d.]+) USD with gpt-5, at the prices of (\d{4}-\d\d-\d\d)"
+    said = re.search(rf"([\d.]+) USD with gpt-5-mini and {dated}", text)
     assert said is not None
     task = load_task("half-cheetah/run")
     costs: list[str] = []

@@ -40,8 +40,7 @@ class Physics:
 
     def field(self, name: str) -> Tensor:
         """Return an MjData field, (R, ...): ``qpos``, ``qvel``, ``xpos``, ``cfrc_ext``."""
-        values = self._engine.field(name)
-        return values if self._rows is None else values[self._rows]
+        return self._values(name)
 
     @property
     def qpos(self) -> Tensor:
@@ -57,33 +56,35 @@ class Physics:
         """Return a joint's position: (R,) for slide (m) and hinge (rad), else (R, 4 or 7)."""
         joint = self._id("joint", name)
         start = int(self.model.jnt_qposadr[joint])
-        return _columns(self.qpos, start, _POSITION_SIZE[int(self.model.jnt_type[joint])])
+        size = _POSITION_SIZE[int(self.model.jnt_type[joint])]
+        return _columns(self._values("qpos"), start, size)
 
     def joint_velocity(self, name: str) -> Tensor:
         """Return a joint's velocity: (R,) for slide (m/s) and hinge (rad/s), else (R, 3 or 6)."""
         joint = self._id("joint", name)
         start = int(self.model.jnt_dofadr[joint])
-        return _columns(self.qvel, start, _VELOCITY_SIZE[int(self.model.jnt_type[joint])])
+        size = _VELOCITY_SIZE[int(self.model.jnt_type[joint])]
+        return _columns(self._values("qvel"), start, size)
 
     def body_position(self, name: str) -> Tensor:
         """Return a body frame's position in the world, (R, 3) m."""
-        return self.field("xpos")[:, self._id("body", name)]
+        return self._values("xpos")[:, self._id("body", name)]
 
     def body_quaternion(self, name: str) -> Tensor:
         """Return a body frame's orientation in the world, (R, 4), w first."""
-        return self.field("xquat")[:, self._id("body", name)]
+        return self._values("xquat")[:, self._id("body", name)]
 
     def body_matrix(self, name: str) -> Tensor:
         """Return a body frame's rotation matrix, (R, 3, 3); columns are its axes."""
-        return self.field("xmat")[:, self._id("body", name)].reshape(-1, 3, 3)
+        return self._values("xmat")[:, self._id("body", name)].reshape(-1, 3, 3)
 
     def center_of_mass(self, name: str) -> Tensor:
         """Return the centre of mass of a body's subtree, (R, 3) m."""
-        return self.field("subtree_com")[:, self._id("body", name)]
+        return self._values("subtree_com")[:, self._id("body", name)]
 
     def geom_position(self, name: str) -> Tensor:
         """Return a geom's position in the world, (R, 3) m."""
-        return self.field("geom_xpos")[:, self._id("geom", name)]
+        return self._values("geom_xpos")[:, self._id("geom", name)]
 
     def lowest_point(self, name: str) -> Tensor:
         """Return the height of the lowest point of a sphere or capsule geom, (R,) m.
@@ -93,23 +94,29 @@ class Physics:
         """
         geom = self._id("geom", name)
         kind, size = int(self.model.geom_type[geom]), self.model.geom_size[geom]
-        lowest = self.field("geom_xpos")[:, geom, 2] - float(size[0])
+        lowest = self._values("geom_xpos")[:, geom, 2] - float(size[0])
         if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
             return lowest
         if kind != mujoco.mjtGeom.mjGEOM_CAPSULE:
             raise ValueError(f"geom '{name}' is neither a sphere nor a capsule")
-        axis_z = self.field("geom_xmat")[:, geom, 8]
+        axis_z = self._values("geom_xmat")[:, geom, 8]
         return lowest - axis_z.abs() * float(size[1])
 
     def site_position(self, name: str) -> Tensor:
         """Return a site's position in the world, (R, 3) m."""
-        return self.field("site_xpos")[:, self._id("site", name)]
+        return self._values("site_xpos")[:, self._id("site", name)]
 
     def sensor(self, name: str) -> Tensor:
         """Return a sensor's reading: (R,) for one number, else (R, n)."""
         sensor = self._id("sensor", name)
         start, size = int(self.model.sensor_adr[sensor]), int(self.model.sensor_dim[sensor])
-        return _columns(self.field("sensordata"), start, size)
+        return _columns(self._values("sensordata"), start, size)
+
+    # field() is for tasks; what is found by name comes from here, so that a subclass can tell
+    # one from the other
+    def _values(self, name: str) -> Tensor:
+        values = self._engine.field(name)
+        return values if self._rows is None else values[self._rows]
 
     def _id(self, kind: str, name: str) -> int:
         found = mujoco.mj_name2id(self.model, _OBJECTS[kind], name)

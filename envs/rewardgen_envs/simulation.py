@@ -15,15 +15,13 @@ from torch import Tensor
 
 from rewardgen_envs.engines.base import Engine
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
-from rewardgen_envs.features import Feature
 from rewardgen_envs.finite import finite_rows
+from rewardgen_envs.measurement import Measurement, no_variables
 from rewardgen_envs.metrics import FitnessTracker
-from rewardgen_envs.names import nearest
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.starts import Starts
-from rewardgen_envs.task import BoxAction, Task, TaskError
-from rewardgen_envs.trackers import TrackerState
+from rewardgen_envs.task import Task
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,8 @@ class Simulation:
         self.episode = torch.full((self.nworld,), first_episode - 1, device=device)
         self.t = torch.zeros(self.nworld, dtype=torch.int64, device=device)
         self.state = torch.zeros(self.nworld, task.table.width, device=device)
-        self._trackers = TrackerState(task.trackers, task.control_dt_s)
+        self._measurement = Measurement(task, self.engine)
         self._metrics = FitnessTracker(task.metrics, self.nworld, task.episode_steps, device)
-        self._variables: dict[str, Tensor] = {}
-        self._control_dt_s = task.control_dt_s
-        judged = ("terminated", *task.causes)  # filled in after the other features
-        self._measured = tuple(feature for feature in task.table if feature.name not in judged)
-        self._no_action = self._idle_action()
-        self._register_fields()
         self._restart(torch.arange(self.nworld, device=device))
 
     def observation(self) -> Float32[Tensor, "B O"]:
@@ -112,7 +104,7 @@ class Simulation:
         self.engine.write("ctrl", control, None)
         self.engine.step(task.decimation)
         self.t += 1
-        next_state = self._advance(action)
+        next_state = self._measurement.advance(action, self.t)
         valid = finite_rows(next_state) & ~self.engine.health().diverged
         view = task.table.view(next_state)
         terminated = (view.terminated > 0.5) & valid
@@ -152,30 +144,6 @@ class Simulation:
 
     # ---- internals
 
-    def _idle_action(self) -> Tensor:
-        action = self.task.action
-        shape = (self.nworld, action.size) if isinstance(action, BoxAction) else (self.nworld,)
-        return torch.zeros(shape, device=self.engine.device)
-
-    def _register_fields(self) -> None:
-        """Touch every field that the task reads: an engine fills only the fields in use."""
-        self._variables = _no_variables(self.task, self.nworld)
-        self.task.measure(Physics(self.engine), Quantities(self._variables))
-
-    def _measure(self, rows: Int64[Tensor, " R"] | None) -> dict[str, Tensor]:
-        variables, t = self._variables, self.t
-        if rows is not None:
-            variables, t = {k: v[rows] for k, v in variables.items()}, t[rows]
-        measured = self.task.measure(Physics(self.engine, rows), Quantities(variables))
-        quantities = {k: _floating(v) for k, v in measured.items()} | variables
-        quantities["episode_time_s"] = t.to(torch.float64) * self._control_dt_s
-        return quantities
-
-    def _advance(self, action: Tensor) -> Float32[Tensor, "B F"]:
-        quantities = self._measure(None)
-        quantities |= self._trackers.update(quantities)
-        return self._fill(quantities, action)
-
     def _restart(self, rows: Int64[Tensor, " R"]) -> None:
         """Start new episodes in some worlds and write their rows of ``state``."""
         self.episode[rows] += 1
@@ -185,63 +153,14 @@ class Simulation:
         self.engine.reset(rows)
         self.engine.write("qpos", initial.qpos, rows)
         self.engine.write("qvel", initial.qvel, rows)
-        for variable in self.task.variables:
-            self._variables[variable.name][rows] = initial.variables[variable.name].to(
-                torch.float64
-            )
         self.engine.forward(rows)
-        quantities = self._measure(rows)
-        quantities |= self._trackers.reset(rows, quantities, self.nworld)
-        self.state[rows] = self._fill(quantities, self._no_action[rows])
-
-    def _fill(self, quantities: dict[str, Tensor], action: Tensor) -> Float32[Tensor, "R F"]:
-        """Turn quantities into a new feature tensor, with causes and standard features."""
-        task, table, rows = self.task, self.task.table, len(action)
-        quantities |= task.derive(Quantities(quantities))
-        quantities["last_action"] = action
-        data = torch.zeros(rows, table.width, device=action.device)
-        for feature in self._measured:
-            table.select(data, feature.name).copy_(self._value(feature, quantities, rows))
-        ended = torch.zeros(rows, dtype=torch.bool, device=data.device)
-        for cause, happened in task.terminations(table.view(data)).items():
-            table.select(data, cause).copy_(happened)
-            ended |= happened
-        table.select(data, "terminated").copy_(ended)
-        return data
-
-    def _value(self, feature: Feature, quantities: dict[str, Tensor], rows: int) -> Tensor:
-        """Return the values of one feature, (R, *shape).
-
-        Raises:
-            TaskError: the task does not compute it, or in another shape.
-        """
-        value = quantities.get(feature.name)
-        if value is None:
-            raise TaskError(
-                f"task '{self.task.name}': feature '{feature.name}' is declared but neither "
-                f"measure() nor derive() returns it{nearest(feature.name, quantities)}"
-            )
-        if value.shape != (rows, *feature.shape):
-            raise TaskError(
-                f"task '{self.task.name}': feature '{feature.name}' has shape "
-                f"{tuple(value.shape)}, declared is (B, {', '.join(map(str, feature.shape))}) "
-                f"with B = {rows}"
-            )
-        return value
+        self.state[rows] = self._measurement.restart(rows, initial.variables)
 
 
 def _cpu_engine(task: Task, nworld: int, threads: int | None) -> MujocoBatchEngine:
     """Return an engine that computes no more than the task reads; a single world finds out."""
     probe = MujocoBatchEngine(task.model, 1, 1)
-    task.measure(Physics(probe), Quantities(_no_variables(task, 1)))
+    task.measure(Physics(probe), Quantities(no_variables(task, 1)))
     needs_refresh = probe.needs_refresh
     probe.close()
     return MujocoBatchEngine(task.model, nworld, threads, refresh=needs_refresh)
-
-
-def _no_variables(task: Task, rows: int) -> dict[str, Tensor]:
-    return {v.name: torch.zeros(rows, *v.shape, dtype=torch.float64) for v in task.variables}
-
-
-def _floating(value: Tensor) -> Tensor:
-    return value if value.is_floating_point() else value.to(torch.float64)

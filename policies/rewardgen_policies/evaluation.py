@@ -84,12 +84,16 @@ class Watcher(Protocol):
 class Policies:
     """Deterministic policies of several members.
 
+    They compute in float64 and round the actions to float32: then others who run the same policy
+    (ONNX, another number of rows) act the same to the last bit. After a difference in the last
+    bit, contacts lead an episode elsewhere within seconds.
+
     Args:
         states: members of equal network sizes.
     """
 
     def __init__(self, states: Sequence[MemberState]) -> None:
-        population = Population.of(states)
+        population = Population.of(states, torch.float64)
         parameters = population.parameters
         self._actor = population.network("actor")
         self._head = make_head(population.layout, parameters, torch.zeros_like(parameters))
@@ -98,9 +102,10 @@ class Policies:
 
     def __call__(self, observation: Float[Tensor, "P M O"]) -> Tensor:
         """Return the actions, clipped to [-1, 1] unless discrete."""
-        normalized = self._scale.apply(observation, torch.empty_like(observation))
-        action = self._head.mode(forward(self._actor, normalized.clamp_(-CLIP, CLIP)))
-        return action if self._discrete else action.clamp(-1.0, 1.0)
+        precise = observation.to(torch.float64)
+        normalized = self._scale.apply(precise, torch.empty_like(precise)).clamp_(-CLIP, CLIP)
+        action = self._head.mode(forward(self._actor, normalized))
+        return action if self._discrete else action.clamp_(-1.0, 1.0).to(torch.float32)
 
 
 class RandomPolicy:

@@ -68,6 +68,16 @@ class ObservationScale:
         self._mean = self._mean64.to(dtype).unsqueeze(1)
         self._inverse = self._std64.reciprocal().to(dtype).unsqueeze(1)
 
+    @property
+    def mean(self) -> Float[Tensor, "P 1 O"]:
+        """What is subtracted."""
+        return self._mean
+
+    @property
+    def inverse(self) -> Float[Tensor, "P 1 O"]:
+        """What the difference is multiplied with: one over the standard deviation."""
+        return self._inverse
+
     def apply(
         self, raw: Float[Tensor, "P M O"], out: Float[Tensor, "P M O"]
     ) -> Float[Tensor, "P M O"]:

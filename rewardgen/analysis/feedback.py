@@ -7,7 +7,9 @@ anywhere. ``summary.py`` builds it from training curves and evaluations; ``to_te
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
+from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 
@@ -174,3 +176,16 @@ class Feedback(_Frozen):
     def score(self) -> float | None:
         """The ranking metric, larger is better; None without an evaluation."""
         return self.fitness[0].score if self.fitness else None
+
+    @property
+    def late_score(self) -> float | None:
+        """The ranking metric in the last third of training, larger is better.
+
+        Many episodes of an exploring policy: less about the end than ``score``, but hardly a matter
+        of luck. The same as ``score`` where training episodes are not known.
+        """
+        series = self.training_fitness.get(self.fitness[0].metric) if self.fitness else None
+        if series is None:
+            return self.score
+        late = fmean(series.values[-math.ceil(len(series.values) / 3) :])
+        return late if self.fitness[0].higher_is_better else -late

@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "resume": ("resume", "Resume", "go on with an interrupted run"),
     "list": ("runs", "ListRuns", "list runs"),
     "show": ("runs", "ShowRun", "show a run or one of its candidates"),
+    "export": ("export", "Export", "write a reward and its policy as files for use elsewhere"),
     "feedback": ("feedback", "Feedback", "say something that the next prompts of a run hold"),
     "render": ("render", "Render", "render the video of a run"),
     "generate": ("generate", "Generate", "write reward files for a sentence, without training"),

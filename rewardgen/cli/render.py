@@ -12,7 +12,10 @@ from rewardgen.cli.output import complain, say, say_json
 
 @dataclass(frozen=True)
 class Render:
-    """Render winner, human and sparse reward side by side, one evaluation episode, as mp4."""
+    """Render winner, human and sparse reward side by side, one evaluation episode, as mp4.
+
+    Of a search that is not confirmed yet, the best candidates so far.
+    """
 
     run_name: tyro.conf.Positional[str]
     """Name of the run, or path of its folder."""

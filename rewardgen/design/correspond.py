@@ -107,7 +107,9 @@ def _letter(
     context: DesignContext, slot: int, messages: Sequence[Message], suffix: str = ""
 ) -> Letter:
     label = f"iteration-{context.iteration + 1}/c{context.iteration + 1}-{slot + 1}{suffix}"
-    return Letter(label, slot, tuple(messages))
+    # a prompt that comes again in a later iteration wants other answers
+    sample = context.iteration * context.count + slot
+    return Letter(label, sample, tuple(messages))
 
 
 def _proposal(answer: Answer, parents: tuple[str, ...], origin: str) -> Proposal:

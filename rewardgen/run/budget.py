@@ -24,6 +24,9 @@ _LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by be
 FINALISTS = 4
 """How many candidates play off at the end of a search."""
 
+LEAST_PLAYOFF_SEEDS = 4
+"""On how many seeds each of them trains at least."""
+
 
 class Estimate(BaseModel):
     """What a run would take.
@@ -97,8 +100,11 @@ def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
 
 
 def playoff_seeds(config: RunConfig) -> int:
-    """Return how many seeds a finalist trains on: twice as many as in the search."""
-    return 2 * config.train_seeds
+    """Return how many seeds a finalist trains on: twice as many as in the search, at least four.
+
+    The best of many on one seed each are mostly lucky: two more seeds would not tell them apart.
+    """
+    return max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
 
 
 def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:

@@ -14,7 +14,6 @@ from rewardgen.design.evolve import EvolveDesigner
 from rewardgen.design.mailbox import POLL_S, Mailbox
 from rewardgen.design.replay import ReplayDesigner
 from rewardgen.design.transcript import Transcript, read_transcript
-from rewardgen.llm.client import Endpoint
 from rewardgen.llm.keys import read_key
 from rewardgen.llm.notebook import FileCache
 from rewardgen.llm.prices import price_of
@@ -193,9 +192,10 @@ def _model_designer(
 ) -> WritingDesigner:
     settings = config.endpoint
     assert settings is not None, "the configuration names designer llm"
-    endpoint = Endpoint(
-        settings, seed=config.seed, notebook=notebook, say=say, cache=cache_of(config)
-    )
+    from rewardgen.llm.client import Endpoint  # loads the SDK, which takes two seconds
+
+    cache = None if isinstance(notebook, FileCache) else cache_of(config)
+    endpoint = Endpoint(settings, seed=config.seed, notebook=notebook, say=say, cache=cache)
     return WritingDesigner(
         "llm", ModelCorrespondent(endpoint, settings, config.seed, notebook, say)
     )

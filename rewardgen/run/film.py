@@ -10,6 +10,7 @@ from rewardgen.store import payloads as p
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen.store.seeds import Purpose, derive_seed
+from rewardgen.store.show import member_fitness
 from rewardgen.store.state import RunState
 
 _ARMS = ("winner", "human", "sparse")
@@ -18,7 +19,8 @@ _ARMS = ("winner", "human", "sparse")
 def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> VideoJob:
     """Return the video of winner, human and sparse: the first confirmed policy of each.
 
-    A training has no winner; its first three arms are shown.
+    A training has no winner; its first three arms are shown. A search that is not confirmed yet
+    shows the best three of its candidates so far.
 
     Raises:
         VideoError: the run has no trained policy yet.
@@ -31,10 +33,13 @@ def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> Video
         for arm, of_arm in members.items()
     }
     found = {arm: checkpoint for arm, checkpoint in policies.items() if checkpoint is not None}
+    if not found and started is not None:
+        found = _best_candidates(state, started.task.metrics[0])
     order = _ARMS if started is not None and started.verb == "run" else tuple(found)
-    chosen = [arm for arm in order if arm in found][: len(_ARMS)]
+    chosen = [arm for arm in order if arm in found] or list(found)
+    chosen = chosen[: len(_ARMS)]
     if started is None or not chosen:
-        raise VideoError("no video: the run has no confirmed policy yet")
+        raise VideoError("no video: the run has no trained policy yet")
     own = None if state.inputs is None else state.inputs.fitness
     return VideoJob(
         task=str(started.config["task"]),
@@ -44,6 +49,19 @@ def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> Video
         fitness=None if own is None else artifacts.read_text(own),
         output=str(output),
     )
+
+
+def _best_candidates(state: RunState, metric: p.MetricFacts) -> dict[str, str]:
+    """Return the candidates of a search that have a policy, best first, each with its first."""
+    sign = 1.0 if metric.higher_is_better else -1.0
+    scored: list[tuple[float, str, str]] = []
+    for name, candidate in state.candidates.items():
+        fitness = member_fitness(candidate.members.values(), metric.name)
+        policies = [m.checkpoint for m in candidate.members.values() if m.checkpoint is not None]
+        if fitness is not None and policies:
+            scored.append((sign * fitness, name, policies[0]))
+    scored.sort(key=lambda one: -one[0])
+    return {name: policy for _, name, policy in scored}
 
 
 def film(directory: RunDirectory, display: Display) -> None:

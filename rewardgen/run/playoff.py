@@ -6,10 +6,13 @@ same fresh seeds and episodes; the best mean wins.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rewardgen.config import RunConfig
+from rewardgen.design.designer import Tried
 from rewardgen.run.budget import FINALISTS, playoff_seeds
 from rewardgen.run.population import mean_fitness
-from rewardgen.run.search import Incumbent, best_first, pause_if_late
+from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import MemberOutcome
@@ -66,7 +69,23 @@ def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:
     if incumbent is None:
         return []
     passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
-    return [t.candidate for t in best_first(passed, incumbent)[:FINALISTS]]
+    ranked = sorted(nominated(passed), key=lambda t: t.candidate != incumbent.candidate)
+    return [t.candidate for t in ranked[:FINALISTS]]
+
+
+def nominated(candidates: Sequence[Tried]) -> list[Tried]:
+    """Return the evaluated candidates by how well they did, best first.
+
+    Their places in the evaluation and in late training count alike: a few episodes of a policy or
+    two make the luckiest of many the best.
+    """
+    scored = [t for t in candidates if t.feedback.score is not None]
+    places = dict.fromkeys((t.candidate for t in scored), 0)
+    for views in ([t.feedback.score for t in scored], [t.feedback.late_score for t in scored]):
+        values = [view or 0.0 for view in views]
+        for t, value in zip(scored, values, strict=True):
+            places[t.candidate] += sum(other > value for other in values)
+    return sorted(scored, key=lambda t: (places[t.candidate], -(t.feedback.score or 0.0)))
 
 
 def _best(members: dict[str, tuple[MemberOutcome, ...]], metric: Metric) -> Incumbent | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rewardgen.design.letters import Answer, Letter
-from rewardgen.llm.client import Endpoint
 from rewardgen.llm.errors import CostCapError
 from rewardgen.llm.messages import Reply, Request
 from rewardgen.llm.notebook import FileCache
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from rewardgen.llm.client import Endpoint
 
 
 @dataclass

@@ -147,8 +147,9 @@ class Search:
             )
             if self.config.pause and not over and iteration < rounds - 1:
                 raise PausedError(
-                    f"pause after iteration {iteration + 1} of {rounds}; see 'rewardgen show', and "
-                    "say what is to change with 'rewardgen feedback'"
+                    f"pause after iteration {iteration + 1} of {rounds}; look at it with "
+                    "'rewardgen show' and 'rewardgen render', and say what is to change with "
+                    "'rewardgen feedback'"
                 )
         return incumbent
 

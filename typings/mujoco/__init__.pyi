@@ -151,6 +151,14 @@ class mjtStage(IntEnum):
     mjSTAGE_VEL = 2
     mjSTAGE_ACC = 3
 
+class mjtTrn(IntEnum):
+    mjTRN_JOINT = 0
+    mjTRN_JOINTINPARENT = 1
+    mjTRN_SLIDERCRANK = 2
+    mjTRN_TENDON = 3
+    mjTRN_SITE = 4
+    mjTRN_BODY = 5
+
 class mjtWarning(IntEnum):
     mjWARN_INERTIA = 0
     mjWARN_CONTACTFULL = 1
@@ -241,6 +249,8 @@ class MjModel:
     nsensor: int
     actuator_ctrllimited: NDArray[np.uint8]
     actuator_ctrlrange: NDArray[np.float64]
+    actuator_trnid: NDArray[np.int32]
+    actuator_trntype: NDArray[np.int32]
     body_mass: NDArray[np.float64]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
@@ -256,11 +266,16 @@ class MjModel:
     sensor_dim: NDArray[np.int32]
     sensor_type: NDArray[np.int32]
 
+class MjWarningStat:
+    lastinfo: int
+    number: int
+
 class MjData:
     time: float
     qpos: NDArray[np.float64]
     qvel: NDArray[np.float64]
     ctrl: NDArray[np.float64]
+    warning: Sequence[MjWarningStat]
     def __init__(self, model: MjModel) -> None: ...
 
 class Renderer:
@@ -273,3 +288,11 @@ def mj_name2id(m: MjModel, type: int, name: str) -> int: ...
 def mj_id2name(m: MjModel, type: int, id: int) -> str | None: ...
 def mj_forward(m: MjModel, d: MjData) -> None: ...
 def mj_step(m: MjModel, d: MjData, nstep: int = ...) -> None: ...
+def mj_fwdPosition(m: MjModel, d: MjData) -> None: ...
+def mj_fwdVelocity(m: MjModel, d: MjData) -> None: ...
+def mj_sensorPos(m: MjModel, d: MjData) -> None: ...
+def mj_sensorVel(m: MjModel, d: MjData) -> None: ...
+def mj_rnePostConstraint(m: MjModel, d: MjData) -> None: ...
+def mj_copyData(dest: MjData, m: MjModel, src: MjData) -> None: ...
+def mj_resetData(m: MjModel, d: MjData) -> None: ...
+def mj_setConst(m: MjModel, d: MjData) -> None: ...

@@ -10,6 +10,14 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+STATE_WARNINGS = [
+    int(mujoco.mjtWarning.mjWARN_INERTIA),
+    int(mujoco.mjtWarning.mjWARN_BADQPOS),
+    int(mujoco.mjtWarning.mjWARN_BADQVEL),
+    int(mujoco.mjtWarning.mjWARN_BADQACC),
+]
+"""MuJoCo's warnings of what ``Engine.health`` reports."""
+
 
 @dataclass(frozen=True)
 class Health:

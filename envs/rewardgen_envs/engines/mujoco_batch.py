@@ -10,16 +10,10 @@ from mujoco import batch
 from torch import Tensor
 
 from rewardgen_envs.cpus import cpu_count
-from rewardgen_envs.engines.base import Health
+from rewardgen_envs.engines.base import STATE_WARNINGS, Health
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.scene import has_acceleration_sensor
 
-_STATE_WARNINGS = [
-    int(mujoco.mjtWarning.mjWARN_INERTIA),
-    int(mujoco.mjtWarning.mjWARN_BADQPOS),
-    int(mujoco.mjtWarning.mjWARN_BADQVEL),
-    int(mujoco.mjtWarning.mjWARN_BADQACC),
-]
 # what is current after a bare step: the state, and what describes the last substep anyway
 _LEFT_BY_STEP = {"qpos", "qvel", "act", "ctrl", "qacc", "cacc", "cfrc_ext", "cfrc_int"}
 _COUNT = 1  # column of Batch.warning; column 0 says which coordinate it was
@@ -51,7 +45,7 @@ class MujocoBatchEngine:
         self._batch = batch.Batch(model, nworld, count, persistent=refresh)
         # health() finds what diverges; MuJoCo prints only the first warning of a kind and world,
         # to stderr and into a file in the working directory
-        self._batch.warning[:, _STATE_WARNINGS, _COUNT] = 1
+        self._batch.warning[:, STATE_WARNINGS, _COUNT] = 1
         self._fields: dict[str, Tensor] = {}
         self._state = torch.as_tensor(self._batch.state)
         self._default_state = self._state[0].clone()

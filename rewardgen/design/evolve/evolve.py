@@ -1,37 +1,54 @@
 """The designer ``evolve``: no language model, a search over typed programs.
 
 The first iteration starts from different goals that the sentence and the features suggest. Later
-ones are mostly children of the best (Eureka's greedy choice), some of others (by tournament),
-crossovers, and an immigrant from the space as tilted by what has been learned; nothing is tried
-twice. Everything follows from the context; the designer keeps no memory.
+ones draw many variations of the candidates that are expected to stand best, crossovers and
+newcomers, and keep those of which a model of all candidates so far (``model.py``) expects most:
+each place of an iteration goes to the best of one plausible reading of what has been seen
+(Thompson sampling), so that what is uncertain gets its turn. Nothing is tried twice. Everything
+follows from the context; the designer keeps no memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import cycle
 from random import Random
+from statistics import fmean
 
-from rewardgen.analysis.feedback import Fitness
+import numpy as np
+
 from rewardgen.design.designer import DesignContext, Proposal, Tried
 from rewardgen.design.evolve.describe import describe
 from rewardgen.design.evolve.emit import emit, parse
 from rewardgen.design.evolve.grammar import Program, rounded
 from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
-from rewardgen.design.evolve.sample import draw_program, features, initial_programs
+from rewardgen.design.evolve.model import Model
+from rewardgen.design.evolve.sample import draw_program, initial_programs
 from rewardgen.design.evolve.space import Space, build_space
+from rewardgen.design.evolve.standing import standings
 from rewardgen.design.evolve.syntax import GrammarError
+from rewardgen.design.evolve.traits import traits
 from rewardgen.design.evolve.vary import crossover
 
-# how the places of an iteration are filled, in turn; with few candidates a helper for the best is
-# worth more than a change of its numbers, which may be lost in the noise between seeds
-PLAN = ("enrich", "best", "cross", "enrich", "other", "immigrant", "enrich", "cross")
+# variations that are drawn for each place of an iteration
+DRAFTS = 24
+# how a variation is made, with the weight of each
+WAYS = {"vary": 4.0, "vary_more": 2.0, "enrich": 2.0, "cross": 3.0, "newcomer": 3.0}
 # programs of this many terms are not enriched but varied
 MANY_TERMS = 4
 ENRICHING = frozenset({"add_term", "add_factor", "add_survival"})
+# how much of the model's uncertainty a reading shows: with all of it the strangest drafts, of which
+# nothing is known, would win every time
+BOLDNESS = 0.25
+# in the second iteration every second place goes to a newcomer, in the third every third, until
+# so many: what was drawn first is hardly the best start there is
+NEWCOMER_EVERY = 6
+# share of what the model cannot explain of a candidate that is its own, not luck
+INHERITED = 0.5
+# candidates that are varied, and how the chance of each falls from the best on
+PARENTS, FALL = 6, 0.7
 TRIES = 40
 
 
@@ -40,24 +57,6 @@ class Strategy(StrEnum):
 
     EVOLVE = "evolve"
     RANDOM = "random"  # the same grammar and first guess, no parents, no feedback
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A candidate that programs can be made from.
-
-    Attributes:
-        tried: the candidate.
-        program: its source, read.
-        score: fitness in the evaluation, larger is better.
-        ease: fitness averaged over training: of two that end alike, the one that is learned
-            sooner is also learned more reliably.
-    """
-
-    tried: Tried
-    program: Program
-    score: float
-    ease: float
 
 
 @dataclass(frozen=True)
@@ -79,12 +78,15 @@ class EvolveDesigner:
         """Return ``context.count`` programs that have not been tried."""
         rng = Random(context.seed)
         space = build_space(context)
-        tried = {_canonical(program) for program in _programs(context)}
-        parents = _parents(context)
-        if self.strategy is Strategy.RANDOM or not _differ(parents):
+        known = _known(context)
+        tried = {_canonical(candidate.program) for candidate in known}
+        evaluated = [k for k in known if k.tried.feedback.score is not None]
+        standing = standings([k.tried.feedback for k in evaluated], space) if evaluated else []
+        if self.strategy is Strategy.RANDOM or not _teach(standing):
             drafts = _scratch(rng, space, context.count, tried)
         else:
-            drafts = _children(rng, learned(space, context.history), context, parents, tried)
+            tilted = learned(space, context.history)
+            drafts = _children(rng, tilted, context, evaluated, standing, tried)
         return [
             Proposal(
                 source=emit(draft.program, context.table, context.action),
@@ -97,6 +99,23 @@ class EvolveDesigner:
 
 
 @dataclass(frozen=True)
+class _Known:
+    """A candidate that is a program of the grammar."""
+
+    tried: Tried
+    program: Program
+
+
+@dataclass(frozen=True)
+class _Parent:
+    """A candidate to start from, and the space with the ranges that its policies reached."""
+
+    tried: Tried
+    program: Program
+    space: Space
+
+
+@dataclass(frozen=True)
 class _Draft:
     """A program before it is written out."""
 
@@ -105,43 +124,20 @@ class _Draft:
     origin: str
 
 
-def _programs(context: DesignContext) -> Iterator[Program]:
-    """Yield the candidates so far that are programs of the grammar."""
-    for tried in context.history:
-        try:
-            yield parse(tried.source, context.table)
-        except GrammarError:
-            continue
-
-
-def _parents(context: DesignContext) -> list[Parent]:
-    """Return the evaluated candidates that can be varied, best first."""
-    found: list[Parent] = []
+def _known(context: DesignContext) -> list[_Known]:
+    """Return the candidates so far that are programs of the grammar, oldest first."""
+    found: list[_Known] = []
     for tried in {t.candidate: t for t in (*context.history, *context.parents)}.values():
-        score = tried.feedback.score
-        if score is None:
-            continue
         try:
-            program = parse(tried.source, context.table)
+            found.append(_Known(tried, parse(tried.source, context.table)))
         except GrammarError:
             continue
-        found.append(Parent(tried, program, score, _ease(tried.feedback.fitness[0], tried)))
-    # the run's own choice leads; it has compared the best on the same episodes
-    best = context.parents[0].candidate if context.parents else ""
-    found.sort(key=lambda p: (p.tried.candidate != best, -(p.score + p.ease)))
     return found
 
 
-def _ease(fitness: Fitness, tried: Tried) -> float:
-    series = tried.feedback.training_fitness.get(fitness.metric)
-    if series is None:
-        return fitness.score
-    return series.mean if fitness.higher_is_better else -series.mean
-
-
-def _differ(parents: Sequence[Parent]) -> bool:
-    """Whether there is somebody to follow: several that all score the same teach nothing."""
-    return len(parents) in (1, 2) or len({parent.score for parent in parents}) > 1
+def _teach(standing: Sequence[float]) -> bool:
+    """Whether there is somebody to follow: several who all stand alike teach nothing."""
+    return len(standing) in (1, 2) or len(set(standing)) > 1
 
 
 def _canonical(program: Program) -> Program:
@@ -168,65 +164,95 @@ def _scratch(rng: Random, space: Space, count: int, tried: set[Program]) -> list
 
 
 def _children(
-    rng: Random, space: Space, context: DesignContext, parents: list[Parent], tried: set[Program]
+    rng: Random,
+    space: Space,
+    context: DesignContext,
+    evaluated: Sequence[_Known],
+    standing: Sequence[float],
+    tried: set[Program],
 ) -> list[_Draft]:
+    """Return the drafts of which most is expected."""
+    vectors = [traits(known.program, space) for known in evaluated]
+    model = Model(vectors, standing)
+    expected = [float(mean) for mean in model.mean(vectors)]
+    # what traits do not say about a program, its children have in part as well
+    unexplained = [
+        INHERITED * (value - mean) for value, mean in zip(standing, expected, strict=True)
+    ]
+    own = {k.tried.candidate: rest for k, rest in zip(evaluated, unexplained, strict=True)}
+    worth = [mean + rest for mean, rest in zip(expected, unexplained, strict=True)]
+    best_first = sorted(range(len(evaluated)), key=lambda i: (-worth[i], i))
+    parents = [
+        _Parent(known.tried, known.program, seen_by(space, known.tried.feedback))
+        for known in (evaluated[i] for i in best_first[:PARENTS])
+    ]
+    drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
+    vectors = [traits(draft.program, space) for draft in drafts]
+    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
+    inherited = np.asarray(
+        [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
+    )
+    newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
+    chosen: list[int] = []
+    for place, values in enumerate(model.sample(vectors, normal) + inherited):
+        open_to = [i for i in range(len(drafts)) if i not in chosen]
+        if (place + 1) % newcomer_every == 0:
+            open_to = [i for i in open_to if not drafts[i].parents] or open_to
+        chosen.append(max(open_to, key=lambda i: values[i]))
+    return [drafts[i] for i in chosen]
+
+
+def _drafts(
+    rng: Random, space: Space, count: int, parents: Sequence[_Parent], tried: set[Program]
+) -> list[_Draft]:
+    """Return different programs that have not been tried, made from the parents in all ways.
+
+    Where a space holds hardly more than that, some come again.
+    """
     drafts: list[_Draft] = []
-    used = {_used(program) for program in tried}
-    for _, place in zip(range(context.count), cycle(PLAN), strict=False):
-        new: _Draft | None = None
-        for _ in range(TRIES):
-            draft = _child(rng, space, parents, place)
-            if draft is None or _canonical(draft.program) in tried:
-                continue
-            new = draft
-            if place != "enrich" or _used(draft.program) not in used:
-                break
-        draft = new or _immigrant(rng, space)
-        tried.add(_canonical(draft.program))
-        used.add(_used(draft.program))
-        drafts.append(draft)
+    used = set(tried)
+    for attempt in range(2 * count):
+        draft = _draft(rng, space, parents) or _newcomer(rng, space)
+        form = _canonical(draft.program)
+        if form not in used or attempt >= 2 * count - count // DRAFTS:
+            used.add(form)
+            drafts.append(draft)
+        if len(drafts) == count:
+            break
     return drafts
 
 
-def _used(program: Program) -> frozenset[str]:
-    """Return the features of a program: what it is about, whatever the form."""
-    return features(program.terms)
-
-
-def _child(rng: Random, space: Space, parents: Sequence[Parent], place: str) -> _Draft | None:
-    best, others = parents[0], parents[1:]
-    match place:
-        case "immigrant":
-            return _immigrant(rng, space)
-        case "cross" if others:
-            pair = [best, _tournament(rng, others)]
-            rng.shuffle(pair)
-            program = crossover(rng, pair[0].program, pair[1].program)
-            ids = (pair[0].tried.candidate, pair[1].tried.candidate)
+def _draft(rng: Random, space: Space, parents: Sequence[_Parent]) -> _Draft | None:
+    one = _parent(rng, parents)
+    match rng.choices(list(WAYS), list(WAYS.values()))[0]:
+        case "newcomer":
+            return _newcomer(rng, space)
+        case "cross" if len(parents) > 1:
+            other = _parent(rng, [p for p in parents if p is not one])
+            program = crossover(rng, one.program, other.program)
+            ids = (one.tried.candidate, other.tried.candidate)
             return None if program is None else _Draft(program, ids, "crossover")
-        case "other" if others:
-            return _mutant(rng, space, _tournament(rng, others), steps=1)
-        case "enrich" if len(best.program.terms) < MANY_TERMS:
-            return _mutant(rng, space, best, steps=1, only=ENRICHING)
+        case "enrich" if len(one.program.terms) < MANY_TERMS:
+            return _mutant(rng, one, steps=1, only=ENRICHING)
+        case "vary_more":
+            return _mutant(rng, one, steps=rng.choice((2, 3)))
         case _:
-            return _mutant(rng, space, best, steps=rng.choice((1, 1, 2, 3)))
+            return _mutant(rng, one, steps=1)
 
 
-def _immigrant(rng: Random, space: Space) -> _Draft:
+def _parent(rng: Random, parents: Sequence[_Parent]) -> _Parent:
+    """Draw a parent; they come best first."""
+    return rng.choices(parents, [FALL**place for place in range(len(parents))])[0]
+
+
+def _newcomer(rng: Random, space: Space) -> _Draft:
     return _Draft(draw_program(rng, space), (), "scratch")
 
 
-def _mutant(
-    rng: Random, space: Space, parent: Parent, steps: int, only: frozenset[str] = ALL
-) -> _Draft | None:
+def _mutant(rng: Random, parent: _Parent, steps: int, only: frozenset[str] = ALL) -> _Draft | None:
     feedback = parent.tried.feedback
-    found = mutate(rng, parent.program, feedback, seen_by(space, feedback), steps, only)
+    found = mutate(rng, parent.program, feedback, parent.space, steps, only)
     if found is None:
         return None
     program, operators = found
     return _Draft(program, (parent.tried.candidate,), f"mutation:{operators}")
-
-
-def _tournament(rng: Random, parents: Sequence[Parent]) -> Parent:
-    """Return the better of two drawn at random; parents come best first."""
-    return parents[min(rng.randrange(len(parents)), rng.randrange(len(parents)))]

@@ -31,20 +31,21 @@ OPERATORS: dict[str, vary.Operator] = {
 }
 # weights without a remark; per term, except for those that concern the program
 PER_TERM = {
-    "add_term": 1.2,
     "rescale": 0.5,
     "reshape": 1.0,
     "retune": 0.6,
     "raise_goal": 0.4,
     "swap_feature": 0.3,
-    "drop_term": 0.3,
-    "add_factor": 1.0,
+    "drop_term": 0.5,
+    "add_factor": 0.7,
     "drop_factor": 0.4,
     "sum_to_product": 0.5,
     "product_to_sum": 0.3,
     "reverse": 0.1,
 }
 PER_PROGRAM = {"add_cost": 0.4}
+# shared between the terms, so that a program does not grow the faster the longer it is
+ADD_TERM = 1.5
 REMEDIES: dict[TermStatus, dict[str, float]] = {
     TermStatus.DEAD: {"drop_term": 3.0, "swap_feature": 2.0, "reshape": 2.0, "strengthen": 1.5},
     TermStatus.SATURATED: {"widen": 2.0, "raise_goal": 3.0},
@@ -78,6 +79,7 @@ def moves(program: Program, feedback: Feedback | None, space: Space) -> list[Mov
     driver = feedback.hacking.driver if feedback is not None and feedback.hacking else None
     for index, term in enumerate(program.terms):
         found += [Move(name, index, weight) for name, weight in PER_TERM.items()]
+        found.append(Move("add_term", index, ADD_TERM / len(program.terms)))
         remedies = REMEDIES.get(statuses.get(term.name, TermStatus.OK), {})
         found += [Move(name, index, weight) for name, weight in remedies.items()]
         if term.name == driver:

@@ -75,19 +75,19 @@ def rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
     """Return Spearman's correlation, shrunk towards 0 for few points; 0 if one is constant."""
     if len(left) < 3 or len(set(left)) == 1 or len(set(right)) == 1:
         return 0.0
-    value = correlation(_ranks(left), _ranks(right))
+    value = correlation(ranks(left), ranks(right))
     return value * len(left) / (len(left) + PRIOR_MEMBERS)
 
 
-def _ranks(values: Sequence[float]) -> list[float]:
-    """Return ranks; equal values share the average of theirs."""
+def ranks(values: Sequence[float]) -> list[float]:
+    """Return ranks from 1, the least first; equal values share the average of theirs."""
     order = sorted(range(len(values)), key=values.__getitem__)
     edges = [i + 1 for i, (a, b) in enumerate(pairwise(order)) if values[a] != values[b]]
-    ranks = [0.0] * len(values)
+    found = [0.0] * len(values)
     for start, end in pairwise([0, *edges, len(values)]):
         for place in order[start:end]:
-            ranks[place] = (start + end - 1) / 2
-    return ranks
+            found[place] = (start + end + 1) / 2
+    return found
 
 
 def _statistics(column: Column) -> ColumnStatistics:

@@ -47,6 +47,11 @@ MOVING = frozenset({Role.VELOCITY, Role.RATE})
 AKIN = 3.0
 KIND_WORDS = frozenset(stems("velocity rate angle height position distance angular speed"))
 GROWING = frozenset({Role.POSITION, Role.HEIGHT, Role.DISTANCE, Role.COUNT, Role.ANGLE, Role.PURE})
+# of these a change is what is meant more often than a place: who is paid for the place stays where
+# it is safe
+TRAVELLED = frozenset({Role.POSITION, Role.DISTANCE, Role.COUNT, Role.ANGLE})
+# what a rise is worth against what is paid in every step
+RISE_WEIGHTS = (0.1, 0.3, 1.0)
 
 
 class Kind:
@@ -75,7 +80,7 @@ def kinds(quantity: Quantity, want: Want, *, bounded: bool) -> dict[str, float]:
     if bounded:
         exponential = want is Want.NEAR or quantity.role is Role.DISTANCE
         return {Kind.TOLERANCE: 2.0, Kind.EXPONENTIAL: 1.0 if exponential else 0.0}
-    growing = 1.0 if quantity.role in GROWING else 0.0
+    growing = 3.0 if quantity.role in TRAVELLED else 1.0 if quantity.role in GROWING else 0.0
     match want:
         case Want.MORE:
             return {
@@ -91,7 +96,7 @@ def kinds(quantity: Quantity, want: Want, *, bounded: bool) -> dict[str, float]:
                 Kind.TOLERANCE: 2.0,
                 Kind.EXPONENTIAL: near,
                 Kind.SATURATING: 1.0,
-                Kind.PROGRESS: 2.0 * growing,
+                Kind.PROGRESS: growing,
             }
         case Want.NEAR:
             cosine = quantity.role is Role.ANGLE and quantity.target == 0.0
@@ -321,7 +326,8 @@ def draw_program(rng: Random, space: Space) -> Program:
 
 def _program(rng: Random, space: Space, quantity: Quantity, want: Want, kind: str) -> Program:
     shape, sign = draw_shape(rng, quantity, want, kind=kind)
-    goal = make_term(shape, sign * unit_weight(shape, space), set())
+    size = rng.choice(RISE_WEIGHTS) if isinstance(shape, Progress) else 1.0
+    goal = make_term(shape, sign * size * unit_weight(shape, space), set())
     helpers = rng.choice((0, 1, 1, 2))
     multiply = rng.random() < 0.4 and not isinstance(shape, Progress)
     terms = [goal]

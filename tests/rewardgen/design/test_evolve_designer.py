@@ -31,7 +31,7 @@ from rewardgen.design.evolve.single import single_feature
 from rewardgen.design.evolve.space import build_space
 from rewardgen.design.evolve.words import stem
 from rewardgen_envs.features import Feature, FeatureTable
-from rewardgen_envs.task import BoxAction
+from rewardgen_envs.task import BoxAction, DiscreteAction
 
 TABLE = FeatureTable(
     [
@@ -117,17 +117,26 @@ def test_iterations_are_novel_and_know_their_parents() -> None:
     assert len(set(digests)) == len(digests)
 
 
-def test_most_children_come_from_the_best() -> None:
-    history = proposals_as_history(CONTEXT)
-    context = replace(CONTEXT, iteration=1, history=history, parents=history[-1:])
+def test_most_children_come_from_those_that_stand_best() -> None:
+    """Of sixteen candidates those that pay for speed score; their children do so as well."""
+    vague = replace(CONTEXT, sentence="Do it.")
+    programs = EvolveDesigner().propose(replace(vague, count=16))
+    history = tuple(
+        tried(f"c{i}", p.source, float("forward_velocity" in p.source) + i / 100)
+        for i, p in enumerate(programs)
+    )
+    context = replace(vague, iteration=1, history=history, parents=history[-1:])
     proposals = EvolveDesigner().propose(context)
-    assert sum("c7" in p.parents for p in proposals) >= 5
-    assert any(p.origin == "crossover" for p in proposals)
+    fast = {t.candidate for t in history if "forward_velocity" in t.source}
+    assert len(fast) < 12
+    children = [p for p in proposals if p.parents]
+    assert sum(bool(fast & set(p.parents)) for p in children) >= len(children) - 1
+    assert sum("forward_velocity" in p.source for p in children) >= len(children) - 1
     assert any(p.origin == "scratch" for p in proposals)
 
 
-def test_of_equals_the_sooner_learned_is_followed() -> None:
-    """Two candidates end alike and one leads; crossovers meet the one that learned sooner."""
+def test_candidates_of_equal_fitness_are_told_apart_by_training() -> None:
+    """All end alike; the one that learned sooner is a parent most often."""
     proposals = EvolveDesigner().propose(CONTEXT)
     quick, slow = (Series(values=(m,), maximum=m, mean=m, minimum=m) for m in (0.9, 0.1))
     history = tuple(
@@ -136,23 +145,19 @@ def test_of_equals_the_sooner_learned_is_followed() -> None:
             0,
             p.source,
             "evaluated",
-            Feedback(
-                fitness=(fitness(2.0 if i == 0 else 1.0),),
-                training_fitness={"m": quick if i == 5 else slow},
-            ),
+            Feedback(fitness=(fitness(1.0),), training_fitness={"m": quick if i == 5 else slow}),
         )
         for i, p in enumerate(proposals)
     )
-    partners = [
+    parents = [
         parent
-        for seed in range(12)
+        for seed in range(6)
         for p in EvolveDesigner().propose(
             replace(CONTEXT, iteration=1, history=history, parents=history[:1], seed=seed)
         )
         for parent in p.parents
-        if parent != "c0"
     ]
-    assert max(set(partners), key=partners.count) == "c5"
+    assert max(set(parents), key=parents.count) == "c5"
 
 
 def test_while_all_scores_tie_it_guesses_anew() -> None:
@@ -182,6 +187,36 @@ def test_random_ignores_parents_and_feedback() -> None:
     assert proposals == EvolveDesigner(Strategy.RANDOM).propose(
         replace(context, history=flipped, parents=flipped[:1])
     )
+
+
+def test_a_space_that_is_used_up_still_fills_every_place() -> None:
+    table = FeatureTable([f for f in TABLE if f.name in ("terminated", "episode_time_s")])
+    history: tuple[Tried, ...] = ()
+    for iteration in range(4):
+        context = replace(
+            CONTEXT, table=table, action=DiscreteAction(2), iteration=iteration, history=history
+        )
+        proposals = EvolveDesigner().propose(context)
+        assert len(proposals) == 8
+        history += tuple(
+            tried(f"{iteration}-{slot}", p.source, float(slot)) for slot, p in enumerate(proposals)
+        )
+
+
+def test_newcomers_are_met_less_and_less() -> None:
+    history = proposals_as_history(CONTEXT)
+    newcomers = [
+        sum(
+            p.origin == "scratch"
+            for seed in range(3)
+            for p in EvolveDesigner().propose(
+                replace(CONTEXT, iteration=i, history=history, parents=history[-1:], seed=seed)
+            )
+        )
+        for i in (1, 6)
+    ]
+    assert newcomers[0] >= 12
+    assert 3 <= newcomers[1] < newcomers[0]
 
 
 def test_parents_of_other_designers_and_failures_do_not_stop_it() -> None:
@@ -401,8 +436,9 @@ def best_found(strategy: Strategy, seed: int) -> float:
     return max(t.feedback.score or 0.0 for t in history)
 
 
+@pytest.mark.slow
 def test_search_beats_random_sampling_of_the_same_grammar() -> None:
-    evolve = [best_found(Strategy.EVOLVE, seed) for seed in range(12)]
-    chance = [best_found(Strategy.RANDOM, seed) for seed in range(12)]
+    evolve = [best_found(Strategy.EVOLVE, seed) for seed in range(6)]
+    chance = [best_found(Strategy.RANDOM, seed) for seed in range(6)]
     assert fmean(evolve) > fmean(chance) + 1.0
-    assert sum(e >= c for e, c in zip(evolve, chance, strict=True)) >= 10
+    assert sum(e >= c for e, c in zip(evolve, chance, strict=True)) >= 5

@@ -59,10 +59,11 @@ class Asking:
         time: FakeTime | None = None,
         seed: int = 7,
         cache: FileCache | None = None,
+        said: list[str] | None = None,
         **settings: object,
     ) -> None:
         self.time = time or FakeTime()
-        self.said: list[str] = []
+        self.said: list[str] = [] if said is None else said
         self.notebook = FileCache(directory)
         defaults = {"model": "scripted", "usd_per_mtok": (1.0, 10.0), "timeout_s": 30.0}
         self.settings = EndpointSettings.model_validate({"base_url": url, **defaults, **settings})

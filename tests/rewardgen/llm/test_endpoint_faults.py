@@ -177,24 +177,14 @@ def test_nothing_is_sent_by_any_call_while_the_endpoint_asks_to_wait(tmp_path: P
         both_sent.set()
         return completion(after=refused if received.number == 1 else None)
 
-    with ScriptedEndpoint(answer, clock=time.clock) as server:
-        asking = Asking(server.url, tmp_path, time=time, concurrency=2)
-        told = asking.said.append
-
-        def say(text: str) -> None:
-            told(text)
+    class Told(list[str]):
+        def append(self, text: str) -> None:
+            super().append(text)
             refused.set()
 
-        endpoint = Endpoint(
-            asking.settings,
-            seed=7,
-            notebook=FileCache(tmp_path),
-            say=say,
-            clock=time.clock,
-            now=time.wall,
-            sleep=time.sleep,
-        )
-        assert len(endpoint.ask(requests(6))) == 6
+    with ScriptedEndpoint(answer, clock=time.clock) as server:
+        asking = Asking(server.url, tmp_path, time=time, concurrency=2, said=Told())
+        assert len(asking.ask(samples=6)) == 6
     assert [received.at for received in server.received] == [0.0, 0.0] + [3600.0] * 5
     assert len(asking.said) == 1
 
@@ -374,20 +364,17 @@ def test_after_an_error_what_is_in_flight_is_still_kept(tmp_path: Path) -> None:
             return refusal(401, "revoked")
         return completion("good", after=refused)
 
+    class Told(list[str]):
+        def append(self, text: str) -> None:
+            super().append(text)
+            refused.set()
+
     with ScriptedEndpoint(answer) as server:
-        asking = Asking(server.url, tmp_path, concurrency=2)
+        asking = Asking(server.url, tmp_path, concurrency=2, said=Told())
         asked = [requests(1, text)[0] for text in ("good", "bad", "never sent")]
-
-        class Releasing(list[str]):
-            def append(self, text: str) -> None:
-                super().append(text)
-                refused.set()
-
-        said = Releasing()
-        endpoint = Endpoint(asking.settings, seed=7, notebook=asking.notebook, say=said.append)
         with pytest.raises(KeyRefusedError):
-            endpoint.ask(asked)
-    assert said == [f"{server.url}: waiting for what is in flight (1)"]
+            asking.endpoint.ask(asked)
+    assert asking.said == [f"{server.url}: waiting for what is in flight (1)"]
     assert len(server.received) == 2
     kept = asking.notebook.find(asked[0].key(asking.settings, 7))
     assert kept is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
 import pytest
 
 from rewardgen.llm.errors import CostCapError, RequestRefusedError
-from tests.rewardgen.llm.asking import Asking
+from tests.rewardgen.llm.asking import Asking, FakeTime
 from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, completion, refusal
 
 # What an endpoint answers to a parameter named NAME.
@@ -142,6 +143,36 @@ def test_calls_that_wait_do_not_send_what_was_refused_meanwhile(tmp_path: Path) 
     with ScriptedEndpoint(answers) as server:
         Asking(server.url, tmp_path, temperature=0.2, concurrency=1).ask(samples=5)
     assert ["temperature" in r.body for r in server.received] == [True] + [False] * 5
+
+
+def test_what_was_refused_during_a_pause_is_not_sent_after_it(tmp_path: Path) -> None:
+    """One call was asked to wait; meanwhile the other, in flight, hears of the parameter."""
+
+    class Pause(FakeTime):
+        async def sleep(self, seconds: float) -> None:
+            while not any("does not take temperature" in text for text in asking.said):
+                await asyncio.sleep(0.001)
+            await super().sleep(seconds)
+
+    both_sent, paused = threading.Event(), threading.Event()
+
+    def answer(received: Received) -> Answer:
+        if received.number == 0:
+            return refusal(429, "Slow", headers={"retry-after": "9"}, after=both_sent)
+        if received.number == 1:
+            both_sent.set()
+            return refusal(400, "no temperature", param="temperature", after=paused)
+        return completion()
+
+    class Told(list[str]):
+        def append(self, text: str) -> None:
+            super().append(text)
+            paused.set()
+
+    with ScriptedEndpoint(answer) as server:
+        asking = Asking(server.url, tmp_path, temperature=0.2, time=Pause(), said=Told())
+        asking.ask(samples=2)
+    assert ["temperature" in r.body for r in server.received] == [True, True, False, False]
 
 
 def test_request_that_stays_wrong_is_an_error(tmp_path: Path) -> None:

@@ -62,11 +62,20 @@ def test_a_training_shows_its_first_three_arms(training: Path, tmp_path: Path) -
     assert [Path(label).name for label in labels] == ["first.py", "human", "second.py"]
 
 
-def test_a_run_without_a_confirmed_policy_has_no_video(calm_run: Path, tmp_path: Path) -> None:
+def test_an_unconfirmed_search_shows_its_best_candidates(calm_run: Path, tmp_path: Path) -> None:
     run = read_run(calm_run)
     del run.state.trials["confirm"]
     assert p.PLAYOFF in run.state.trials, "its policies are not confirmed ones"
-    with pytest.raises(video.VideoError, match="no confirmed policy"):
+    labels = video_job(run.state, run.artifacts, tmp_path / "film.mp4").labels
+    fitness = {c.id: c.fitness for c in api.load(calm_run).candidates if c.fitness is not None}
+    assert [fitness[label] for label in labels] == sorted(fitness.values(), reverse=True)[:3]
+
+
+def test_a_run_without_a_policy_has_no_video(calm_run: Path, tmp_path: Path) -> None:
+    run = read_run(calm_run)
+    del run.state.trials["confirm"]
+    run.state.candidates.clear()
+    with pytest.raises(video.VideoError, match="no trained policy"):
         video_job(run.state, run.artifacts, tmp_path / "film.mp4")
 
 

@@ -164,6 +164,25 @@ def test_replay_decides_the_same_without_a_network(
     assert len(endpoint.received) == asked
 
 
+def test_a_transcript_can_be_read_and_repeated(
+    searched: tuple[Path, ScriptedEndpoint], tmp_path: Path
+) -> None:
+    runs_dir, endpoint = searched
+    file = tmp_path / "searched.json"
+    given = ["export", "searched", f"--runs-dir={runs_dir}", f"--transcript={file}"]
+    assert call(command(*given)).returncode == 0
+    recorded = json.loads(file.read_text())
+    assert len(recorded["exchanges"]) == len(endpoint.received)
+    assert {x["label"] for x in recorded["exchanges"]} >= {"iteration-1/c1-1", "iteration-2/c2-2"}
+    assert KEY not in file.read_text()
+    again = call(command(*given))
+    assert (again.returncode, "exists" in again.stderr) == (2, True)
+    more = [f"--from={file}", "--designer=replay", "--name=x", f"--runs-dir={tmp_path}"]
+    done = call(command("run", *more, "--confirm-episodes=1", "--json"))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["winner"] == recorded["winner"]
+
+
 def test_another_run_with_the_same_question_pays_nothing(
     searched: tuple[Path, ScriptedEndpoint],
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rewardgen.analysis.feedback import Feedback
+from rewardgen.analysis.feedback import Feedback, Fitness, Series
+from rewardgen.design.designer import Tried
 from rewardgen.run.budget import FINALISTS
+from rewardgen.run.playoff import nominated
 from rewardgen.store.payloads import PLAYOFF
 from rewardgen.store.run_directory import read_run
 
@@ -29,7 +31,7 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
 
     searched = {seed for c in state.candidates.values() for seed in c.members}
     confirmed = {seed for arm in state.trials["confirm"].members.values() for seed in arm}
-    assert len(playoff.started.seeds) == 2
+    assert len(playoff.started.seeds) == 4
     assert searched.isdisjoint(playoff.started.seeds)
     assert confirmed.isdisjoint(playoff.started.seeds)
 
@@ -39,6 +41,39 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
     }
     assert state.winner is not None
     assert state.winner.candidate == max(means, key=lambda name: means[name])
+
+
+def view(candidate: str, score: float | None, late: float, *, higher: bool = True) -> Tried:
+    """A candidate with one policy; its training fitness is 0 but for the last third."""
+    if score is None:
+        return Tried(candidate, 0, "", "evaluated", Feedback())
+    fitness = Fitness(
+        metric=METRIC,
+        unit="1",
+        higher_is_better=higher,
+        mean=score,
+        low=score,
+        high=score,
+        members=(score,),
+        episodes=2,
+    )
+    series = Series(values=(0.0, 0.0, late), maximum=late, mean=late / 3, minimum=0.0)
+    feedback = Feedback(fitness=(fitness,), training_fitness={METRIC: series})
+    return Tried(candidate, 0, "", "evaluated", feedback)
+
+
+def test_finalists_are_good_at_the_end_and_in_late_training() -> None:
+    # places: lucky 0 + 3, steady 1 + 0, slow 2 + 2, poor 3 + 1
+    candidates = [
+        view("lucky", 0.9, 0.1),
+        view("poor", 0.1, 0.3),
+        view("steady", 0.8, 0.5),
+        view("slow", 0.5, 0.2),
+        view("failed", None, 0.0),
+    ]
+    assert [t.candidate for t in nominated(candidates)] == ["steady", "lucky", "slow", "poor"]
+    costs = [view("dear", 2.0, 3.0, higher=False), view("cheap", 1.0, 1.0, higher=False)]
+    assert [t.candidate for t in nominated(costs)] == ["cheap", "dear"]
 
 
 def test_the_play_off_is_no_part_of_the_final_comparison(

@@ -1,0 +1,105 @@
+"""``rewardgen export RUN`` and ``rewardgen export FILE.py --task NAME --out DIR``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from rewardgen.cli.flags import one_of
+from rewardgen.cli.output import complain, say, say_json
+
+if TYPE_CHECKING:
+    from rewardgen.store.records import ExportRecord
+
+Isolation = Literal["standard", "none"]
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a reward and its policy as files for use elsewhere, and verify them.
+
+    A run gives reward.py, which needs torch alone, policy.onnx, and play.py, which runs the policy
+    in plain MuJoCo; a reward file gives reward.py.
+    """
+
+    source: tyro.conf.Positional[str]
+    """Name of a run, or path of its folder; or a reward file, which ends in .py."""
+    candidate: str | None = None
+    """Which candidate of the run, for example c2-6."""
+    arm: str | None = None
+    """Which arm of the run: winner, human, sparse, or a reward of a training; by default the
+    winner."""
+    member: int | None = None
+    """Number of the policy among those of this reward, from 0; by default the first."""
+    task: str | None = None
+    """Task of a reward file: installed, or path/to/file.py:Class."""
+    out: Path | None = None
+    """The folder to write; by default export/NAME in the run's folder."""
+    runs_dir: Path = Path("runs")
+    """Where runs are kept."""
+    isolation: Annotated[Isolation | None, one_of("--isolation", Isolation)] = None
+    """How the reward is kept from this machine while it is verified; by default as in the run."""
+    transcript: Path | None = None
+    """Write this file alone: what was asked, answered and decided in a run, for designer replay."""
+    json: bool = False
+    """Print one JSON object (docs/schemas/export.json)."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        from rewardgen import api
+
+        if self.transcript is not None:
+            api.export_transcript(self.source, self.transcript, self.runs_dir)
+            say(str(self.transcript))
+            return 0
+        from rewardgen.export.choice import NoPolicyError
+        from rewardgen.export.verification import ExportError
+
+        try:
+            record = api.export(
+                self.source,
+                self.out,
+                runs_dir=self.runs_dir,
+                candidate=self.candidate,
+                arm=self.arm,
+                member=self.member,
+                task=self.task,
+                isolation=self.isolation,
+            )
+        except (NoPolicyError, ExportError) as error:
+            complain(str(error))
+            return 1
+        for note in record.notes:
+            complain(note)
+        if self.json:
+            say_json(record.model_dump(mode="json"))
+        else:
+            say("\n".join(_lines(record)))
+        return 0
+
+
+def _lines(record: ExportRecord) -> list[str]:
+    from rewardgen.report.numbers import number, unit
+
+    lines: list[str] = []
+    reward, policy = record.reward, record.policy
+    if reward is not None:
+        lines.append(
+            f"{reward.file}: differs from the original by at most {reward.max_difference:.2g} on "
+            f"{reward.transitions:,} transitions, run by python -I without rewardgen"
+        )
+    if policy is not None:
+        evaluation = policy.evaluation
+        seeds = "fresh seeds" if evaluation.confirmed else "seeds of the search"
+        lines += [
+            f"{policy.file}: policy {policy.member} of {record.name} (training seed "
+            f"{policy.train_seed}), differs by at most {policy.max_difference:.2g} on "
+            f"{policy.observations:,} observations",
+            f"play.py: repeats its {len(evaluation.eval_seeds)} episodes on {seeds}, mean "
+            f"{evaluation.metric} {number(fmean(evaluation.fitness))}{unit(evaluation.unit)}",
+        ]
+    return [*lines, record.folder]

@@ -1,0 +1,121 @@
+"""What to expect of a program that was never trained: a Gaussian process over traits.
+
+Two seeds say little about one candidate; its neighbours say the rest. The process is fitted to
+how well all candidates so far stood, shares what they teach among similar programs, and gives
+for new ones a mean and how sure it is of it. Kernel: a part that adds up over traits and a part
+for programs that are alike as a whole (Rasmussen and Williams, "Gaussian Processes for Machine
+Learning", 2006, chapters 2 and 5); its settings maximize the marginal likelihood over a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+# settings that are tried: similarity's length, share of the part that adds up, share of noise
+LENGTHS = (0.7, 1.0, 1.5)
+ADDITIVE = (0.2, 0.6)
+NOISE = (0.1, 0.25, 0.5)
+JITTER = 1e-8
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """How alike two programs are.
+
+    Attributes:
+        length: distance in traits at which the likeness as a whole is exp(-1/2).
+        additive: share of the part that adds up over traits.
+        noise: variance of an observation that is chance, of a total of 1.
+    """
+
+    length: float
+    additive: float
+    noise: float
+
+
+class Model:
+    """Expected standing of programs.
+
+    Args:
+        programs: traits of the candidates so far.
+        standing: how each stood, about 1 in size.
+    """
+
+    def __init__(self, programs: Sequence[dict[str, float]], standing: Sequence[float]) -> None:
+        self._names = sorted({name for program in programs for name in program})
+        self._inputs = self._matrix(programs)
+        self._typical = max(1.0, float((self._inputs**2).sum(1).mean()))
+        self._centre = float(np.mean(standing))
+        self._values = np.asarray(standing, dtype=np.float64) - self._centre
+        settings = [Kernel(*setting) for setting in product(LENGTHS, ADDITIVE, NOISE)]
+        self.kernel = max(settings, key=self._evidence)
+
+    def sample(self, programs: Sequence[dict[str, float]], draws: Floats) -> Floats:
+        """Return joint draws of the expected standing of programs.
+
+        Args:
+            programs: their traits.
+            draws: independent standard normal numbers, (k, programs).
+
+        Returns:
+            (k, programs).
+        """
+        mean, covariance = self._posterior(programs)
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        return mean + draws @ root.T
+
+    def mean(self, programs: Sequence[dict[str, float]]) -> Floats:
+        """Return the expected standing of programs, (programs,)."""
+        return self._posterior(programs)[0]
+
+    def _posterior(self, programs: Sequence[dict[str, float]]) -> tuple[Floats, Floats]:
+        inputs = self._matrix(programs)
+        # traits that nobody had yet lead away from everybody alike
+        beyond = [
+            sum(value**2 for name, value in program.items() if name not in self._names)
+            for program in programs
+        ]
+        inputs = np.hstack([inputs, np.diag(np.sqrt(beyond))])
+        known = np.hstack([self._inputs, np.zeros((len(self._inputs), len(programs)))])
+        across = self._likeness(self.kernel, known, inputs)
+        within = self._likeness(self.kernel, inputs, inputs)
+        solved = np.linalg.solve(self._covariance(self.kernel), across)
+        return self._centre + solved.T @ self._values, within - across.T @ solved
+
+    def _likeness(self, kernel: Kernel, left: Floats, right: Floats) -> Floats:
+        """Return the covariances of programs (n, traits) and (m, traits), (n, m)."""
+        inner = self._shortened(left) @ self._shortened(right).T
+        squares = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2.0 * inner
+        whole = np.exp(-0.5 * np.maximum(squares, 0.0) / kernel.length**2)
+        parts = kernel.additive * inner + (1.0 - kernel.additive) * whole
+        return (1.0 - kernel.noise) * parts
+
+    def _shortened(self, inputs: Floats) -> Floats:
+        """Return the inputs in units of a typical program, longer ones shortened to its length.
+
+        A program of many terms would be the least certain of all, hence drawn most often.
+        """
+        lengths = np.sqrt((inputs**2).sum(1, keepdims=True))
+        return inputs / np.maximum(lengths, self._typical**0.5)
+
+    def _covariance(self, kernel: Kernel) -> Floats:
+        matrix = self._likeness(kernel, self._inputs, self._inputs)
+        return matrix + (kernel.noise + JITTER) * np.eye(len(matrix))
+
+    def _evidence(self, kernel: Kernel) -> float:
+        covariance = self._covariance(kernel)
+        _, logarithm = np.linalg.slogdet(covariance)
+        fit = self._values @ np.linalg.solve(covariance, self._values)
+        return -0.5 * float(fit + logarithm)
+
+    def _matrix(self, programs: Sequence[dict[str, float]]) -> Floats:
+        rows = [[program.get(name, 0.0) for name in self._names] for program in programs]
+        return np.asarray(rows, dtype=np.float64).reshape(len(programs), len(self._names))

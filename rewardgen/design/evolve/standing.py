@@ -1,0 +1,124 @@
+"""How well all candidates so far did, also those that retired from a race early.
+
+Two views of fitness count alike: a few evaluation episodes of the policies as they ended, and the
+many training episodes of the last third, which say less about the end but hardly depend on luck.
+Those who are level in both, mostly since their fitness is still 0, are told apart by how far they
+moved the quantities that the sentence speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist, fmean, median
+
+from rewardgen.analysis.feedback import Column, Feedback
+from rewardgen.design.evolve.learn import ranks
+from rewardgen.design.evolve.lexicon import Want
+from rewardgen.design.evolve.sample import GOAL_SHARPNESS
+from rewardgen.design.evolve.space import Quantity, Space
+
+# what was moved counts so much against fitness
+LEVEL = 0.3
+# fewer finishers than this do not say what a retired candidate would have come to
+FINISHERS = 4
+
+
+def standings(candidates: Sequence[Feedback], space: Space) -> list[float]:
+    """Return how well each candidate did, about 1 for a good one, -1 for a bad one."""
+    ended = _above_median(_finals(candidates))
+    late = _above_median([c.late_score or 0.0 for c in candidates])
+    moved = _normal_scores(ranks(_moved(candidates, space)))
+    level = sum(a == b == 0.0 for a, b in zip(ended, late, strict=True)) > 1
+    return [
+        (a + b) / 2 if (a, b) != (0.0, 0.0) or not level else LEVEL * m
+        for a, b, m in zip(ended, late, moved, strict=True)
+    ]
+
+
+def _above_median(values: Sequence[float]) -> list[float]:
+    """Return the differences to the median, in units of those of the better half.
+
+    How much better the best are says a lot; how bad the worst are, nothing: they all get -1.
+    """
+    centre = median(values)
+    better = [value - centre for value in values if value > centre]
+    unit = fmean(value**2 for value in better) ** 0.5 if better else 1.0
+    return [max(-1.0, (value - centre) / unit) for value in values]
+
+
+def _normal_scores(places: Sequence[float]) -> list[float]:
+    """Return the quantiles of the standard normal that belong to ranks 1 to n (van der Waerden)."""
+    normal = NormalDist()
+    return [normal.inv_cdf(place / (len(places) + 1)) for place in places]
+
+
+def _finals(candidates: Sequence[Feedback]) -> list[float]:
+    """Return scores after the whole training.
+
+    Of those who retired, what finishers of the same pace came to, at most what the best did.
+    """
+    longest = max(c.env_steps for c in candidates)
+    finishers = [c for c in candidates if c.env_steps == longest]
+    scores = [c.score or 0.0 for c in finishers]
+    finals: list[float] = []
+    for candidate in candidates:
+        own = candidate.score or 0.0
+        if candidate.env_steps == longest or len(finishers) < FINISHERS:
+            finals.append(own)
+            continue
+        paces = [_pace(c, candidate.env_steps) for c in finishers]
+        expected = _regress(paces, scores, _pace(candidate, candidate.env_steps))
+        finals.append(min(expected, max(scores)))
+    return finals
+
+
+def _pace(candidate: Feedback, env_steps: int) -> float:
+    """Return the fitness in training just before some env-steps, larger is better."""
+    fitness = candidate.fitness[0]
+    series = candidate.training_fitness.get(fitness.metric)
+    if series is None:
+        return fitness.score
+    values = [
+        value
+        for value, end in zip(series.values, candidate.checkpoints, strict=False)
+        if end <= env_steps
+    ] or series.values
+    return values[-1] if fitness.higher_is_better else -values[-1]
+
+
+def _regress(inputs: Sequence[float], outputs: Sequence[float], at: float) -> float:
+    """Return the least-squares line's value, of a line that does not fall."""
+    centre, level = fmean(inputs), fmean(outputs)
+    spread = sum((x - centre) ** 2 for x in inputs)
+    together = sum((x - centre) * (y - level) for x, y in zip(inputs, outputs, strict=True))
+    return level + (max(0.0, together / spread) * (at - centre) if spread > 0.0 else 0.0)
+
+
+def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:
+    """Return how far each candidate moved what the sentence speaks of, as a mean of ranks."""
+    columns = [{column.name: column for column in c.columns} for c in candidates]
+    totals = [0.0] * len(candidates)
+    whole = 0.0
+    for quantity in space.quantities:
+        if not all(quantity.column in known for known in columns):
+            continue
+        # what else may be wanted of a quantity often pulls the other way
+        want, strength = max(quantity.wants.items(), key=lambda pair: pair[1])
+        share = strength / sum(quantity.wants.values())
+        weight = (quantity.relevance * share) ** GOAL_SHARPNESS
+        reached = [_reached(known[quantity.column], quantity, want) for known in columns]
+        for place, rank in enumerate(ranks(reached)):
+            totals[place] += weight * rank
+        whole += weight
+    return [total / whole for total in totals] if whole > 0.0 else totals
+
+
+def _reached(column: Column, quantity: Quantity, want: Want) -> float:
+    """Return how much of a want was there, at the best of times for a goal to reach."""
+    match want:
+        case Want.MORE:
+            return fmean(column.members) + column.high
+        case Want.LESS:
+            return -fmean(column.members) - column.low
+        case Want.NEAR:
+            return -abs(fmean(column.members) - quantity.target)

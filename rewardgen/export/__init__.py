@@ -1,0 +1,1 @@
+"""Results for use elsewhere: reward files, policies, and rewards in other environments."""

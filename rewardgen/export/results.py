@@ -1,0 +1,227 @@
+"""What ``rewardgen export`` does: a result of a run, or a reward file, as a folder.
+
+The folder is whole and verified, or it is not there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rewardgen.check.pipeline import check_reward
+from rewardgen.export.choice import choose
+from rewardgen.export.policy_files import (
+    ABOUT,
+    FITNESS,
+    PLAY,
+    POLICY,
+    read_policy,
+    write_policy,
+)
+from rewardgen.export.readme import readme
+from rewardgen.export.reward_file import Origin, reward_file
+from rewardgen.export.transitions import record_transitions
+from rewardgen.export.verification import ExportError, verify
+from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.protection import Mode
+from rewardgen.rewards.findings import RefusedRewardError
+from rewardgen.rewards.format import RewardCode, parse_reward, read_source
+from rewardgen.rewards.transitions import Transitions
+from rewardgen.store.records import ExportRecord, RewardExport, ShowRecord
+from rewardgen.store.run_directory import RunSnapshot
+from rewardgen.store.show import show_record
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.task import Task
+from rewardgen_policies.onnx_export import missing_packages
+
+REWARD, README = "reward.py", "README.md"
+
+
+def export_run(
+    run: RunSnapshot,
+    out: Path | None,
+    *,
+    candidate: str | None = None,
+    arm: str | None = None,
+    member: int | None = None,
+    isolation: Mode | None = None,
+) -> ExportRecord:
+    """Write a reward of a run and a policy trained on it into a folder.
+
+    Args:
+        run: the run.
+        out: the folder; by default ``export/NAME`` in the run's own.
+        candidate: a candidate's id.
+        arm: name of an arm; with neither: the winner.
+        member: number of a policy of this reward; by default the first.
+        isolation: mode of the reward host; by default that of the run.
+
+    Raises:
+        UsageError: no such candidate, arm or member; or the folder is not empty.
+        NoPolicyError: there is no trained policy.
+        ExportError: what was written does not do the same as what it is made from.
+        HostUnavailable: no reward host can be started.
+        StoreError: an artifact is missing or was changed.
+    """
+    record = show_record(run)
+    choice = choose(record, candidate=candidate, arm=arm, member=member)
+    # an arm may be called after its reward file's path
+    folder = out or run.path / "export" / Path(choice.name).name.removesuffix(".py")
+    with _draft(folder) as draft:
+        task = load_task(str(record.config["task"]))
+        state = read_policy(run.artifacts.path(choice.checkpoint), task)
+        rows = record_transitions(task, [state])
+        notes = [*choice.notes, *_changes(record, task)]
+        reward = policy = None
+        if choice.source is not None:
+            code = parse_reward(choice.source)
+            origin = Origin(f"{choice.what}, of run '{record.run}'", record.description)
+            with HostPool(HostOptions(mode=isolation or _mode(record))) as hosts:
+                reward = _write_reward(draft, code, task, origin, rows, hosts)
+        missing = missing_packages()
+        if not missing:
+            policy = write_policy(draft, record, choice, task, state, rows, _own_fitness(run))
+        elif reward is None:
+            raise ExportError(f"the policy of {choice.what} takes pip install {' '.join(missing)}")
+        else:
+            notes.append(f"no policy was written: it takes pip install {' '.join(missing)}")
+        return _finish(
+            draft,
+            record.description,
+            ExportRecord(
+                folder=str(folder),
+                files=_files(draft),
+                task=task.name,
+                run=record.run,
+                name=choice.name,
+                reward=reward,
+                policy=policy,
+                notes=tuple(notes),
+            ),
+        )
+
+
+def export_file(
+    path: Path, task_reference: str, out: Path, *, isolation: Mode | None = None
+) -> ExportRecord:
+    """Write a reward file as one that stands alone.
+
+    Args:
+        path: the reward file.
+        task_reference: the task whose features it reads.
+        out: the folder.
+        isolation: mode of the reward host; by default ``standard``.
+
+    Raises:
+        UsageError: the file cannot be read, the task is unknown, or the folder is not empty.
+        RefusedRewardError: the reward does not pass its check.
+        ExportError: what was written does not do the same as the file.
+        HostUnavailable: no reward host can be started.
+    """
+    text, task = read_source(path), load_task(task_reference)
+    options = HostOptions(mode=isolation or "standard")
+    with _draft(out) as draft, HostPool(options) as hosts:
+        result = check_reward(text, task.table, task.action, hosts=hosts)
+        if result.verdict != "accepted" or result.code is None:
+            lines = [f"{path}: {finding}" for finding in result.findings]
+            raise RefusedRewardError("\n".join([f"{path} is {result.verdict}", *lines]))
+        origin, rows = Origin(f"file {path.name}", task.description), record_transitions(task)
+        reward = _write_reward(draft, result.code, task, origin, rows, hosts)
+        return _finish(
+            draft,
+            task.description,
+            ExportRecord(
+                folder=str(out),
+                files=_files(draft),
+                task=task.name,
+                run=None,
+                name=path.name,
+                reward=reward,
+                policy=None,
+                notes=(),
+            ),
+        )
+
+
+@contextmanager
+def _draft(folder: Path) -> Generator[Path]:
+    """Yield a folder beside the one that is asked for, which takes its name in the end.
+
+    Raises:
+        UsageError: there is something already, or the place cannot be written.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not empty: remove it, or choose another --out")
+    draft = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        draft.chmod(0o755)
+        yield draft
+        if folder.exists():
+            folder.rmdir()
+        draft.rename(folder)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write_reward(
+    folder: Path, code: RewardCode, task: Task, origin: Origin, rows: Transitions, hosts: HostPool
+) -> RewardExport:
+    """Write the reward file and compare it with the reward.
+
+    Raises:
+        ExportError: they differ.
+    """
+    exported = reward_file(code, task, origin)
+    path = folder / REWARD
+    path.write_text(exported.text, encoding="utf-8")
+    verified = verify(path, exported, code, task.table, rows, hosts)
+    return RewardExport(
+        file=REWARD,
+        function=exported.function,
+        sha256=code.sha256,
+        features=exported.features,
+        transitions=verified.transitions,
+        max_difference=verified.max_difference,
+    )
+
+
+def _files(draft: Path) -> tuple[str, ...]:
+    """Return the names of what was written, as a reader would go through it."""
+    known = (REWARD, POLICY, ABOUT, PLAY, FITNESS)
+    return (*(name for name in known if (draft / name).is_file()), README)
+
+
+def _own_fitness(run: RunSnapshot) -> str | None:
+    """Return the user's own fitness file, if the run had one in place of the task's fitness."""
+    inputs = run.state.inputs
+    if inputs is None or inputs.fitness is None:
+        return None
+    return run.artifacts.read_text(inputs.fitness)
+
+
+def _finish(draft: Path, description: str, record: ExportRecord) -> ExportRecord:
+    (draft / README).write_text(readme(record, description), encoding="utf-8")
+    return record
+
+
+def _changes(record: ShowRecord, task: Task) -> list[str]:
+    """Say that the task is not what it was in the run."""
+    notes: list[str] = []
+    if task.version != record.task_version:
+        notes.append(f"the task is at version {task.version}, in the run at {record.task_version}")
+    if task.scene_sha256 != record.scene_sha256:
+        notes.append("the task's scene has changed since the run, or MuJoCo writes it differently")
+    return notes
+
+
+def _mode(record: ShowRecord) -> Mode:
+    return "none" if record.isolation.mode == "none" else "standard"

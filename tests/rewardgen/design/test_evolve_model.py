@@ -1,0 +1,223 @@
+"""What evolve makes of the candidates so far: standings, traits, expectations."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rewardgen.analysis.columns import ColumnStatistics
+from rewardgen.analysis.feedback import Column, Feedback, Fitness, Series
+from rewardgen.design.evolve.grammar import (
+    Effort,
+    Factor,
+    Flag,
+    Linear,
+    Program,
+    Progress,
+    Signal,
+    Term,
+    Tolerance,
+)
+from rewardgen.design.evolve.lexicon import Role, Want
+from rewardgen.design.evolve.model import Model
+from rewardgen.design.evolve.space import Quantity, Space
+from rewardgen.design.evolve.standing import standings
+from rewardgen.design.evolve.traits import traits
+
+SPEED, TILT = Signal("speed"), Signal("tilt")
+SEEN = ColumnStatistics(0.0, -1.0, 0.0, 1.0)
+SPACE = Space(
+    quantities=(
+        Quantity(SPEED, Role.VELOCITY, 1.0, {Want.MORE: 1.0}, 0.0, SEEN, 2.0),
+        Quantity(TILT, Role.ANGLE, 0.5, {Want.NEAR: 1.0}, 0.0, SEEN, 1.0),
+    ),
+    has_actions=True,
+    control_dt_s=0.02,
+    ends=0.1,
+)
+
+
+def feedback(
+    score: float,
+    *,
+    late: float = 0.0,
+    env_steps: int = 300,
+    columns: dict[str, float] | None = None,
+    higher: bool = True,
+) -> Feedback:
+    """A candidate whose training fitness rose from 0 to ``late`` at the end of what it had."""
+    values = tuple(late * step / 300 for step in range(100, env_steps + 1, 100))
+    return Feedback(
+        env_steps=env_steps,
+        checkpoints=tuple(float(step) for step in range(100, env_steps + 1, 100)),
+        fitness=(
+            Fitness(
+                metric="m",
+                unit="1",
+                higher_is_better=higher,
+                mean=score,
+                low=score,
+                high=score,
+                members=(score,),
+                episodes=2,
+            ),
+        ),
+        training_fitness={
+            "m": Series(values=values, maximum=max(values), mean=values[0], minimum=min(values))
+        },
+        columns=tuple(
+            Column(name=name, members=(value,), low=value, median=value, high=value)
+            for name, value in (columns or {}).items()
+        ),
+    )
+
+
+# ---- standings
+
+
+def test_evaluation_and_late_training_count_alike() -> None:
+    # from the median, by the better half: at the end -1 0 1, in late training 0 1 -1
+    candidates = [feedback(0.1, late=0.5), feedback(0.2, late=0.9), feedback(0.3, late=0.0)]
+    assert standings(candidates, SPACE) == pytest.approx([-0.5, 0.5, 0.0])
+
+
+def test_lower_can_be_better() -> None:
+    candidates = [feedback(s, late=s, higher=False) for s in (3.0, 1.0, 2.0)]
+    assert standings(candidates, SPACE) == pytest.approx([-1.0, 1.0, 0.0])
+
+
+def test_how_much_better_counts_how_much_worse_does_not() -> None:
+    candidates = [feedback(s, late=s) for s in (-100.0, 0.0, 1.0, 1.5, 5.0)]
+    # the better half is 0.5 and 4 above the median: root mean square (8.125)½
+    unit = 8.125**0.5
+    expected = [-1.0, -1.0 / unit, 0.0, 0.5 / unit, 4.0 / unit]
+    assert standings(candidates, SPACE) == pytest.approx(expected)
+
+
+def test_who_retired_is_expected_where_finishers_of_its_pace_ended() -> None:
+    finishers = [feedback(x, late=x) for x in (1.0, 2.0, 3.0, 4.0)]
+    # after 100 steps it was as far as the finisher that came to 3.5 would have been
+    found = standings([*finishers, feedback(0.1, late=3.5, env_steps=100)], SPACE)
+    assert found[4] > found[1]
+    found = standings([*finishers, feedback(0.1, late=0.0, env_steps=100)], SPACE)
+    assert found[4] == min(found)
+
+
+def test_while_nobody_scores_what_the_sentence_speaks_of_decides() -> None:
+    moved = [feedback(0.0, columns={"speed": v, "tilt": 0.3}) for v in (0.5, 2.0, 1.0)]
+    third = 0.3 * NormalDist().inv_cdf(0.75)
+    assert standings(moved, SPACE) == pytest.approx([-third, third, 0.0])
+    tilted = [feedback(0.0, columns={"speed": 1.0, "tilt": t}) for t in (0.5, -0.1, 2.0)]
+    assert standings(tilted, SPACE) == pytest.approx([0.0, third, -third])
+    scored = standings([*moved, feedback(0.1, columns={"speed": 0.0, "tilt": 3.0})], SPACE)
+    assert scored[3] == max(scored)
+    assert scored[0] < scored[2] < scored[1]
+
+
+def test_equals_stand_alike() -> None:
+    assert standings([feedback(1.0), feedback(1.0)], SPACE) == [0.0, 0.0]
+
+
+# ---- traits
+
+
+def program(*terms: Term) -> Program:
+    return Program(terms)
+
+
+GOAL = Term("speed_gain", 1.0, (Factor(Linear(SPEED)),))
+
+
+def distance(left: Program, right: Program) -> float:
+    one, two = traits(left, SPACE), traits(right, SPACE)
+    return sum((one.get(n, 0.0) - two.get(n, 0.0)) ** 2 for n in one.keys() | two.keys()) ** 0.5
+
+
+def test_what_changes_nothing_in_training_changes_no_trait() -> None:
+    cost = Term("effort", -0.1, (Factor(Effort()),))
+    scaled = program(
+        Term("other_name", 10.0, GOAL.factors), Term("effort", -1.0, (Factor(Effort()),))
+    )
+    assert traits(program(GOAL, cost), SPACE) == pytest.approx(traits(scaled, SPACE))
+
+
+def test_traits_say_quantity_want_shape_and_costs() -> None:
+    alive = Term("alive", 0.1, (Factor(Flag(Signal("terminated"), wanted=False)),))
+    found = traits(program(GOAL, alive), SPACE)
+    assert found["speed more"] == 1.0
+    assert found["velocity more"] == 0.5
+    assert found["speed more Linear"] == 0.5
+    assert found["alive"] == pytest.approx(2 / 3)  # a tenth of the goal's weight
+    slower = program(Term("speed_gain", -1.0, GOAL.factors))
+    assert "speed less" in traits(slower, SPACE)
+
+
+def test_progress_is_weighed_by_the_second() -> None:
+    rise = Term("rise", 50.0, (Factor(Progress(Linear(SPEED))),))
+    assert traits(program(rise), SPACE)["speed more"] == 1.0
+    assert traits(program(rise, GOAL), SPACE)["speed more"] == pytest.approx(2.0)
+
+
+def test_a_small_change_is_nearer_than_another_goal() -> None:
+    level = Factor(Tolerance(TILT, -0.1, 0.1, 0.5))
+    small = program(GOAL, Term("tilt_goal", 0.3, (level,)))
+    smaller = program(GOAL, Term("tilt_goal", 0.1, (level,)))
+    other = program(Term("tilt_goal", 1.0, (level,)))
+    assert 0.0 < distance(small, smaller) < distance(small, program(GOAL)) < distance(small, other)
+
+
+# ---- the model
+
+
+def test_expectation_is_the_posterior_of_its_kernel() -> None:
+    """One candidate and one new program, by hand: mean = k / (k0 + noise) · value."""
+    model = Model([{"a": 1.0}, {"a": -1.0}], [1.0, -1.0])
+    k = model.kernel
+    signal = 1.0 - k.noise
+    near = signal  # of a program with itself: additive inner product 1 and likeness 1
+    far = signal * (-k.additive + (1.0 - k.additive) * np.exp(-0.5 * 4.0 / k.length**2))
+    expected = (near - far) / (near - far + k.noise)
+    assert model.mean([{"a": 1.0}])[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_nothing_is_expected_of_the_unknown_and_draws_say_so() -> None:
+    model = Model([{"a": 1.0}, {"b": 1.0}, {"a": 1.0, "b": 0.1}], [1.0, -2.0, 1.0])
+    known, unknown = {"a": 1.0}, {"c": 3.0}
+    mean = model.mean([known, unknown])
+    assert mean[0] > mean[1]
+    assert mean[1] == pytest.approx(0.0, abs=0.2)  # the average standing
+    draws = np.random.default_rng(0).standard_normal((4000, 2))
+    spread = model.sample([known, unknown], draws).std(0)
+    assert spread[1] > 1.5 * spread[0]
+
+
+def test_draws_have_the_posterior_mean() -> None:
+    model = Model([{"a": 1.0}, {"b": 1.0}], [1.0, -1.0])
+    programs = [{"a": 1.0}, {"a": 0.9}, {"b": 1.0}]
+    draws = model.sample(programs, np.random.default_rng(1).standard_normal((20_000, 3)))
+    assert draws.mean(0) == pytest.approx(model.mean(programs), abs=0.02)
+    assert (
+        float(np.corrcoef(draws[:, 0], draws[:, 1])[0, 1]) > 0.9
+    )  # programs that are alike go up and down together
+
+
+def test_a_good_trait_is_found_through_noise() -> None:
+    rng = np.random.default_rng(2)
+    programs = [{name: float(rng.integers(2)) for name in "abcdef"} for _ in range(60)]
+    values = [2.0 * p["a"] - p["b"] + rng.normal(0.0, 1.0) for p in programs]
+    mean = Model(programs, values).mean([{"a": 1.0}, {"b": 1.0}, {"c": 1.0}])
+    assert mean[0] > mean[2] > mean[1]
+
+
+@given(st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_the_model_is_finite_and_draws_within_reason(rows: list[tuple[float, float]]) -> None:
+    programs = [{"a": a, "b": b} for a, b in rows]
+    model = Model(programs, [a - b * b for a, b in rows])
+    values = model.sample([*programs, {"z": 1.0}], np.ones((2, len(rows) + 1)))
+    assert np.isfinite(values).all()
+    assert np.abs(model.mean(programs)).max() < 20.0
