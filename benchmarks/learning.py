@@ -36,6 +36,7 @@ from rewardgen.config import recipe_path
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
+from rewardgen_policies.checkpoint import MemberState
 from rewardgen_policies.evaluation import Policies
 from rewardgen_policies.recipe import Recipe, load_recipe
 from rewardgen_policies.train import Member, train
@@ -94,16 +95,21 @@ def ours(task: Task) -> list[float]:
     trained = train(task, members, recipe, ENV_STEPS, threads=THREADS)
     scores: list[float] = []
     for seed, state in zip(SEEDS, trained.states, strict=True):
-        policy = Policies([state])
-
-        def act(observation: np.ndarray, policy: Policies = policy) -> np.ndarray:
-            rows = torch.from_numpy(observation).to(torch.float32)[None, None]
-            with torch.no_grad():
-                return policy(rows)[0, 0].numpy()
-
-        scores.append(returns(task, act))
+        scores.append(returns(task, actor(state)))
         report(f"{task.name}: ours seed {seed}: {scores[-1]:.0f}")
     return scores
+
+
+def actor(state: MemberState) -> Act:
+    """Return the deterministic policy of a member of ours, for one environment."""
+    policy = Policies([state])
+
+    def act(observation: np.ndarray) -> np.ndarray:
+        rows = torch.from_numpy(observation).to(torch.float32)[None, None]
+        with torch.no_grad():
+            return policy(rows)[0, 0].numpy()
+
+    return act
 
 
 def random_score(task: Task) -> float:

@@ -154,11 +154,97 @@ def _longer(longer: dict[str, Any] | None) -> str:
     return "-" if longer is None else f"{_side(longer)}, {longer['search_s'] / 60:.1f}"
 
 
+def search(parts: Figures) -> str:
+    """One row per side; what was asked for; where our time goes."""
+    from benchmarks.search import combine
+
+    figures, ours = combine(parts), parts[0]
+    wall_s, spent = figures["wall_s"], ours["env_steps"]
+    rows = [["ours", f"{wall_s:,.0f}", f"{spent:,}", f"{spent / wall_s:,.0f}"]]
+    rows += _sb3_searches(figures)
+    head = ["side", "wall time, s", "env-steps", "env-steps/s"]
+    settings = f"Ours: `{ours['command']}`. SB3: process start included."
+    blocks = [table(head, rows), settings, *_asked_of_search(figures), _where_time_goes(ours)]
+    return "\n\n".join(blocks)
+
+
+def _sb3_searches(figures: dict[str, Any]) -> list[list[str]]:
+    """Return a row for the trainings that were made, and one per setting that was timed."""
+    measured, steps = figures["sb3_wall_s"], figures.get("sb3_env_steps", 0)
+    rows: list[list[str]] = []
+    if measured is not None:
+        name = f"SB3, {figures['setting']}, all {figures['rewards']} trainings made"
+        rows.append([name, f"{measured:,.0f}", f"{steps:,}", f"{steps / measured:,.0f}"])
+    for name, seconds in figures.get("sb3_wall_s_by_slices", {}).items():
+        rate = f"{steps / seconds:,.0f}"
+        rows.append([f"SB3, {name}, from slices", f"{seconds:,.0f}", f"{steps:,}", rate])
+    return rows
+
+
+def _asked_of_search(figures: dict[str, Any]) -> list[str]:
+    """Return what is measured beside what was asked for, as far as it is known."""
+    rows: list[list[str]] = []
+    if figures["ratio"] is not None:
+        rows.append(["times less wall time", f"{figures['ratio']:.1f}", "≥ 10"])
+    if "difference" in figures:
+        low, high = figures["interval"]
+        ends = f"{figures['difference']:+.0%} [{low:+.0%}, {high:+.0%}]"
+        names = f"our winner ({figures['winner']}) - SB3's ({figures['sb3_winner']}), of SB3's"
+        rows.append([names, ends, "excludes -10 %"])
+    return [table(["", "measured", "asked for"], rows)] if rows else []
+
+
+def _where_time_goes(ours: dict[str, Any]) -> str:
+    """Return the seconds of our search by what they were spent on."""
+    spent: dict[str, float] = {"start of the process": ours["start_s"]}
+    spent["survey, design, checks"] = ours["other_s"]
+    for rung in ours["rungs"]:
+        playoff = rung["rung"].startswith("playoff")
+        name = f"{'play-off' if playoff else 'rungs'} of {rung['members']} members"
+        spent[name] = spent.get(name, 0.0) + rung["wall_s"]
+    rows = [[name, f"{s:.1f}", f"{s / ours['wall_s']:.0%}"] for name, s in spent.items()]
+    return table(["our time goes to", "s", "share"], rows)
+
+
+def time_to_fitness(parts: Figures) -> str:
+    """One row per task; then the curves of ours."""
+    from benchmarks.time_to_fitness import combine
+
+    figures = combine(parts)
+    rows = [
+        [
+            name,
+            f"{f['sb3_iqm']:,.0f} {interval(f['sb3_interval'], 0)}",
+            f"{f['ours_iqm']:,.0f} {interval(f['ours_interval'], 0)}",
+            f"{f['env_steps']:,}",
+            f"{f['ours_env_steps_per_s']:,.0f} / {f['sb3_env_steps_per_s']:,.0f}",
+            f"{f['ours_s']:,.0f} / {f['sb3_s']:,.0f}",
+            f"{f['ours_whole_s']:,.0f} / {f['sb3_whole_s']:,.0f}",
+            f"{f['share_of_time']:.2f}",
+            "yes" if f["reached"] else "no",
+        ]
+        for name, f in figures.items()
+    ]
+    head = ["task", "SB3 (IQM)", "ours (IQM)", "env-steps per member", "env-steps/s, ours / SB3"]
+    head += ["s from rates", "s as trained", "share of time (≤ 0.33)", "reached"]
+    lines = [_curve(name, f) for name, f in figures.items()]
+    return "\n\n".join([table(head, rows), *lines])
+
+
+def _curve(name: str, figures: dict[str, Any]) -> str:
+    """Return all runs of a task, and the IQM of ours along training."""
+    points = ", ".join(f"{n / 1e6:.2f} M: {value:,.0f}" for n, value in figures["curve"])
+    mine, theirs = (", ".join(map(str, figures[side])) for side in ("ours", "sb3"))
+    return f"{name}: ours {mine}; SB3 {theirs}. Ours along training (IQM): {points}."
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
     "reward_host": reward_host,
     "evolve": evolve,
+    "search": search,
+    "time_to_fitness": time_to_fitness,
 }
 
 

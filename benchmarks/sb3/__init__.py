@@ -1,0 +1,1 @@
+"""Stable-Baselines3's side of the benchmarks that run it in processes of its own."""
