@@ -10,6 +10,7 @@ from typing import Protocol
 from rewardgen.cli.output import complain, say
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.rewards.findings import RefusedRewardError
+from rewardgen.rungs import gl
 from rewardgen.store.errors import StoreError
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -51,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     0: done. 1: the job failed or the input was refused. 2: wrong usage or configuration.
     130: interrupted. 141: nobody reads the output any more.
     """
+    gl.spare()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if not given or given[0] in ("-h", "--help"):

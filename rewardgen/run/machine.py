@@ -14,6 +14,7 @@ import torch
 
 from rewardgen.isolation.doctor import examine as examine_isolation
 from rewardgen.run.budget import available_bytes
+from rewardgen.rungs import gl
 from rewardgen.rungs.video import gl_backends
 from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.registry import task_names
@@ -76,7 +77,11 @@ def _isolation() -> Fact:
 
 
 def _rendering() -> Fact:
-    working = gl_backends()
+    working, chosen = gl_backends(), gl.CHOSEN
+    if chosen is not None and chosen not in working:
+        offered = f"unset it to use {', '.join(working)}" if working else "nothing else does either"
+        text = f"MUJOCO_GL is '{chosen}', which does not work here: {offered}"
+        return Fact("rendering", False, text)
     ffmpeg = Path(imageio_ffmpeg.get_ffmpeg_exe()).name
     if working:
         return Fact("rendering", True, f"off-screen GL by {', '.join(working)}; {ffmpeg}")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from rewardgen.rewards.fitness import METRIC, FitnessCode
+from rewardgen.rungs import gl
 from rewardgen.rungs.own_fitness import OwnFitness
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.metrics import FitnessTracker
@@ -71,14 +72,14 @@ def render(job: VideoJob) -> None:
     Raises:
         VideoError: no backend works here, or rendering failed.
     """
-    chosen = os.environ.get("MUJOCO_GL")
+    chosen = gl.CHOSEN
     failures: list[str] = []
     for backend in (chosen,) if chosen else _BACKENDS:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "rewardgen.rungs.video"],
                 input=job.model_dump_json(),
-                env={**os.environ, "MUJOCO_GL": backend},
+                env=gl.environment(backend),
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT_S,
@@ -130,7 +131,7 @@ def gl_backends() -> list[str]:
         try:
             done = subprocess.run(
                 [sys.executable, "-c", probe],
-                env={**os.environ, "MUJOCO_GL": backend},
+                env=gl.environment(backend),
                 capture_output=True,
                 timeout=60,
                 check=False,

@@ -12,7 +12,7 @@ from rewardgen import api
 from rewardgen.report.write import write_report
 from rewardgen.run.display import PlainDisplay
 from rewardgen.run.film import film, video_job
-from rewardgen.rungs import video
+from rewardgen.rungs import gl, video
 from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory, read_run
 from tests.rewardgen.run.tiny import SETTINGS, call, command
@@ -94,7 +94,7 @@ def test_three_policies_side_by_side_in_the_report(copied_run: Path) -> None:
 def test_without_gl_a_run_ends_normally_and_its_report_says_why(
     copied_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    monkeypatch.setattr(gl, "CHOSEN", "nonsense")
     with RunDirectory.resume(copied_run) as directory:
         film(directory, PlainDisplay())
         film(directory, PlainDisplay())  # a resumed run tries again

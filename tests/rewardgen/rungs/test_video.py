@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from rewardgen.rungs import video
+from rewardgen.run.machine import examine
+from rewardgen.rungs import gl, video
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_policies.evaluation import RandomPolicy, run_episodes
@@ -89,6 +92,27 @@ def test_a_failure_after_gl_worked_is_told_as_it_is() -> None:
 
 
 def test_where_gl_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    monkeypatch.setattr(gl, "CHOSEN", "nonsense")
     with pytest.raises(video.VideoError, match="no working GL"):
         video.render(JOB)
+
+
+def test_the_doctor_looks_at_what_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gl, "CHOSEN", "nonsense")
+    (rendering,) = [fact for fact in examine(tmp_path) if fact.name == "rendering"]
+    assert not rendering.ok
+    assert rendering.text.startswith("MUJOCO_GL is 'nonsense', which does not work here: ")
+
+
+def test_a_gl_library_that_is_missing_stops_nothing_but_rendering() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rewardgen.cli.main", "tasks", "show", "hopper/run"],
+        env={**os.environ, "MUJOCO_GL": "nonsense"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "speed [m/s]" in done.stdout
