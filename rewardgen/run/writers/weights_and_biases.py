@@ -115,4 +115,4 @@ def _quietly() -> Generator[None]:
         yield
     finally:
         if chosen is None:
-            del os.environ[_REPORTING]
+            os.environ.pop(_REPORTING, None)

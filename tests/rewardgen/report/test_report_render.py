@@ -351,6 +351,9 @@ def test_a_missing_video_is_explained_where_it_would_be(
     for text in (report.html, report.markdown):
         assert "There is no video; the notes on the run say why." in text
         assert why in text
+    nobody_won = example_record.model_copy(update={"winner": None})
+    page = Page(render(nobody_won, example_run.artifacts).html)
+    assert sum(link.startswith("data:video/mp4") for link in page.links) == 2, "shown all the same"
     unwanted = example_record.model_copy(update={"videos": {}, "config": {"render": False}})
     assert "no video" not in render(unwanted, example_run.artifacts).html
 
