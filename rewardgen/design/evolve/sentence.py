@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rewardgen.design.evolve.grammar import rounded
 from rewardgen.design.evolve.lexicon import CONCEPTS, OPPOSITE, PRIOR, Concept, Role, Want
 from rewardgen.design.evolve.words import alike, stem, stems
 
@@ -22,6 +23,11 @@ ASIDE_WEIGHT = 0.4
 _POSITIVE = re.compile(r"positive (?:is |means |leans |turns |points |when |for )?([a-z]+)")
 DIRECTED = frozenset({Role.RATE, Role.ANGLE, Role.COUNT})
 _FROM = re.compile(r"\b(?:from|to|off) (?:the |a |an )?([a-z]+)")
+# what comes after one of these words follows on what was asked for before it
+_THEN = re.compile(r"\b(?:and|then|after|before|until|once)\b")
+_INTERVAL = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(\s*pi\b)?")
+_TURNING = re.compile(r"(?<!\bin )\bturns?\b")
 
 
 @dataclass(frozen=True)
@@ -120,3 +126,24 @@ def _fits(concept: Concept, words: set[str], axis: int | None, norm: bool) -> bo
     if norm and concept.axis is not None:
         return False
     return not concept.cues or bool(concept.cues & words)
+
+
+def later_clause(sentence: str) -> str:
+    """Return the words after the first that says that one thing follows another, "" if none."""
+    parts = _THEN.split(sentence.lower(), maxsplit=1)
+    return parts[1] if len(parts) > 1 else ""
+
+
+def milestones(role: Role, description: str) -> tuple[float, ...]:
+    """Return the values that a description names as places on a way, largest magnitude first.
+
+    Of an angle that is counted through turns, half and full turns both ways are such places.
+    """
+    text = _INTERVAL.sub(" ", description.lower())
+    found = {
+        rounded(float(number) * (math.pi if pi else 1.0)) for number, pi in _NUMBER.findall(text)
+    }
+    if role is Role.ANGLE and _TURNING.search(text):
+        half, full = rounded(math.pi), rounded(2.0 * math.pi)
+        found |= {half, full, -half, -full}
+    return tuple(sorted(found - {0.0}, key=lambda value: (-abs(value), value)))

@@ -14,8 +14,8 @@ from statistics import NormalDist, fmean, median
 from rewardgen.analysis.feedback import Column, Feedback
 from rewardgen.design.evolve.learn import ranks
 from rewardgen.design.evolve.lexicon import Want
-from rewardgen.design.evolve.sample import GOAL_SHARPNESS
 from rewardgen.design.evolve.space import Quantity, Space
+from rewardgen.design.evolve.start import GOAL_SHARPNESS
 
 # what was moved counts so much against fitness
 LEVEL = 0.3
