@@ -49,7 +49,7 @@ PER_PROGRAM = {"add_cost": 0.4}
 # shared between the terms, so that a program does not grow the faster the longer it is
 ADD_TERM = 1.5
 # where the sentence says that one thing follows another
-STAGE = 1.5
+STAGE = 4.0
 REMEDIES: dict[TermStatus, dict[str, float]] = {
     TermStatus.DEAD: {"drop_term": 3.0, "swap_feature": 2.0, "reshape": 2.0, "strengthen": 1.5},
     TermStatus.SATURATED: {"widen": 2.0, "raise_goal": 3.0},

@@ -20,6 +20,7 @@ _VALUE_IS = re.compile(r"(-?\d+(?:\.\d+)?) (?:is|means|where|when|if|at) (?:the 
 # a clause after one of these words qualifies what was asked for; it is not the goal itself
 _ASIDE = re.compile(r"\b(?:with|while|without|using|by|but|despite)\b")
 ASIDE_WEIGHT = 0.4
+NAMED_EVENT = 1.0
 _POSITIVE = re.compile(r"positive (?:is |means |leans |turns |points |when |for )?([a-z]+)")
 DIRECTED = frozenset({Role.RATE, Role.ANGLE, Role.COUNT})
 _FROM = re.compile(r"\b(?:from|to|off) (?:the |a |an )?([a-z]+)")
@@ -81,6 +82,9 @@ class Sentence:
             if role in concept.roles and _fits(concept, words, axis, norm):
                 strength = concept.strength * self._weight(concept)
                 wants[concept.want] = wants.get(concept.want, 0.0) + strength
+        # an event that what is asked for calls by name; asides name what is to be avoided as well
+        if role is Role.EVENT and any(self._weights.get(word) == 1.0 for word in in_name):
+            wants[Want.MORE] += NAMED_EVENT
         for number, word in _VALUE_IS.findall(description.lower()):
             if stem(word) in self._weights:
                 value = float(number)
@@ -137,13 +141,13 @@ def later_clause(sentence: str) -> str:
 def milestones(role: Role, description: str) -> tuple[float, ...]:
     """Return the values that a description names as places on a way, largest magnitude first.
 
-    Of an angle that is counted through turns, half and full turns both ways are such places.
+    Of an angle that is counted through turns, a full turn either way is such a place.
     """
     text = _INTERVAL.sub(" ", description.lower())
     found = {
         rounded(float(number) * (math.pi if pi else 1.0)) for number, pi in _NUMBER.findall(text)
     }
     if role is Role.ANGLE and _TURNING.search(text):
-        half, full = rounded(math.pi), rounded(2.0 * math.pi)
-        found |= {half, full, -half, -full}
+        full = rounded(2.0 * math.pi)
+        found |= {full, -full}
     return tuple(sorted(found - {0.0}, key=lambda value: (-abs(value), value)))

@@ -15,6 +15,7 @@ from rewardgen.analysis.feedback import Column, Feedback
 from rewardgen.design.evolve.learn import ranks
 from rewardgen.design.evolve.lexicon import Want
 from rewardgen.design.evolve.space import Quantity, Space
+from rewardgen.design.evolve.stages import has_journeys
 from rewardgen.design.evolve.start import GOAL_SHARPNESS
 
 # what was moved counts so much against fitness
@@ -99,13 +100,16 @@ def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:
     columns = [{column.name: column for column in c.columns} for c in candidates]
     totals = [0.0] * len(candidates)
     whole = 0.0
+    staged = has_journeys(space)
     for quantity in space.quantities:
         if not all(quantity.column in known for known in columns):
             continue
         # what else may be wanted of a quantity often pulls the other way
         want, strength = max(quantity.wants.items(), key=lambda pair: pair[1])
         share = strength / sum(quantity.wants.values())
-        weight = (quantity.relevance * share) ** GOAL_SHARPNESS
+        # who does not go the way yet has an easy time with what is to hold after it
+        named = quantity.relevance - (quantity.follows if staged else 0.0)
+        weight = (max(0.0, named) * share) ** GOAL_SHARPNESS
         reached = [_reached(known[quantity.column], quantity, want) for known in columns]
         for place, rank in enumerate(ranks(reached)):
             totals[place] += weight * rank

@@ -35,14 +35,16 @@ from rewardgen.design.evolve.sample import (
     unit_weight,
 )
 from rewardgen.design.evolve.space import Quantity, Space
-from rewardgen.design.evolve.stages import draw_stages, is_journey
+from rewardgen.design.evolve.stages import draw_stages, has_journeys, is_journey
 
 # what a program is mainly about is drawn more sharply than what else it pays for
 GOAL_SHARPNESS = 1.5
 # what a rise is worth against what is paid in every step
 RISE_WEIGHTS = (0.1, 0.3, 1.0)
 # share of the programs about a journey that are written in stages
-STAGED = 0.6
+STAGED = 0.75
+# and of those about something that is to come after one
+BEHIND = 0.5
 
 
 def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
@@ -53,13 +55,9 @@ def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
     take turns.
     """
     goals = [
-        (
-            quantity,
-            want,
-            (quantity.relevance * weight / sum(quantity.wants.values())) ** GOAL_SHARPNESS,
-        )
+        (quantity, want, _goal_weight(quantity, want))
         for quantity in space.quantities
-        for want, weight in quantity.wants.items()
+        for want in quantity.wants
     ]
     total = sum(p for _, _, p in goals)
     if not goals or total <= 0.0:
@@ -71,6 +69,7 @@ def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
         passed += weight
         while len(drawn) < count and (len(drawn) + offset) * step < passed + 1e-12:
             drawn.append((quantity, want))
+    staged = has_journeys(space)
     used: dict[tuple[Signal, Want], list[str]] = {}
     programs: list[Program] = []
     for quantity, want in drawn:
@@ -80,13 +79,33 @@ def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
         }
         kind = pick(rng, weights)
         before.append(kind)
-        if is_journey(space, quantity, want) and rng.random() < STAGED:
-            terms = draw_stages(rng, space, quantity, want)
+        way = _way_for(rng, space, quantity, want) if staged else None
+        if way is not None:
+            terms = draw_stages(rng, space, *way)
             programs.append(Program(tuple(_secured(rng, space, terms))))
         else:
             programs.append(_program(rng, space, quantity, want, kind))
     rng.shuffle(programs)
     return programs
+
+
+def _way_for(
+    rng: Random, space: Space, quantity: Quantity, want: Want
+) -> tuple[Quantity, Want] | None:
+    """Return the way that a goal is, or lies at the end of; None to write it without stages."""
+    if is_journey(space, quantity, want):
+        return (quantity, want) if rng.random() < STAGED else None
+    if quantity.follows == 0.0 or rng.random() >= BEHIND:
+        return None
+    ways = [(q, w) for q in space.quantities for w in q.wants if is_journey(space, q, w)]
+    weights = [_goal_weight(q, w) for q, w in ways]
+    return rng.choices(ways, weights)[0]
+
+
+def _goal_weight(quantity: Quantity, want: Want) -> float:
+    return (quantity.relevance * quantity.wants[want] / sum(quantity.wants.values())) ** (
+        GOAL_SHARPNESS
+    )
 
 
 def draw_program(rng: Random, space: Space) -> Program:

@@ -12,7 +12,8 @@ STOP = frozenset(_STOP.split())
 _IRREGULAR = (
     "feet foot stood stand held hold ran run swung swing flew fly fell fall fallen fall spun spin"
 )
-IRREGULAR = dict(zip(_IRREGULAR.split()[::2], _IRREGULAR.split()[1::2], strict=True))
+_FORMS = _IRREGULAR.split()
+IRREGULAR: dict[str, str] = dict(zip(_FORMS[::2], _FORMS[1::2], strict=True))
 
 
 def stem(word: str) -> str:
