@@ -9,6 +9,7 @@ the later words of the sentence speak of, gated on most of the way being done.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 
 from rewardgen.design.evolve.grammar import (
@@ -16,6 +17,7 @@ from rewardgen.design.evolve.grammar import (
     Beyond,
     Capped,
     Factor,
+    Form,
     Progress,
     Term,
     Tolerance,
@@ -113,6 +115,11 @@ def way_of(terms: list[Term]) -> Capped | None:
 
 def _held(rng: Random, quantity: Quantity) -> Factor:
     """Return what is to hold at the end, in [0, 1]."""
+    plain = quantity.signal.form is Form.PLAIN
+    if quantity.role is Role.ANGLE and plain and quantity.target == 0.0:
+        # after a turn an angle may be a turn away from where it was: its cosine is not
+        cosine = replace(quantity.signal, form=Form.COSINE)
+        return Factor(Tolerance(cosine, rng.choice((0.9, 0.95, 0.98)), math.inf, 1.0))
     want = choose_want(rng, quantity)
     targets = _targets(quantity, Want.MORE)
     if quantity.role is Role.HEIGHT and want is Want.MORE and targets:

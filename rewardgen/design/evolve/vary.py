@@ -275,6 +275,8 @@ def wanted(term: Term, place: int, space: Space) -> tuple[Quantity, Want] | None
     quantity = None if signal is None else space.find(signal)
     if signal is None or quantity is None:
         return None
+    if signal.form is Form.COSINE:
+        return quantity, Want.NEAR
     up = term.weight > 0 or place > 0
     match shape.potential if isinstance(shape, Progress) else shape:
         case Tolerance(_, low, high, _):
@@ -288,8 +290,7 @@ def wanted(term: Term, place: int, space: Space) -> tuple[Quantity, Want] | None
         case Beyond(_, _, above):
             return quantity, Want.MORE if above == up else Want.LESS
         case _:
-            near = signal.form is Form.COSINE
-            return quantity, Want.NEAR if near else (Want.MORE if up else Want.LESS)
+            return quantity, Want.MORE if up else Want.LESS
 
 
 def _helper(

@@ -18,6 +18,7 @@ from rewardgen.design.evolve.grammar import (
     Capped,
     Factor,
     Flag,
+    Form,
     Linear,
     Program,
     Progress,
@@ -29,10 +30,10 @@ from rewardgen.design.evolve.grammar import (
 from rewardgen.design.evolve.guide import moves
 from rewardgen.design.evolve.lexicon import Role, Want
 from rewardgen.design.evolve.sentence import later_clause, milestones
-from rewardgen.design.evolve.space import build_space
+from rewardgen.design.evolve.space import Quantity, build_space
 from rewardgen.design.evolve.stages import draw_stages, has_journeys, is_journey, way_of
 from rewardgen.design.evolve.start import initial_programs
-from rewardgen.design.evolve.vary import stage
+from rewardgen.design.evolve.vary import stage, wanted
 from rewardgen_envs.features import Feature, FeatureTable
 from rewardgen_envs.task import BoxAction
 
@@ -187,3 +188,18 @@ def test_the_operator_turns_a_plain_goal_into_stages_and_adds_ends() -> None:
     more = [m for m in (stage(Random(i), made, 1, SPACE) for i in range(20)) if m is not None]
     assert len(more) >= 5
     assert all(m.terms[:3] == made.terms and len(m.terms) == 4 for m in more)
+
+
+def test_an_angle_at_the_end_of_a_turn_is_held_by_its_cosine() -> None:
+    """A whole turn later the angle itself is far from where it was; wanted is the same place."""
+    rolled = SPACE.find(ROLLED)
+    assert rolled is not None
+    tilted = Quantity(
+        Signal("tilt"), Role.ANGLE, 1.0, {Want.NEAR: 1.0}, 0.0, rolled.seen, 1.0, follows=1.0
+    )
+    space = replace(SPACE, quantities=(replace(rolled, follows=0.0), tilted))
+    _, end, *_ = draw_stages(Random(0), space, rolled, Want.MORE)
+    assert isinstance(end.shape, Tolerance)
+    assert end.shape.signal == Signal("tilt", (), Form.COSINE)
+    assert (end.shape.high, end.shape.margin) == (math.inf, 1.0)
+    assert wanted(end, 0, space) == (tilted, Want.NEAR)
