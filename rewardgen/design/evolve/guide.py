@@ -9,7 +9,7 @@ from rewardgen.analysis.feedback import Feedback, TermStatus
 from rewardgen.design.evolve import vary
 from rewardgen.design.evolve.grammar import Program
 from rewardgen.design.evolve.space import Space
-from rewardgen.design.evolve.stages import has_journeys
+from rewardgen.design.evolve.stages import journeys
 
 OPERATORS: dict[str, vary.Operator] = {
     "rescale": vary.rescale,
@@ -81,7 +81,7 @@ def moves(program: Program, feedback: Feedback | None, space: Space) -> list[Mov
     found.append(Move("add_survival", 0, _survival_weight(feedback, space)))
     statuses = {} if feedback is None else {t.name: t.status for t in feedback.terms}
     driver = feedback.hacking.driver if feedback is not None and feedback.hacking else None
-    in_stages = has_journeys(space)
+    in_stages = bool(journeys(space))
     for index, term in enumerate(program.terms):
         found += [Move(name, index, weight) for name, weight in PER_TERM.items()]
         found.append(Move("add_term", index, ADD_TERM / len(program.terms)))

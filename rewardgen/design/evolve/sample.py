@@ -31,6 +31,8 @@ from rewardgen.design.evolve.space import Quantity, Space
 from rewardgen.design.evolve.words import stems
 
 TERMINATED = Signal("terminated")
+# what a program is mainly about is drawn more sharply than what else it pays for
+GOAL_SHARPNESS = 1.5
 MOVING = frozenset({Role.VELOCITY, Role.RATE})
 # what moves along with the goal, or is called after the same thing, helps more often
 AKIN = 3.0
@@ -186,6 +188,12 @@ def choose(
     if not open_to:
         return None
     return rng.choices(open_to, [q.relevance**flat for q in open_to])[0]
+
+
+def goal_weight(quantity: Quantity, want: Want) -> float:
+    """Return the weight with which a want is what a program is mainly about."""
+    share = quantity.wants[want] / sum(quantity.wants.values())
+    return (quantity.relevance * share) ** GOAL_SHARPNESS
 
 
 def choose_helper(

@@ -24,7 +24,14 @@ from rewardgen.design.evolve.grammar import (
     rounded,
 )
 from rewardgen.design.evolve.lexicon import Role, Want
-from rewardgen.design.evolve.sample import choose_want, draw_factor, make_term, names, unit_weight
+from rewardgen.design.evolve.sample import (
+    choose_want,
+    draw_factor,
+    goal_weight,
+    make_term,
+    names,
+    unit_weight,
+)
 from rewardgen.design.evolve.space import Quantity, Space
 
 # what the whole way is worth against what its end pays in a step, as a share of a second's pay
@@ -41,12 +48,18 @@ JOURNEYS = frozenset({Role.ANGLE, Role.COUNT, Role.POSITION, Role.DISTANCE, Role
 def is_journey(space: Space, quantity: Quantity, want: Want) -> bool:
     """Whether a want of a quantity can be the first stage: it has a target, something follows."""
     follows = any(q.follows > 0.0 for q in space.quantities if q.signal != quantity.signal)
-    return follows and quantity.role in JOURNEYS and bool(_targets(quantity, want))
+    return follows and quantity.role in JOURNEYS and bool(targets_of(quantity, want))
 
 
-def has_journeys(space: Space) -> bool:
-    """Whether any quantity of a space can be the first stage."""
-    return any(is_journey(space, q, want) for q in space.quantities for want in q.wants)
+def journeys(space: Space) -> list[tuple[Quantity, Want]]:
+    """Return the wants that can be the first stage."""
+    return [(q, want) for q in space.quantities for want in q.wants if is_journey(space, q, want)]
+
+
+def first_way(space: Space) -> tuple[Quantity, Want, float] | None:
+    """Return the way that is most likely meant and its target, None if there is none."""
+    found = max(journeys(space), key=lambda way: goal_weight(*way), default=None)
+    return None if found is None else (*found, targets_of(*found)[0])
 
 
 def draw_stages(rng: Random, space: Space, quantity: Quantity, want: Want) -> list[Term]:
@@ -62,7 +75,7 @@ def draw_stages(rng: Random, space: Space, quantity: Quantity, want: Want) -> li
 
 def draw_way(rng: Random, space: Space, quantity: Quantity, want: Want) -> Term:
     """Return a term for progress of a journey up to one of its targets."""
-    target = rng.choice(_targets(quantity, want))
+    target = rng.choice(targets_of(quantity, want))
     above = want is Want.MORE
     shape = Progress(Capped(quantity.signal, target, abs(target), above))
     sign = 1.0 if above else -1.0
@@ -121,13 +134,14 @@ def _held(rng: Random, quantity: Quantity) -> Factor:
         cosine = replace(quantity.signal, form=Form.COSINE)
         return Factor(Tolerance(cosine, rng.choice((0.9, 0.95, 0.98)), math.inf, 1.0))
     want = choose_want(rng, quantity)
-    targets = _targets(quantity, Want.MORE)
+    targets = targets_of(quantity, Want.MORE)
     if quantity.role is Role.HEIGHT and want is Want.MORE and targets:
         return Factor(Tolerance(quantity.signal, targets[0], math.inf, abs(targets[0])))
     return draw_factor(rng, quantity, want)
 
 
-def _targets(quantity: Quantity, want: Want) -> list[float]:
+def targets_of(quantity: Quantity, want: Want) -> list[float]:
+    """Return the places on the way to more or to less of a quantity, the farthest first."""
     match want:
         case Want.MORE:
             return [m for m in quantity.milestones if m > 0.0]

@@ -26,6 +26,7 @@ from rewardgen.design.evolve.sample import (
     draw_shape,
     draw_term,
     features,
+    goal_weight,
     kinds,
     make_term,
     multiplied,
@@ -35,10 +36,8 @@ from rewardgen.design.evolve.sample import (
     unit_weight,
 )
 from rewardgen.design.evolve.space import Quantity, Space
-from rewardgen.design.evolve.stages import draw_stages, has_journeys, is_journey
+from rewardgen.design.evolve.stages import draw_stages, is_journey, journeys
 
-# what a program is mainly about is drawn more sharply than what else it pays for
-GOAL_SHARPNESS = 1.5
 # what a rise is worth against what is paid in every step
 RISE_WEIGHTS = (0.1, 0.3, 1.0)
 # share of the programs about a journey that are written in stages
@@ -55,7 +54,7 @@ def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
     take turns.
     """
     goals = [
-        (quantity, want, _goal_weight(quantity, want))
+        (quantity, want, goal_weight(quantity, want))
         for quantity in space.quantities
         for want in quantity.wants
     ]
@@ -69,7 +68,7 @@ def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
         passed += weight
         while len(drawn) < count and (len(drawn) + offset) * step < passed + 1e-12:
             drawn.append((quantity, want))
-    staged = has_journeys(space)
+    staged = bool(journeys(space))
     used: dict[tuple[Signal, Want], list[str]] = {}
     programs: list[Program] = []
     for quantity, want in drawn:
@@ -97,15 +96,8 @@ def _way_for(
         return (quantity, want) if rng.random() < STAGED else None
     if quantity.follows == 0.0 or rng.random() >= BEHIND:
         return None
-    ways = [(q, w) for q in space.quantities for w in q.wants if is_journey(space, q, w)]
-    weights = [_goal_weight(q, w) for q, w in ways]
-    return rng.choices(ways, weights)[0]
-
-
-def _goal_weight(quantity: Quantity, want: Want) -> float:
-    return (quantity.relevance * quantity.wants[want] / sum(quantity.wants.values())) ** (
-        GOAL_SHARPNESS
-    )
+    ways = journeys(space)
+    return rng.choices(ways, [goal_weight(*way) for way in ways])[0]
 
 
 def draw_program(rng: Random, space: Space) -> Program:

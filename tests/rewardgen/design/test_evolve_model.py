@@ -135,6 +135,12 @@ def test_until_the_way_is_gone_what_comes_after_it_does_not_count() -> None:
         space = replace(SPACE, quantities=(turned, replace(level, follows=follows)))
         found = standings(candidates, space)
         assert found == pytest.approx([-sign * third, 0.0, sign * third])
+    # beyond the target more is not better; of those who arrived the more level is ahead
+    arrived = [
+        feedback(0.0, columns={"turned": t, "level": x})
+        for t, x in ((6.5, 0.5), (40.0, 0.1), (0.0, 1.0))
+    ]
+    assert standings(arrived, space) == pytest.approx([third, 0.0, -third])
 
 
 # ---- traits

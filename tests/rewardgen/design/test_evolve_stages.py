@@ -31,7 +31,7 @@ from rewardgen.design.evolve.guide import moves
 from rewardgen.design.evolve.lexicon import Role, Want
 from rewardgen.design.evolve.sentence import later_clause, milestones
 from rewardgen.design.evolve.space import Quantity, build_space
-from rewardgen.design.evolve.stages import draw_stages, has_journeys, is_journey, way_of
+from rewardgen.design.evolve.stages import draw_stages, is_journey, journeys, way_of
 from rewardgen.design.evolve.start import initial_programs
 from rewardgen.design.evolve.vary import stage, wanted
 from rewardgen_envs.features import Feature, FeatureTable
@@ -108,7 +108,7 @@ def test_a_sentence_with_a_sequence_gives_a_way_and_an_end() -> None:
 
 def test_one_goal_alone_has_no_stages() -> None:
     single = build_space(replace(CONTEXT, sentence="Roll the drone over."))
-    assert not has_journeys(single)
+    assert journeys(single) == []
     assert "Capped" not in str(initial_programs(Random(1), single, 60))
     program = Program((Term("a", 1.0, (Factor(Linear(ROLLED)),)),))
     assert stage(Random(0), program, 0, single) is None
