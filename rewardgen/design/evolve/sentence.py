@@ -83,7 +83,7 @@ class Sentence:
                 strength = concept.strength * self._weight(concept)
                 wants[concept.want] = wants.get(concept.want, 0.0) + strength
         # an event that what is asked for calls by name; asides name what is to be avoided as well
-        if role is Role.EVENT and any(self._weights.get(word) == 1.0 for word in in_name):
+        if role is Role.EVENT and all(self._weights.get(word) == 1.0 for word in in_name):
             wants[Want.MORE] += NAMED_EVENT
         for number, word in _VALUE_IS.findall(description.lower()):
             if stem(word) in self._weights:

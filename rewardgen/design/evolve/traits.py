@@ -13,7 +13,6 @@ from collections import defaultdict
 from rewardgen.design.evolve.describe import column_of
 from rewardgen.design.evolve.grammar import (
     ActionChange,
-    Beyond,
     Capped,
     Effort,
     Exponential,
@@ -90,8 +89,6 @@ def _of_factor(term: Term, place: int, factor: Factor, space: Space) -> dict[str
         case Capped(_, limit, _, _):
             found[f"{about} capped"] = SHAPE
             found[f"{about} goal"] = NUMBER * _log(abs(limit), quantity.scale)
-        case Beyond(_, threshold, _):
-            found[f"{about} goal"] = NUMBER * _log(abs(threshold), quantity.scale)
         case Exponential(_, _, scale) | Saturating(_, _, scale) | Quadratic(_, _, scale):
             found[f"{about} width"] = NUMBER * _log(scale, quantity.scale)
         case _:

@@ -29,7 +29,7 @@ from rewardgen.design.evolve.grammar import (
 )
 from rewardgen.design.evolve.guide import moves
 from rewardgen.design.evolve.lexicon import Role, Want
-from rewardgen.design.evolve.sentence import later_clause, milestones
+from rewardgen.design.evolve.sentence import NAMED_EVENT, Sentence, later_clause, milestones
 from rewardgen.design.evolve.space import Quantity, build_space
 from rewardgen.design.evolve.stages import draw_stages, is_journey, journeys, way_of
 from rewardgen.design.evolve.start import initial_programs
@@ -203,3 +203,10 @@ def test_an_angle_at_the_end_of_a_turn_is_held_by_its_cosine() -> None:
     assert end.shape.signal == Signal("tilt", (), Form.COSINE)
     assert (end.shape.high, end.shape.margin) == (math.inf, 1.0)
     assert wanted(end, 0, space) == (tilted, Want.NEAR)
+
+
+def test_an_event_is_wanted_only_if_its_whole_name_is_asked_for() -> None:
+    sentence = Sentence("Keep the pole up and standing, without falling.", [])
+    named = sentence.read(Role.EVENT, "standing", "1 if it stands.", None, False)
+    of_pole = sentence.read(Role.EVENT, "pole_fallen", "1 if it fell.", None, False)
+    assert named.wants[Want.MORE] == of_pole.wants[Want.MORE] + NAMED_EVENT
