@@ -9,6 +9,7 @@ from rewardgen.analysis.columns import column_name, norm_name
 from rewardgen.design.evolve.grammar import (
     ActionChange,
     Beyond,
+    Capped,
     Effort,
     Exponential,
     Factor,
@@ -46,7 +47,7 @@ def term_name(shape: Shape, taken: set[str]) -> str:
             base = _short(signal) + "_goal"
         case Quadratic(signal, _, _):
             base = _short(signal) + "_cost"
-        case Linear(signal, _, _) | Saturating(signal, _, _):
+        case Linear(signal, _, _) | Capped(signal, _, _, _) | Saturating(signal, _, _):
             base = _short(signal) + "_gain"
     name, number = base, 2
     while name in taken or name in RESERVED:
@@ -94,6 +95,9 @@ def _shape(shape: Shape, table: FeatureTable) -> str:
             return _named(signal) if wanted else f"not {_named(signal)}"
         case Linear(signal, _, _):
             return f"every unit of {_named(signal)}"
+        case Capped(signal, limit, _, above):
+            way = "up" if above else "down"
+            return f"{_named(signal)}, {way} to {_with_unit(limit, signal, table)} at most"
         case Saturating(signal, center, scale):
             return f"{_named(signal)} up to about {_with_unit(center + 2 * scale, signal, table)}"
         case Exponential(signal, target, _):

@@ -25,9 +25,9 @@ from rewardgen.design.evolve.grammar import Program, rounded
 from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
 from rewardgen.design.evolve.model import Model
-from rewardgen.design.evolve.sample import draw_program, initial_programs
 from rewardgen.design.evolve.space import Space, build_space
 from rewardgen.design.evolve.standing import standings
+from rewardgen.design.evolve.start import draw_program, initial_programs
 from rewardgen.design.evolve.syntax import GrammarError
 from rewardgen.design.evolve.traits import traits
 from rewardgen.design.evolve.vary import crossover
@@ -38,7 +38,7 @@ DRAFTS = 24
 WAYS = {"vary": 4.0, "vary_more": 2.0, "enrich": 2.0, "cross": 3.0, "newcomer": 3.0}
 # programs of this many terms are not enriched but varied
 MANY_TERMS = 4
-ENRICHING = frozenset({"add_term", "add_factor", "add_survival"})
+ENRICHING = frozenset({"add_term", "add_factor", "add_survival", "stage"})
 # how much of the model's uncertainty a reading shows: with all of it the strangest drafts, of which
 # nothing is known, would win every time
 BOLDNESS = 0.25

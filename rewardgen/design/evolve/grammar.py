@@ -53,6 +53,16 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Capped:
+    """``min(x, limit) / scale`` (or, for ``above=False``, the maximum): the way to a target."""
+
+    signal: Signal
+    limit: float
+    scale: float = 1.0
+    above: bool = True
+
+
+@dataclass(frozen=True)
 class Tolerance:
     """1 inside [low, high], falling to 0.1 at ``margin`` beyond it."""
 
@@ -106,7 +116,7 @@ class Beyond:
     above: bool = True
 
 
-Potential: TypeAlias = Linear | Tolerance | Exponential | Saturating | Quadratic
+Potential: TypeAlias = Linear | Capped | Tolerance | Exponential | Saturating | Quadratic
 
 
 @dataclass(frozen=True)
@@ -213,7 +223,7 @@ def _check_factor(name: str, factor: Factor) -> None:
         case Tolerance(_, low, high, margin):
             sound = low <= high and margin > 0.0 and (math.isfinite(low) or math.isfinite(high))
             sound = sound and math.isfinite(margin)
-        case Linear(_, center, scale) | Saturating(_, center, scale):
+        case Capped(_, center, scale, _) | Linear(_, center, scale) | Saturating(_, center, scale):
             sound = math.isfinite(center) and 0.0 < scale < math.inf
         case Exponential(_, center, scale) | Quadratic(_, center, scale):
             sound = math.isfinite(center) and 0.0 < scale < math.inf

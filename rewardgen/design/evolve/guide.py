@@ -9,6 +9,7 @@ from rewardgen.analysis.feedback import Feedback, TermStatus
 from rewardgen.design.evolve import vary
 from rewardgen.design.evolve.grammar import Program
 from rewardgen.design.evolve.space import Space
+from rewardgen.design.evolve.stages import journeys
 
 OPERATORS: dict[str, vary.Operator] = {
     "rescale": vary.rescale,
@@ -20,6 +21,7 @@ OPERATORS: dict[str, vary.Operator] = {
     "raise_goal": vary.raise_goal,
     "swap_feature": vary.swap_feature,
     "add_term": vary.add_term,
+    "stage": vary.stage,
     "add_cost": vary.add_cost,
     "add_survival": vary.add_survival,
     "drop_term": vary.drop_term,
@@ -46,6 +48,8 @@ PER_TERM = {
 PER_PROGRAM = {"add_cost": 0.4}
 # shared between the terms, so that a program does not grow the faster the longer it is
 ADD_TERM = 1.5
+# where the sentence says that one thing follows another
+STAGE = 4.0
 REMEDIES: dict[TermStatus, dict[str, float]] = {
     TermStatus.DEAD: {"drop_term": 3.0, "swap_feature": 2.0, "reshape": 2.0, "strengthen": 1.5},
     TermStatus.SATURATED: {"widen": 2.0, "raise_goal": 3.0},
@@ -77,9 +81,12 @@ def moves(program: Program, feedback: Feedback | None, space: Space) -> list[Mov
     found.append(Move("add_survival", 0, _survival_weight(feedback, space)))
     statuses = {} if feedback is None else {t.name: t.status for t in feedback.terms}
     driver = feedback.hacking.driver if feedback is not None and feedback.hacking else None
+    in_stages = bool(journeys(space))
     for index, term in enumerate(program.terms):
         found += [Move(name, index, weight) for name, weight in PER_TERM.items()]
         found.append(Move("add_term", index, ADD_TERM / len(program.terms)))
+        if in_stages:
+            found.append(Move("stage", index, STAGE / len(program.terms)))
         remedies = REMEDIES.get(statuses.get(term.name, TermStatus.OK), {})
         found += [Move(name, index, weight) for name, weight in remedies.items()]
         if term.name == driver:

@@ -1,9 +1,4 @@
-"""New shapes, terms and programs, drawn from a space.
-
-A program is written as a person would start: one term for the goal, perhaps one or two that
-help, a small cost of the action, a bonus for not being terminated where that is at stake; added
-up or multiplied. Numbers come from the observed ranges.
-"""
+"""New shapes and terms, drawn from a space. Numbers come from the observed ranges."""
 
 from __future__ import annotations
 
@@ -14,8 +9,6 @@ from random import Random
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.design.evolve.describe import term_name
 from rewardgen.design.evolve.grammar import (
-    MAX_FACTORS,
-    MAX_TERMS,
     ActionChange,
     Effort,
     Exponential,
@@ -23,8 +16,6 @@ from rewardgen.design.evolve.grammar import (
     Flag,
     Form,
     Linear,
-    Potential,
-    Program,
     Progress,
     Quadratic,
     Saturating,
@@ -50,8 +41,6 @@ GROWING = frozenset({Role.POSITION, Role.HEIGHT, Role.DISTANCE, Role.COUNT, Role
 # of these a change is what is meant more often than a place: who is paid for the place stays where
 # it is safe
 TRAVELLED = frozenset({Role.POSITION, Role.DISTANCE, Role.COUNT, Role.ANGLE})
-# what a rise is worth against what is paid in every step
-RISE_WEIGHTS = (0.1, 0.3, 1.0)
 
 
 class Kind:
@@ -201,6 +190,12 @@ def choose(
     return rng.choices(open_to, [q.relevance**flat for q in open_to])[0]
 
 
+def goal_weight(quantity: Quantity, want: Want) -> float:
+    """Return the weight with which a want is what a program is mainly about."""
+    share = quantity.wants[want] / sum(quantity.wants.values())
+    return (quantity.relevance * share) ** GOAL_SHARPNESS
+
+
 def choose_helper(
     rng: Random, space: Space, goal: Quantity, want: Want, exclude: frozenset[str]
 ) -> tuple[Quantity, Want] | None:
@@ -276,79 +271,6 @@ def features(terms: Iterable[Term]) -> frozenset[str]:
     return frozenset(signal.feature for signal in found if signal is not None)
 
 
-# ---- programs
-
-
-def initial_programs(rng: Random, space: Space, count: int) -> list[Program]:
-    """Return programs that start from different goals and shapes.
-
-    Goals are drawn systematically (one random offset, equal steps through the cumulated
-    relevance), so that each has about its share; among programs of one goal the ways to shape it
-    take turns.
-    """
-    goals = [
-        (
-            quantity,
-            want,
-            (quantity.relevance * weight / sum(quantity.wants.values())) ** GOAL_SHARPNESS,
-        )
-        for quantity in space.quantities
-        for want, weight in quantity.wants.items()
-    ]
-    total = sum(p for _, _, p in goals)
-    if not goals or total <= 0.0:
-        return [Program((draw_cost(rng, space, set()),)) for _ in range(count)]
-    offset, step = rng.random(), total / count
-    drawn: list[tuple[Quantity, Want]] = []
-    passed = 0.0
-    for quantity, want, weight in goals:
-        passed += weight
-        while len(drawn) < count and (len(drawn) + offset) * step < passed + 1e-12:
-            drawn.append((quantity, want))
-    used: dict[tuple[Signal, Want], list[str]] = {}
-    programs: list[Program] = []
-    for quantity, want in drawn:
-        before = used.setdefault((quantity.signal, want), [])
-        weights = {
-            k: v * 0.2 ** before.count(k) for k, v in kinds(quantity, want, bounded=False).items()
-        }
-        kind = pick(rng, weights)
-        before.append(kind)
-        programs.append(_program(rng, space, quantity, want, kind))
-    rng.shuffle(programs)
-    return programs
-
-
-def draw_program(rng: Random, space: Space) -> Program:
-    """Return one program, as an immigrant."""
-    return initial_programs(rng, space, 1)[0]
-
-
-def _program(rng: Random, space: Space, quantity: Quantity, want: Want, kind: str) -> Program:
-    shape, sign = draw_shape(rng, quantity, want, kind=kind)
-    size = rng.choice(RISE_WEIGHTS) if isinstance(shape, Progress) else 1.0
-    goal = make_term(shape, sign * size * unit_weight(shape, space), set())
-    helpers = rng.choice((0, 1, 1, 2))
-    multiply = rng.random() < 0.4 and not isinstance(shape, Progress)
-    terms = [goal]
-    for _ in range(helpers):
-        found = choose_helper(rng, space, quantity, want, features(terms))
-        if found is None:
-            break
-        helper, wanted = found
-        if multiply and len(terms[0].factors) < MAX_FACTORS:
-            terms[0] = multiplied(terms[0], draw_factor(rng, helper, wanted))
-        else:
-            weight = rng.choice((0.1, 0.3, 1.0))
-            terms.append(draw_term(rng, space, helper, wanted, weight, names(terms)))
-    at_stake = 0.5 if space.ends is None or space.ends > 0.0 else 0.05
-    if rng.random() < at_stake:
-        terms.append(survival(rng.choice((0.1, 0.3, 1.0)), names(terms)))
-    if rng.random() < 0.4:
-        terms.append(draw_cost(rng, space, names(terms)))
-    return Program(tuple(terms[:MAX_TERMS]))
-
-
 def draw_factor(rng: Random, quantity: Quantity, want: Want) -> Factor:
     """Return a factor in [0, 1] with a floor."""
     shape, _ = draw_shape(rng, quantity, want, bounded=True)
@@ -358,11 +280,3 @@ def draw_factor(rng: Random, quantity: Quantity, want: Want) -> Factor:
 def multiplied(term: Term, factor: Factor) -> Term:
     """Return the term times a factor."""
     return Term(term.name, term.weight, (*term.factors, factor))
-
-
-def potential_of(shape: Shape) -> Potential | None:
-    """Return the potential that a shape is or differences."""
-    if isinstance(shape, Progress):
-        return shape.potential
-    fits = isinstance(shape, Linear | Tolerance | Exponential | Saturating | Quadratic)
-    return shape if fits else None

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rewardgen.design.evolve.grammar import rounded
 from rewardgen.design.evolve.lexicon import CONCEPTS, OPPOSITE, PRIOR, Concept, Role, Want
 from rewardgen.design.evolve.words import alike, stem, stems
 
@@ -19,9 +20,15 @@ _VALUE_IS = re.compile(r"(-?\d+(?:\.\d+)?) (?:is|means|where|when|if|at) (?:the 
 # a clause after one of these words qualifies what was asked for; it is not the goal itself
 _ASIDE = re.compile(r"\b(?:with|while|without|using|by|but|despite)\b")
 ASIDE_WEIGHT = 0.4
+NAMED_EVENT = 1.0
 _POSITIVE = re.compile(r"positive (?:is |means |leans |turns |points |when |for )?([a-z]+)")
 DIRECTED = frozenset({Role.RATE, Role.ANGLE, Role.COUNT})
 _FROM = re.compile(r"\b(?:from|to|off) (?:the |a |an )?([a-z]+)")
+# what comes after one of these words follows on what was asked for before it
+_THEN = re.compile(r"\b(?:and|then|after|before|until|once)\b")
+_INTERVAL = re.compile(r"[(\[][^()\[\]]*[)\]]")
+_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(\s*pi\b)?")
+_TURNING = re.compile(r"(?<!\bin )\bturns?\b")
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,9 @@ class Sentence:
             if role in concept.roles and _fits(concept, words, axis, norm):
                 strength = concept.strength * self._weight(concept)
                 wants[concept.want] = wants.get(concept.want, 0.0) + strength
+        # an event that what is asked for calls by name; asides name what is to be avoided as well
+        if role is Role.EVENT and all(self._weights.get(word) == 1.0 for word in in_name):
+            wants[Want.MORE] += NAMED_EVENT
         for number, word in _VALUE_IS.findall(description.lower()):
             if stem(word) in self._weights:
                 value = float(number)
@@ -120,3 +130,24 @@ def _fits(concept: Concept, words: set[str], axis: int | None, norm: bool) -> bo
     if norm and concept.axis is not None:
         return False
     return not concept.cues or bool(concept.cues & words)
+
+
+def later_clause(sentence: str) -> str:
+    """Return the words after the first that says that one thing follows another, "" if none."""
+    parts = _THEN.split(sentence.lower(), maxsplit=1)
+    return parts[1] if len(parts) > 1 else ""
+
+
+def milestones(role: Role, description: str) -> tuple[float, ...]:
+    """Return the values that a description names as places on a way, largest magnitude first.
+
+    Of an angle that is counted through turns, a full turn either way is such a place.
+    """
+    text = _INTERVAL.sub(" ", description.lower())
+    found = {
+        rounded(float(number) * (math.pi if pi else 1.0)) for number, pi in _NUMBER.findall(text)
+    }
+    if role is Role.ANGLE and _TURNING.search(text):
+        full = rounded(2.0 * math.pi)
+        found |= {full, -full}
+    return tuple(sorted(found - {0.0}, key=lambda value: (-abs(value), value)))

@@ -14,7 +14,7 @@ from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.design.evolve.describe import column_of
 from rewardgen.design.evolve.grammar import Form, Signal
 from rewardgen.design.evolve.lexicon import Role, Want, role_of
-from rewardgen.design.evolve.sentence import Sentence
+from rewardgen.design.evolve.sentence import Sentence, later_clause, milestones
 from rewardgen.design.evolve.words import stems
 from rewardgen_envs.features import Feature
 from rewardgen_envs.task import BoxAction
@@ -57,6 +57,8 @@ class Quantity:
         target: the value to be near to.
         seen: its distribution so far (random policy, or what candidates reached).
         scale: a typical size of its differences.
+        milestones: places on a way that its description names.
+        follows: how much the sentence speaks of it as what is to come after something else.
     """
 
     signal: Signal
@@ -66,6 +68,8 @@ class Quantity:
     target: float
     seen: ColumnStatistics
     scale: float
+    milestones: tuple[float, ...] = ()
+    follows: float = 0.0
 
     @property
     def column(self) -> str:
@@ -99,7 +103,9 @@ class Space:
 def build_space(context: DesignContext) -> Space:
     """Return the space of a context, before anything has been tried."""
     features = [f for f in context.table if f.name not in LEFT_OUT]
-    sentence = Sentence(context.sentence, [(f.name, f.description) for f in features])
+    described = [(f.name, f.description) for f in features]
+    sentence = Sentence(context.sentence, described)
+    later = Sentence(later_clause(context.sentence), described)
     quantities: list[Quantity] = []
     for feature in features:
         role = role_of(feature.name, feature.unit, feature.description)
@@ -112,6 +118,7 @@ def build_space(context: DesignContext) -> Space:
             kind = _component_role(role, signal, feature, three)
             axis = signal.index[0] if three and not norm else None
             reading = sentence.read(kind, feature.name, feature.description, axis, norm)
+            then = later.read(kind, feature.name, feature.description, axis, norm)
             seen = context.feature_ranges.get(column_of(signal))
             alike = 1.0 if len(signals) <= MANY or norm else 1.0 / len(signals)
             strongest = max(reading.wants.values())
@@ -124,6 +131,8 @@ def build_space(context: DesignContext) -> Space:
                     target=reading.target,
                     seen=seen or ColumnStatistics(0.0, -NATURAL[kind], 0.0, NATURAL[kind]),
                     scale=_scale(kind, seen),
+                    milestones=() if feature.shape else milestones(kind, feature.description),
+                    follows=alike * then.relevance * max(then.wants.values()),
                 )
             )
     quantities.sort(key=lambda q: (-q.relevance, q.signal))

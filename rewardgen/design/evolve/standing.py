@@ -3,12 +3,13 @@
 Two views of fitness count alike: a few evaluation episodes of the policies as they ended, and the
 many training episodes of the last third, which say less about the end but hardly depend on luck.
 Those who are level in both, mostly since their fitness is still 0, are told apart by how far they
-moved the quantities that the sentence speaks of.
+moved the quantities that the sentence speaks of, stage by stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist, fmean, median
 
 from rewardgen.analysis.feedback import Column, Feedback
@@ -16,11 +17,14 @@ from rewardgen.design.evolve.learn import ranks
 from rewardgen.design.evolve.lexicon import Want
 from rewardgen.design.evolve.sample import GOAL_SHARPNESS
 from rewardgen.design.evolve.space import Quantity, Space
+from rewardgen.design.evolve.stages import first_way, targets_of
 
 # what was moved counts so much against fitness
 LEVEL = 0.3
 # fewer finishers than this do not say what a retired candidate would have come to
 FINISHERS = 4
+# whoever has gone this share of a way is where the next stage begins
+MOST = 0.8
 
 
 def standings(candidates: Sequence[Feedback], space: Space) -> list[float]:
@@ -95,8 +99,14 @@ def _regress(inputs: Sequence[float], outputs: Sequence[float], at: float) -> fl
 
 
 def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:
-    """Return how far each candidate moved what the sentence speaks of, as a mean of ranks."""
+    """Return how far each candidate moved what the sentence speaks of, as a mean of ranks.
+
+    What is to come after a way counts only for those who have gone most of it: who stays where it
+    began has an easy time with that.
+    """
     columns = [{column.name: column for column in c.columns} for c in candidates]
+    way = first_way(space)
+    arrived = [way is None or _arrived(known, *way) for known in columns]
     totals = [0.0] * len(candidates)
     whole = 0.0
     for quantity in space.quantities:
@@ -105,20 +115,36 @@ def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:
         # what else may be wanted of a quantity often pulls the other way
         want, strength = max(quantity.wants.items(), key=lambda pair: pair[1])
         share = strength / sum(quantity.wants.values())
-        weight = (quantity.relevance * share) ** GOAL_SHARPNESS
         reached = [_reached(known[quantity.column], quantity, want) for known in columns]
-        for place, rank in enumerate(ranks(reached)):
-            totals[place] += weight * rank
-        whole += weight
+        later = 0.0 if way is None else min(quantity.follows, quantity.relevance)
+        parts = [(quantity.relevance - later, reached)]
+        if later > 0.0:
+            held = [r if there else -math.inf for r, there in zip(reached, arrived, strict=True)]
+            parts.append((later, held))
+        for relevance, values in parts:
+            weight = (relevance * share) ** GOAL_SHARPNESS
+            for place, rank in enumerate(ranks(values)):
+                totals[place] += weight * rank
+            whole += weight
     return [total / whole for total in totals] if whole > 0.0 else totals
+
+
+def _arrived(columns: Mapping[str, Column], way: Quantity, want: Want, target: float) -> bool:
+    """Whether a candidate went most of a way, at the best of times."""
+    column = columns.get(way.column)
+    if column is None:
+        return False
+    return (column.high if want is Want.MORE else column.low) / target >= MOST
 
 
 def _reached(column: Column, quantity: Quantity, want: Want) -> float:
     """Return how much of a want was there, at the best of times for a goal to reach."""
     match want:
         case Want.MORE:
-            return fmean(column.members) + column.high
+            top = max(targets_of(quantity, want), default=math.inf)
+            return min(top, fmean(column.members)) + min(top, column.high)
         case Want.LESS:
-            return -fmean(column.members) - column.low
+            bottom = min(targets_of(quantity, want), default=-math.inf)
+            return -max(bottom, fmean(column.members)) - max(bottom, column.low)
         case Want.NEAR:
             return -abs(fmean(column.members) - quantity.target)

@@ -17,6 +17,7 @@ from functools import cache
 from rewardgen.design.evolve.grammar import (
     ActionChange,
     Beyond,
+    Capped,
     Effort,
     Exponential,
     Factor,
@@ -75,6 +76,17 @@ KINDS: dict[type, tuple[Callable[..., Shape], tuple[Pattern, ...]]] = {
     Linear: (
         Linear,
         (Pattern("X", {"center": 0.0, "scale": 1.0}), *_centred("center", "(OFFSET / SCALE)")),
+    ),
+    Capped: (
+        Capped,
+        tuple(
+            Pattern(text.replace("END", end), {"above": above, **fixed})
+            for end, above in (("max", True), ("min", False))
+            for text, fixed in (
+                ("X.clamp(END=LIMIT)", {"scale": 1.0}),
+                ("(X.clamp(END=LIMIT) / SCALE)", {}),
+            )
+        ),
     ),
     Tolerance: (Tolerance, (Pattern("tolerance(X, bounds=(LOW, HIGH), margin=MARGIN)", {}),)),
     Exponential: (Exponential, _centred("target", "torch.exp(-OFFSET.abs() / SCALE)")),
@@ -207,7 +219,9 @@ def read_shape(node: ast.expr, table: FeatureTable, at: str = NEXT) -> Shape:
 def _read_progress(node: ast.expr, table: FeatureTable, at: str) -> Progress:
     if at == NEXT and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         after, before = read_shape(node.left, table, NEXT), read_shape(node.right, table, NOW)
-        potential = isinstance(after, Linear | Tolerance | Exponential | Saturating | Quadratic)
+        potential = isinstance(
+            after, Linear | Capped | Tolerance | Exponential | Saturating | Quadratic
+        )
         if potential and after == before:
             return Progress(after)
     raise GrammarError(f"'{ast.unparse(node)}' is no shape of this grammar")

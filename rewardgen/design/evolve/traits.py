@@ -13,6 +13,7 @@ from collections import defaultdict
 from rewardgen.design.evolve.describe import column_of
 from rewardgen.design.evolve.grammar import (
     ActionChange,
+    Capped,
     Effort,
     Exponential,
     Factor,
@@ -85,6 +86,9 @@ def _of_factor(term: Term, place: int, factor: Factor, space: Space) -> dict[str
                 found[f"{about} goal"] = NUMBER * _log(
                     max(away, 1e-3 * quantity.scale), quantity.scale
                 )
+        case Capped(_, limit, _, _):
+            found[f"{about} capped"] = SHAPE
+            found[f"{about} goal"] = NUMBER * _log(abs(limit), quantity.scale)
         case Exponential(_, _, scale) | Saturating(_, _, scale) | Quadratic(_, _, scale):
             found[f"{about} width"] = NUMBER * _log(scale, quantity.scale)
         case _:

@@ -19,6 +19,7 @@ from rewardgen.design.evolve.grammar import (
     MAX_TERMS,
     ActionChange,
     Beyond,
+    Capped,
     Effort,
     Exponential,
     Factor,
@@ -54,6 +55,7 @@ from rewardgen.design.evolve.sample import (
     unit_weight,
 )
 from rewardgen.design.evolve.space import Quantity, Space
+from rewardgen.design.evolve.stages import draw_ending, draw_way, is_journey, way_of
 
 Operator: TypeAlias = Callable[[Random, Program, int, Space], Program | None]
 
@@ -140,6 +142,20 @@ def add_term(rng: Random, program: Program, index: int, space: Space) -> Program
         return None
     weight = rng.choice((0.1, 0.3, 1.0)) * _typical(program, space)
     return _valid(Program((*terms, draw_term(rng, space, *found, weight, names(terms)))))
+
+
+def stage(rng: Random, program: Program, index: int, space: Space) -> Program | None:
+    """Add what is to hold at the end of a way, after giving the term's quantity a way if none."""
+    terms = list(program.terms)
+    if way_of(terms) is None:
+        found = wanted(terms[index], 0, space)
+        if found is None or not is_journey(space, *found):
+            return None
+        way = draw_way(rng, space, *found)
+        rest = [term for i, term in enumerate(terms) if i != index]
+        terms = [replace(way, name=term_name(way.shape, names(rest))), *rest]
+    ending = draw_ending(rng, space, terms)
+    return None if ending is None else _valid(Program((*terms, ending)))
 
 
 def add_cost(rng: Random, program: Program, index: int, space: Space) -> Program | None:
@@ -259,6 +275,8 @@ def wanted(term: Term, place: int, space: Space) -> tuple[Quantity, Want] | None
     quantity = None if signal is None else space.find(signal)
     if signal is None or quantity is None:
         return None
+    if signal.form is Form.COSINE:
+        return quantity, Want.NEAR
     up = term.weight > 0 or place > 0
     match shape.potential if isinstance(shape, Progress) else shape:
         case Tolerance(_, low, high, _):
@@ -272,8 +290,7 @@ def wanted(term: Term, place: int, space: Space) -> tuple[Quantity, Want] | None
         case Beyond(_, _, above):
             return quantity, Want.MORE if above == up else Want.LESS
         case _:
-            near = signal.form is Form.COSINE
-            return quantity, Want.NEAR if near else (Want.MORE if up else Want.LESS)
+            return quantity, Want.MORE if up else Want.LESS
 
 
 def _helper(
@@ -299,6 +316,9 @@ def _tuned_shape(shape: Shape, factor: float) -> Shape | None:
     match shape:
         case Tolerance():
             return replace(shape, margin=rounded(shape.margin * factor))
+        case Progress(Capped() as way):
+            limit, scale = rounded(way.limit * factor), rounded(way.scale * factor)
+            return Progress(replace(way, limit=limit, scale=scale))
         case Exponential() | Saturating() | Quadratic():
             return replace(shape, scale=rounded(shape.scale * factor))
         case _:

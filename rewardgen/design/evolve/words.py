@@ -9,10 +9,16 @@ the and with from for its into onto that this are was not but have has can may e
 one two make made robot current step control world frame measured
 """
 STOP = frozenset(_STOP.split())
+_IRREGULAR = (
+    "feet foot stood stand held hold ran run swung swing flew fly fell fall fallen fall spun spin"
+)
+_FORMS = _IRREGULAR.split()
+IRREGULAR: dict[str, str] = dict(zip(_FORMS[::2], _FORMS[1::2], strict=True))
 
 
 def stem(word: str) -> str:
     """Return a crude stem: without plural, -ing, -ed, -ly and a final e."""
+    word = IRREGULAR.get(word, word)
     for suffix in ("ing", "ed", "ly", "es", "s"):
         if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
             word = word.removesuffix(suffix)

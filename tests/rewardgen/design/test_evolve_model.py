@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -25,7 +26,7 @@ from rewardgen.design.evolve.grammar import (
 from rewardgen.design.evolve.lexicon import Role, Want
 from rewardgen.design.evolve.model import Model
 from rewardgen.design.evolve.space import Quantity, Space
-from rewardgen.design.evolve.standing import standings
+from rewardgen.design.evolve.standing import LEVEL, standings
 from rewardgen.design.evolve.traits import traits
 
 SPEED, TILT = Signal("speed"), Signal("tilt")
@@ -120,6 +121,26 @@ def test_while_nobody_scores_what_the_sentence_speaks_of_decides() -> None:
 
 def test_equals_stand_alike() -> None:
     assert standings([feedback(1.0), feedback(1.0)], SPACE) == [0.0, 0.0]
+
+
+def test_until_the_way_is_gone_what_comes_after_it_does_not_count() -> None:
+    """To rest level is easy; who turned is ahead where the sentence wants that first."""
+    turned = Quantity(
+        Signal("turned"), Role.ANGLE, 1.0, {Want.MORE: 1.0}, 0.0, SEEN, 1.0, milestones=(6.28,)
+    )
+    level = Quantity(Signal("level"), Role.EVENT, 2.0, {Want.MORE: 1.0}, 0.0, SEEN, 1.0)
+    candidates = [feedback(0.0, columns={"turned": t, "level": 1.0 - t}) for t in (0.0, 0.2, 0.9)]
+    third = LEVEL * NormalDist().inv_cdf(0.75)
+    for follows, sign in ((0.0, -1.0), (1.9, 1.0)):
+        space = replace(SPACE, quantities=(turned, replace(level, follows=follows)))
+        found = standings(candidates, space)
+        assert found == pytest.approx([-sign * third, 0.0, sign * third])
+    # beyond the target more is not better; of those who arrived the more level is ahead
+    arrived = [
+        feedback(0.0, columns={"turned": t, "level": x})
+        for t, x in ((6.5, 0.5), (40.0, 0.1), (0.0, 1.0))
+    ]
+    assert standings(arrived, space) == pytest.approx([third, 0.0, -third])
 
 
 # ---- traits

@@ -21,6 +21,7 @@ from rewardgen.design.evolve.grammar import (
     MAX_TERMS,
     ActionChange,
     Beyond,
+    Capped,
     Effort,
     Exponential,
     Factor,
@@ -39,8 +40,8 @@ from rewardgen.design.evolve.grammar import (
     signals_of,
 )
 from rewardgen.design.evolve.guide import OPERATORS, mutate
-from rewardgen.design.evolve.sample import draw_program, initial_programs
 from rewardgen.design.evolve.space import Space, build_space
+from rewardgen.design.evolve.start import draw_program, initial_programs
 from rewardgen.design.evolve.syntax import GrammarError
 from rewardgen.design.evolve.vary import crossover
 from rewardgen.isolation.host import HostPool
@@ -59,6 +60,7 @@ RUNNER = (
     Feature("torso_position", (3,), "m", "Position of the torso; x is forward, z is up."),
     Feature("pitch", (), "rad", "Pitch of the torso; 0 is upright."),
     Feature("foot_contact", (2,), "bool", "1 where the foot touches the ground."),
+    Feature("turned", (), "rad", "How far the torso has turned; 2 pi is one full turn."),
     Feature("goal_distance", (), "m", "Distance to the goal."),
     Feature("contact_forces", (2, 3), "N", "Force of contacts."),
 )
@@ -74,7 +76,9 @@ ACTIONS = (BoxAction(1), BoxAction(6), DiscreteAction(5))
 
 
 def context_of(
-    name: str, action: BoxAction | DiscreteAction, sentence: str = "Run forward to the goal."
+    name: str,
+    action: BoxAction | DiscreteAction,
+    sentence: str = "Run forward, turn over and stop at the goal.",
 ) -> DesignContext:
     shape = (action.size,) if isinstance(action, BoxAction) else ()
     last = Feature("last_action", shape, "1", "The action applied in the last control step.")
@@ -199,6 +203,8 @@ def test_every_kind_of_shape_reads_back() -> None:
     more = (
         (Factor(Progress(Exponential(pitch, -0.5, 0.25))),),
         (Factor(Progress(Linear(height, 1.0, 1.0))),),
+        (Factor(Progress(Capped(Signal("turned"), 6.28, 6.28))), Factor(Beyond(height, 0.5))),
+        (Factor(Progress(Capped(pitch, -3.14, 1.0, above=False))),),
         (Factor(Effort()),),
         (Factor(ActionChange()), Factor(Tolerance(pitch, -math.inf, -1e-05, 2000.0))),
     )
