@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from benchmarks.harness import Benchmark, MissingPartError, latest, report
+from benchmarks.harness import Benchmark, MissingPartError, latest, machine, report
 from benchmarks.references import Key, find, keep
 from benchmarks.sb3.processes import ROOT, Answer, Job, share, started, together, versions
 from benchmarks.timeline import timeline
@@ -169,6 +169,7 @@ def reference_key(candidate: dict[str, Any], setting: str) -> Key:
         "env_steps": longest(),
         "setting": setting,
         "versions": versions(),
+        "machine": machine(),  # the wall time is what is asked for
     }
 
 
