@@ -23,6 +23,10 @@ from rewardgen_envs.cpus import cpu_count
 RESULTS = Path(__file__).parent / "results"
 
 
+class MissingPartError(RuntimeError):
+    """What a part or a figure builds on has not been measured yet; says what."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """One benchmark.
@@ -51,9 +55,12 @@ class Benchmark:
         )
         given = parser.parse_args()
         chosen = [given.part] if given.part else range(1, len(self.parts) + 1)
-        for part in chosen:
-            self._record(part, self.parts[part - 1]())
-        figures = self.combine(latest(self.name))
+        try:
+            for part in chosen:
+                self._record(part, self.parts[part - 1]())
+            figures = self.combine(latest(self.name))
+        except MissingPartError as missing:
+            parser.exit(1, f"{self.name}: {missing}\n")
         if given.json:
             print(json.dumps(figures, allow_nan=False))
 

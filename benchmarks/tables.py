@@ -160,7 +160,9 @@ def search(parts: Figures) -> str:
 
     figures, ours = combine(parts), parts[0]
     wall_s, spent = figures["wall_s"], ours["env_steps"]
-    rows = [["ours", f"{wall_s:,.0f}", f"{spent:,}", f"{spent / wall_s:,.0f}"]]
+    runs = ", ".join(f"{seconds:,.0f}" for seconds in figures["walls"])
+    name = f"ours (mean of {runs})"
+    rows = [[name, f"{wall_s:,.0f}", f"{spent:,}", f"{spent / wall_s:,.0f}"]]
     rows += _sb3_searches(figures)
     head = ["side", "wall time, s", "env-steps", "env-steps/s"]
     settings = f"Ours: `{ours['command']}`. SB3: process start included."

@@ -30,7 +30,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.growth import Growth, grow
-from benchmarks.harness import Benchmark, latest, report
+from benchmarks.harness import Benchmark, MissingPartError, latest, report
 from benchmarks.learning import THREADS
 from benchmarks.references import Key, find, keep
 from benchmarks.sb3.processes import ROOT, Answer, Job, share, started, together, versions
@@ -48,11 +48,11 @@ NAME = "time_to_fitness"
 TASKS = ("hopper/run", "half-cheetah/run")
 SEEDS, DEV_SEEDS = tuple(range(8)), tuple(range(9000, 9008))
 SB3_STEPS = math.ceil(1_000_000 / N_STEPS) * N_STEPS
-RUNG_STEPS, MAX_RUNGS = 250_000, 16
+RUNG_STEPS, MAX_RUNGS = 250_000, 32
 MARGIN = 1.1
 """The env-steps are those at which the IQM of the development seeds is this times SB3's."""
 TARGET = 1 / 3
-LIMIT_S, SLICE_S, TURNS = 420.0, 20.0, 3
+LIMIT_S, SB3_LIMIT_S, SLICE_S, TURNS = 420.0, 500.0, 20.0, 3
 PROCESSES, WORKER = 2, "benchmarks.sb3.zoo"
 WORK = ROOT / "runs" / "benchmarks" / NAME
 """Trainings that are not finished; a part goes on with them."""
@@ -90,7 +90,7 @@ def part_reference(name: str, seeds: Sequence[int]) -> dict[str, Any]:
             "seed": seed,
             "folder": str(_folder(task, f"sb3-{seed}")),
             "env_steps": SB3_STEPS,
-            "seconds": LIMIT_S,
+            "seconds": SB3_LIMIT_S,
         }
         for seed in missing
     ]
@@ -167,7 +167,7 @@ def part_ours(name: str) -> dict[str, Any]:
     """Train the reported seeds for as long as was decided."""
     rungs = _part(latest(NAME), name, "budget")["rungs"]
     if rungs is None:
-        raise ValueError(f"{name}: how many env-steps our members get is not decided yet")
+        raise MissingPartError(f"{name}: how many env-steps our members get is not decided yet")
     task = load_task(name)
 
     def enough(grown: Growth) -> bool:
@@ -266,7 +266,7 @@ def _part(parts: Sequence[dict[str, Any]], name: str, side: str) -> dict[str, An
     for part in parts:
         if (part["task"], part["side"]) == (name, side):
             return part
-    raise ValueError(f"{name}: the part that measures '{side}' has not been run")
+    raise MissingPartError(f"{name}: the part that measures '{side}' has not been run")
 
 
 def _references(parts: Sequence[dict[str, Any]], name: str) -> dict[str, dict[str, Any]]:
@@ -282,11 +282,11 @@ def reference(parts: Sequence[dict[str, Any]], name: str) -> Estimate:
     """Return what SB3 reaches.
 
     Raises:
-        ValueError: not all of its trainings are done.
+        MissingPartError: not all of its trainings are done.
     """
     trained = _references(parts, name)
     if len(trained) < len(SEEDS):
-        raise ValueError(f"{name}: {len(trained)} of {len(SEEDS)} trainings of SB3 are done")
+        raise MissingPartError(f"{name}: {len(trained)} of {len(SEEDS)} trainings of SB3 are done")
     return estimate_iqm([result["score"] for result in trained.values()], 0)
 
 

@@ -171,7 +171,7 @@ class GymnasiumWorlds(_Worlds):
 
 
 class BatchWorlds(_Worlds):
-    """The project's own simulation on ``mujoco.batch``: the best that SB3 could have.
+    """The project's own simulation, all worlds of which ``mujoco.batch`` steps at once.
 
     Args:
         task: ``half-cheetah/run``.

@@ -148,6 +148,10 @@ class TestCombine:
         assert figures["ratio"] == pytest.approx(6.065)
         assert (figures["winner"], figures["sb3_winner"]) == ("c0", "c2")
 
+    def test_our_time_is_the_mean_of_both_runs(self) -> None:
+        figures = combine([ours(), {"side": "again", "wall_s": 120.0, "winner": "c0"}])
+        assert (figures["wall_s"], figures["walls"]) == (110.0, [100.0, 120.0])
+
     def test_there_is_no_ratio_while_rewards_are_missing(self) -> None:
         assert combine([ours()])["ratio"] is None
         figures = combine([ours(), sweep(), sb3(0, 1)])

@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import growth, harness, references, time_to_fitness
 from benchmarks.growth import Growth, grow
+from benchmarks.harness import MissingPartError
 from benchmarks.sb3.zoo import N_STEPS, ZOO, Training
 from benchmarks.tables import TABLES
 from benchmarks.time_to_fitness import SEEDS, combine, reference
@@ -152,8 +153,20 @@ class TestCombine:
     def test_what_is_not_done_has_no_figures(self) -> None:
         assert combine([sb3(range(8)), ours(1.0, done=False), rates(1.0)]) == {}
         assert combine([sb3(range(7)), ours(1.0), rates(1.0)]) == {}
-        with pytest.raises(ValueError, match="7 of 8"):
+        with pytest.raises(MissingPartError, match="7 of 8"):
             reference([sb3(range(7))], "hopper/run")
+
+
+def test_a_part_says_what_is_to_be_measured_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["time_to_fitness.py", "--part", "5"])
+    with pytest.raises(SystemExit) as left:
+        time_to_fitness.BENCHMARK.main()
+    assert left.value.code == 1
+    assert "0 of 8 trainings of SB3 are done" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
