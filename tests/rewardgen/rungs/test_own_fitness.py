@@ -122,4 +122,6 @@ def test_errors_name_the_line(task: Task, tmp_path: Path) -> None:
         run_episodes(task, RandomPolicy(task, 0), 1, [1], OwnFitness(code, task), threads=1)
     with pytest.raises(FitnessError, match="line 1: ZeroDivisionError"):
         OwnFitness(FitnessCode("x = 1 / 0\n"), task)
+    with pytest.raises(FitnessError, match="line 1: SystemExit: 3"):
+        OwnFitness(FitnessCode("raise SystemExit(3)\n"), task)
     assert METRIC.higher_is_better
