@@ -70,6 +70,8 @@ def brief(config: RunConfig, task: Task) -> Brief:
                 f"the transcript of '{recorded.run}' is of task '{recorded.task}', not "
                 f"'{task.name}'"
             )
+        if not recorded.candidates:
+            raise UsageError(f"'{recorded.run}' ended before a candidate: there is none to replay")
         start, fitness = recorded.config.get("start"), recorded.config.get("fitness")
         if config.start == start and str(config.fitness) == str(fitness):  # its own files
             return Brief(

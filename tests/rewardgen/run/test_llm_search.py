@@ -274,6 +274,7 @@ def test_the_cap_ends_the_search_and_what_is_there_is_confirmed(tmp_path: Path) 
         ("--model=", "model"),
         ("--usd-per-mtok", "--usd-per-mtok IN OUT"),
         ("key", "OPENAI_API_KEY"),
+        ("cap", "allows no call"),
     ],
 )
 def test_what_cannot_work_starts_nothing(
@@ -286,6 +287,8 @@ def test_what_cannot_work_starts_nothing(
     elif missing == "key":
         monkeypatch.delenv("OPENAI_API_KEY")
         given = [g for g in given if not g.startswith("--base-url")]
+    elif missing == "cap":
+        given.append("--max-cost-usd=0.001")
     else:
         given = [g for g in given if not g.startswith(missing)]
     done = call(given)
