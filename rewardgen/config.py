@@ -264,15 +264,6 @@ def parse_config(values: dict[str, Any], where: str) -> RunConfig:
     return _validated(RunConfig, values, where)
 
 
-def generate_config(values: dict[str, Any]) -> GenerateConfig:
-    """Validate the values of a generation's configuration.
-
-    Raises:
-        ConfigError: an unknown key (the nearest valid one is named) or a bad value.
-    """
-    return _validated(GenerateConfig, values, "generate")
-
-
 def train_config(values: dict[str, Any]) -> TrainConfig:
     """Validate the values of a training's configuration.
 

@@ -23,7 +23,6 @@ from rewardgen.design.evolve.grammar import (
     Flag,
     Form,
     Linear,
-    Potential,
     Program,
     Progress,
     Quadratic,
@@ -358,11 +357,3 @@ def draw_factor(rng: Random, quantity: Quantity, want: Want) -> Factor:
 def multiplied(term: Term, factor: Factor) -> Term:
     """Return the term times a factor."""
     return Term(term.name, term.weight, (*term.factors, factor))
-
-
-def potential_of(shape: Shape) -> Potential | None:
-    """Return the potential that a shape is or differences."""
-    if isinstance(shape, Progress):
-        return shape.potential
-    fits = isinstance(shape, Linear | Tolerance | Exponential | Saturating | Quadratic)
-    return shape if fits else None

@@ -113,7 +113,8 @@ def test_a_preset_that_is_no_mapping(
         ),
         (
             ["run", "--designer", "evolv"],
-            "--designer: unknown value 'evolv'; did you mean 'evolve'? Valid: evolve",
+            "--designer: unknown value 'evolv'; did you mean 'evolve'? "
+            "Valid: evolve, llm, manual, replay",
         ),
         (
             ["check", "x.py", "--isolation", "non"],
