@@ -111,12 +111,12 @@ def run(
     try_task(task)
     if made.fitness is not None:
         try_fitness(config.task, made.fitness)
+    cost = model_cost(config, task) if designer is None else None
     name = config.designer if designer is None else designer.name
     started = _started("run", config, task, recipe, command, name, made.fitness)
 
     def program(session: Session) -> None:
         chosen = designer or designer_of(config, session, made.transcript)
-        cost = model_cost(config, task) if designer is None else None
         if cost is not None:
             session.display.note(f"asks for {cost}")
         search_program(session, config, chosen, made.start)

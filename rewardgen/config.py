@@ -73,22 +73,25 @@ class DesignConfig(BaseModel):
         """How the language model is reached; None for designers that need none.
 
         Raises:
-            ConfigError: no model is named.
+            ConfigError: no model is named, or a value is not valid.
         """
         if self.designer != "llm":
             return None
         if self.model is None:
             raise ConfigError("designer llm needs a model: give --model NAME")
-        return EndpointSettings(
-            model=self.model,
-            base_url=self.base_url,
-            api_key_env=self.api_key_env,
-            temperature=self.temperature,
-            max_completion_tokens=self.max_completion_tokens,
-            usd_per_mtok=self.usd_per_mtok,
-            unpriced=self.unpriced,
-            max_cost_usd=self.max_cost_usd,
-        )
+        try:
+            return EndpointSettings(
+                model=self.model,
+                base_url=self.base_url,
+                api_key_env=self.api_key_env,
+                temperature=self.temperature,
+                max_completion_tokens=self.max_completion_tokens,
+                usd_per_mtok=self.usd_per_mtok,
+                unpriced=self.unpriced,
+                max_cost_usd=self.max_cost_usd,
+            )
+        except ValidationError as error:
+            raise ConfigError(explain(error, EndpointSettings)) from error
 
 
 class GenerateConfig(DesignConfig):
@@ -261,15 +264,6 @@ def parse_config(values: dict[str, Any], where: str) -> RunConfig:
     return _validated(RunConfig, values, where)
 
 
-def generate_config(values: dict[str, Any]) -> GenerateConfig:
-    """Validate the values of a generation's configuration.
-
-    Raises:
-        ConfigError: an unknown key (the nearest valid one is named) or a bad value.
-    """
-    return _validated(GenerateConfig, values, "generate")
-
-
 def train_config(values: dict[str, Any]) -> TrainConfig:
     """Validate the values of a training's configuration.
 
@@ -314,7 +308,9 @@ def explain(
             choices = literal_choices(kind.model_fields[field].annotation)
             problems.append(key + unknown_choice(problem["input"], choices))
         else:
-            problems.append(f"{key}{problem['msg']}, got {problem['input']!r}")
+            says = problem["msg"].removeprefix("Value error, ")
+            got = f", got {problem['input']!r}" if place else ""
+            problems.append(f"{key}{says}{got}")
     return "; ".join(problems)
 
 

@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from rewardgen_envs.names import nearest
@@ -137,8 +136,3 @@ class FeatureView:
 
     def __dir__(self) -> list[str]:
         return list(self._table.names)
-
-
-def as_float32(value: Tensor) -> Tensor:
-    """Convert a computed quantity (bool, float64, …) to the table's float32."""
-    return value.to(torch.float32)

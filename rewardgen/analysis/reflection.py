@@ -49,7 +49,7 @@ def to_text(feedback: Feedback) -> str:
 
 def _failure(failure: Failure) -> str:
     where = f" at line {failure.line}" if failure.line is not None else ""
-    remedy = f" {failure.remedy}" if failure.remedy else ""
+    remedy = f"; {failure.remedy}" if failure.remedy else ""
     by = f"by rule {failure.rule}" if failure.state == "rejected" else f"({failure.rule})"
     return f"This reward was {failure.state} in stage {failure.stage} {by}{where}: " + (
         f"{failure.message}{remedy}"

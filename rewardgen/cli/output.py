@@ -62,7 +62,8 @@ def finish(work: Callable[[], ShowRecord], *, json: bool, path: Path | None = No
         complain(f"{stop}; go on with: {to_type('resume', stop.path)}")
         return 130
     except RunFailedError as failure:
-        complain(f"{failure}; once that is mended: {to_type('resume', failure.path)}")
+        go_on = f"; once that is mended: {to_type('resume', failure.path)}"
+        complain(f"{failure}{go_on if failure.resumable else ''}")
         return 1
     path = path or Path(str(record.config["runs_dir"])) / record.run
     if record.verb == "run":

@@ -44,7 +44,8 @@ class Mailbox:
         """
         for letter in letters:
             prompt = self._path(letter, "prompt")
-            prompt.parent.mkdir(parents=True, exist_ok=True)
+            with clear_errors(prompt):
+                prompt.parent.mkdir(parents=True, exist_ok=True)
             write_file(prompt, _letter(letter).encode())
         said, before = "", [""] * len(letters)
         while True:
@@ -57,8 +58,8 @@ class Mailbox:
             if missing and places != said:
                 folder = self._path(missing[0], "answer").parent
                 self.say(
-                    f"waiting for {len(missing)} answers: give each *.prompt.md in {folder} to "
-                    f"whoever writes, and save the answers there as {places}"
+                    f"waiting for answers: give each *.prompt.md in {folder} to whoever "
+                    f"writes, and save the whole answers there as {places}"
                 )
                 said = places
             before = texts

@@ -106,7 +106,7 @@ def candidate_text(one: CandidateRecord, feedback: str) -> str:
     if one.fitness is not None:
         parts.append(Text(f"fitness {number(one.fitness)} in the search"))
     for attempt in one.attempts:
-        parts.append(Text("a first version was refused and repaired:"))
+        parts.append(Text("a first version was refused and asked for again:"))
         parts += [_finding(finding) for finding in attempt.findings]
     parts += [_finding(finding) for finding in one.findings]
     parts += [_member(member) for member in one.members]

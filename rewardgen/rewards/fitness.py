@@ -109,7 +109,7 @@ class StepFitness:
         }
         try:
             exec(compile(code.source, _FILE_NAME, "exec"), namespace)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _raised(error) from error
         self._function = cast(Callable[..., object], namespace[ENTRY])
         self._table = table
@@ -128,7 +128,7 @@ class StepFitness:
                 action.clone(),
                 self._table.view(next_state.clone()),
             )
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _raised(error) from error
         if not isinstance(value, Tensor) or value.shape != (len(state),):
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
@@ -139,7 +139,7 @@ class StepFitness:
         return value.to(torch.float32)
 
 
-def _raised(error: Exception) -> FitnessError:
+def _raised(error: BaseException) -> FitnessError:
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == _FILE_NAME:

@@ -131,7 +131,10 @@ def _block(lines: list[str], fences: list[int]) -> str:
             f"the reply holds {len(fences) // 2} code blocks (lines {starts}), not one",
             "put everything, helper functions too, into exactly one ```python block",
         )
-    return "\n".join(lines[fences[0] + 1 : fences[1]])
+    opening = lines[fences[0]]
+    # as Markdown has it: within a list, code is as far indented as its fence
+    indented = re.compile(f"^ {{0,{len(opening) - len(opening.lstrip())}}}")
+    return "\n".join(indented.sub("", line) for line in lines[fences[0] + 1 : fences[1]])
 
 
 def _check_size(source: str) -> None:

@@ -19,7 +19,7 @@ from rewardgen.llm.notebook import FileCache
 from rewardgen.llm.prices import price_of
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import read_reward
-from rewardgen.run.preflight import own_fitness
+from rewardgen.run.preflight import check_start, own_fitness
 from rewardgen.run.replies import ModelCorrespondent, RunNotebook
 from rewardgen.run.search import pause_if_late
 from rewardgen.run.session import Session
@@ -56,6 +56,8 @@ def brief(config: RunConfig, task: Task) -> Brief:
     Raises:
         UsageError: a flag is missing or has no use, a file cannot be read, the endpoint's key or
             price is missing.
+        RefusedRewardError: the reward to start from does not pass its check.
+        HostUnavailable: no reward host can be started to check it.
     """
     check_endpoint(config)
     recorded = None
@@ -68,6 +70,8 @@ def brief(config: RunConfig, task: Task) -> Brief:
                 f"the transcript of '{recorded.run}' is of task '{recorded.task}', not "
                 f"'{task.name}'"
             )
+        if not recorded.candidates:
+            raise UsageError(f"'{recorded.run}' ended before a candidate: there is none to replay")
         start, fitness = recorded.config.get("start"), recorded.config.get("fitness")
         if config.start == start and str(config.fitness) == str(fitness):  # its own files
             return Brief(
@@ -77,15 +81,20 @@ def brief(config: RunConfig, task: Task) -> Brief:
             )
     elif config.from_ is not None:
         raise ConfigError(f"--from is for designer replay, not {config.designer}")
-    return Brief(recorded, start_reward(config.start, task), own_fitness(config))
+    start = start_reward(config.start, task)
+    if start is not None and config.start != "human":
+        check_start(config, task, start.source)
+    return Brief(recorded, start, own_fitness(config))
 
 
 def check_endpoint(config: DesignConfig) -> None:
     """Refuse an endpoint that cannot be used as configured.
 
     Raises:
-        UsageError: no model, no key, no price.
+        UsageError: no model, no key, no price, or a model that nobody would ask.
     """
+    if config.model is not None and config.designer in ("evolve", "manual"):
+        raise ConfigError(f"--model is for designer llm, not {config.designer}: add --designer llm")
     settings = config.endpoint
     if settings is not None:
         read_key(settings)

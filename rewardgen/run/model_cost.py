@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rewardgen.analysis.feedback import Feedback, Fitness, Series, Term, TermStatus
-from rewardgen.config import RunConfig
+from rewardgen.config import ConfigError, RunConfig
 from rewardgen.design.designer import DesignContext, Tried
 from rewardgen.design.prompting import FULL_PARENTS, first_messages
-from rewardgen.llm.costs import estimate_cost
+from rewardgen.llm.costs import CostEstimate, estimate_cost
+from rewardgen.llm.settings import EndpointSettings
 from rewardgen.rewards.format import read_reward
 from rewardgen_envs.task import Task
 
@@ -52,7 +53,7 @@ def model_cost(config: RunConfig, task: Task) -> ModelCost | None:
     """Estimate from prompts of this task; None for designers that ask no model.
 
     Raises:
-        UsageError: no model, no price.
+        UsageError: no model, no price, or a cap that does not allow the first call.
     """
     settings = config.endpoint
     if settings is None:
@@ -63,6 +64,7 @@ def model_cost(config: RunConfig, task: Task) -> ModelCost | None:
         estimate_cost(settings, [prompt], config.samples * count, _REPLY_TOKENS)
         for prompt, count in zip(prompts, rounds, strict=True)
     ]
+    _check_cap(settings, parts[0] if config.start is None else parts[1])
     known = [(part.usd, part.at_most_usd) for part in parts]
     return ModelCost(
         calls=sum(part.calls for part in parts),
@@ -71,6 +73,23 @@ def model_cost(config: RunConfig, task: Task) -> ModelCost | None:
         usd=_total([usd for usd, _ in known], 1.0 + _REPAIRED),
         at_most_usd=_total([most for _, most in known], 2.0),
     )
+
+
+def _check_cap(settings: EndpointSettings, first: CostEstimate) -> None:
+    """Refuse a cap below the most that one of the first calls can cost: nothing would be asked.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if settings.max_cost_usd is None or first.at_most_usd is None:
+        return
+    call_usd = first.at_most_usd / first.calls
+    if call_usd > settings.max_cost_usd:
+        raise ConfigError(
+            f"--max-cost-usd {settings.max_cost_usd:g} allows no call: one may cost up to "
+            f"{call_usd:.4f} USD. Raise it, or shorten replies with --max-completion-tokens "
+            f"(now {settings.max_completion_tokens})"
+        )
 
 
 def _total(parts: list[float | None], factor: float) -> float | None:

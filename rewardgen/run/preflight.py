@@ -108,6 +108,21 @@ def check_rewards(config: TrainConfig, task: Task) -> dict[str, CheckResult]:
     return results
 
 
+def check_start(config: RunConfig, task: Task, source: str) -> None:
+    """Check the reward that a search starts from.
+
+    Raises:
+        RefusedRewardError: it does not pass; carries what is wrong with it.
+        HostUnavailable: no reward host can be started on this machine.
+    """
+    with HostPool(HostOptions(mode=config.isolation)) as pool:
+        result = check_reward(source, task.table, task.action, hosts=pool)
+    if result.verdict != "accepted":
+        name = str(config.start)
+        lines = [f"nothing is searched: {name} {result.verdict}", *remarks(name, result)]
+        raise RefusedRewardError("\n".join(lines))
+
+
 def remarks(name: str, result: CheckResult) -> list[str]:
     """Return the findings about a reward file as ``rewardgen check`` prints them."""
     return [finding_text(name, recorded(finding)) for finding in result.findings]

@@ -14,7 +14,7 @@ from types import FrameType
 from rewardgen.config import RunConfig, TrainConfig, recipe_path
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.llm.errors import EndpointError
-from rewardgen.rewards.fitness import METRIC, FitnessCode
+from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
 from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
 from rewardgen.run.search import PausedError
@@ -37,11 +37,17 @@ class InterruptedRunError(Exception):
 
 
 class RunFailedError(RuntimeError):
-    """The run stopped by an error that no reward is to blame for; it can be resumed."""
+    """The run stopped by an error that no reward is to blame for.
 
-    def __init__(self, reason: str, path: Path) -> None:
+    Attributes:
+        path: where the run lies.
+        resumable: whether it can go on once the cause is mended.
+    """
+
+    def __init__(self, reason: str, path: Path, *, resumable: bool = True) -> None:
         super().__init__(reason)
         self.path = path
+        self.resumable = resumable
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,13 @@ def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
         raise InterruptedRunError(str(pause), path) from None
     except (ExecutorError, HostUnavailable, EndpointError) as error:
         append(p.RunFailed(reason=str(error)))
-        raise RunFailedError(str(error), path) from error
+        if not str(error).startswith(FitnessError.__name__):
+            raise RunFailedError(str(error), path) from error
+        reason = (
+            f"{error}. The run keeps the fitness that it began with, so that its scores can be "
+            "compared: mend the file, and start a run of another name"
+        )
+        raise RunFailedError(reason, path, resumable=False) from error
     except StoreError as error:
         raise RunFailedError(str(error), path) from error
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardgen.rewards.fitness import FitnessCode, StepFitness
+from rewardgen.rewards.fitness import FitnessCode, FitnessError, StepFitness
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
 
@@ -53,6 +53,18 @@ class OwnFitness:
         self._counted += good
         self._worst = torch.minimum(self._worst, value)
         self._open = self._open & ~step.ended
+
+    def require_finite(self) -> None:
+        """Refuse a fitness that has not given a single finite number.
+
+        Raises:
+            FitnessError: it has given none; episodes would all count as 0.
+        """
+        if not bool(self._counted.any()):
+            raise FitnessError(
+                "the fitness file gave no finite number in whole episodes of random actions: "
+                "look for divisions, roots and logarithms"
+            )
 
     def result(self, members: int) -> Float[Tensor, "P E"]:
         """Return the fitness of every member's episodes: an average over the nominal length."""

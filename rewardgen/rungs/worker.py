@@ -240,6 +240,8 @@ def do_survey(job: SurveyJob) -> SurveyResult:
     seeds = [job.seed + world for world in range(job.worlds)]
     start = time.monotonic()
     result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, Watchers(watcher, own))
+    if own is not None:
+        own.require_finite()
     spent = _spent(result)
     elapsed = max(time.monotonic() - start, math.ulp(1.0))
     return SurveyResult(columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed)

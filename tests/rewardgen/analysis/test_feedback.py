@@ -147,11 +147,12 @@ def test_failures_say_rule_line_and_remedy() -> None:
         rule="unknown-feature",
         line=3,
         message="no feature 'sped'",
-        remedy="Use 'speed'.",
+        remedy="use 'speed'",
     )
     failed = Failure(state="failed", stage="host", rule="deadline", message="no answer in 5 s")
     text = to_text(Feedback(failures=(rejected, failed)))
     assert "rejected in stage gate by rule unknown-feature at line 3: no feature 'sped'" in text
+    assert "no feature 'sped'; use 'speed'" in text
     assert "failed in stage host (deadline): no answer in 5 s" in text
     assert Feedback().score is None
     assert to_text(Feedback()) == "\n"

@@ -17,6 +17,7 @@ def compute_reward(state, action, next_state):
     spin = bounded(next_state.pole_angular_velocity, 5.0)
     return spin, {"spin": spin}
 """
+MODEL = ["--designer=llm", "--model=m"]
 REPLY = f"Pay for turning.\n\n```python\n{CODE}```\n"
 
 
@@ -96,6 +97,12 @@ def test_a_reward_is_changed_in_words(tmp_path: Path) -> None:
         (["--designer=replay"], "rewardgen run"),
         (["--designer=llm"], "--model"),
         (["--designer=llm", "--model=nobody-knows"], "--usd-per-mtok IN OUT"),
+        (["--model=gpt-5-mini"], "--designer llm"),
+        ([*MODEL, "--base-url=localhost:8000"], "base_url: must begin with http"),
+        ([*MODEL, "--usd-per-mtok", "-1", "2"], "usd_per_mtok: "),
+        ([*MODEL, "--usd-per-mtok", "nan", "2"], "usd_per_mtok: "),
+        ([*MODEL, "--usd-per-mtok", "1", "2", "--max-cost-usd=inf"], "max_cost_usd: "),
+        ([*MODEL, "--unpriced", "--max-cost-usd=1"], ": unpriced and max_cost_usd exclude"),
         (["-n", "0"], "n: "),
         (["--task=cartpole/swingup"], "cartpole/swing-up"),
     ],

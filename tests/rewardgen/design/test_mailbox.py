@@ -9,6 +9,7 @@ import pytest
 from rewardgen.design.letters import Answer, Letter
 from rewardgen.design.mailbox import Mailbox
 from rewardgen.llm.messages import Message
+from rewardgen.store.errors import StoreError
 
 LETTERS = [
     Letter(
@@ -60,6 +61,12 @@ def test_waits_says_where_and_goes_on(tmp_path: Path) -> None:
     assert str(tmp_path / "iteration-1") in said[0]
     assert said[1].endswith("as c1-1.answer.md")
     assert len(said) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "iteration-1").write_text("in the way")
+    with pytest.raises(StoreError, match="iteration-1"):
+        Mailbox(tmp_path, lambda text: None, Writer(tmp_path)).ask(LETTERS)
 
 
 def test_answers_that_are_there_are_not_asked_for(tmp_path: Path) -> None:

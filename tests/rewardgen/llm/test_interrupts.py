@@ -73,6 +73,8 @@ def test_interrupt_ends_the_process_and_keeps_what_came(
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
+            # whoever runs the tests in the background of a shell ignores SIGINT, and so would it
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             assert second_sent.wait(PATIENCE_S)

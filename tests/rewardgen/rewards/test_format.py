@@ -37,6 +37,12 @@ def test_a_reply_with_one_block_gives_the_block() -> None:
     assert parse_reward(reply) == parse_reward(GOOD)
 
 
+def test_a_block_within_a_list_loses_the_indentation_of_its_fence() -> None:
+    code = "def compute_reward(state, action, next_state):\n    return state.x, {}\n"
+    block = "".join(f"   {line}\n" for line in ["```python", *code.splitlines(), "```"])
+    assert parse_reward(f"1. Pay for x:\n\n{block}").source == code
+
+
 def test_a_fence_in_a_docstring_does_not_make_a_file_a_reply() -> None:
     text = f'"""Notes.\n\n```\nx\n```\n"""\n{GOOD}'
     assert parse_reward(text).source == text

@@ -230,7 +230,11 @@ def test_an_interrupted_question_is_not_paid_twice(tmp_path: Path) -> None:
 
     with ScriptedEndpoint(script) as endpoint:
         process = subprocess.Popen(
-            llm_command(endpoint.url, tmp_path, "cut"), stderr=subprocess.PIPE, text=True
+            llm_command(endpoint.url, tmp_path, "cut"),
+            stderr=subprocess.PIPE,
+            text=True,
+            # whoever runs the tests in the background of a shell ignores SIGINT, and so would it
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while "reply_received" not in events(tmp_path / "cut"):
             assert process.poll() is None
@@ -274,6 +278,7 @@ def test_the_cap_ends_the_search_and_what_is_there_is_confirmed(tmp_path: Path) 
         ("--model=", "model"),
         ("--usd-per-mtok", "--usd-per-mtok IN OUT"),
         ("key", "OPENAI_API_KEY"),
+        ("cap", "allows no call"),
     ],
 )
 def test_what_cannot_work_starts_nothing(
@@ -286,6 +291,8 @@ def test_what_cannot_work_starts_nothing(
     elif missing == "key":
         monkeypatch.delenv("OPENAI_API_KEY")
         given = [g for g in given if not g.startswith("--base-url")]
+    elif missing == "cap":
+        given.append("--max-cost-usd=0.001")
     else:
         given = [g for g in given if not g.startswith(missing)]
     done = call(given)

@@ -10,7 +10,13 @@ import pytest
 
 from tests.rewardgen.run.tiny import call, command, run_command
 
+NAN = "next_state.pole_angular_velocity * float('nan')"
 SPIN = "def fitness(state, action, next_state):\n    return next_state.pole_angular_velocity\n"
+LATE = """def fitness(state, action, next_state):
+    if len(action) > 2:  # more worlds than it is tried in
+        raise ValueError("enough")
+    return next_state.pole_angular_velocity
+"""
 
 
 def shown(runs_dir: Path, name: str) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def test_own_fitness_ranks_and_is_what_is_shown(tmp_path: Path) -> None:
         ("def fitness(:\n", "is not Python"),
         ("def fitness(state, action, next_state):\n    return next_state.spin\n", "line 2"),
         ("def fitness(state, action, next_state):\n    return 1.0\n", "one number per transition"),
+        (f"def fitness(state, action, next_state):\n    return {NAN}\n", "no finite number"),
         (None, "No such file"),
     ],
 )
@@ -66,6 +73,27 @@ def test_a_bad_fitness_file_starts_nothing(tmp_path: Path, source: str | None, s
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "bad").exists()
+
+
+def test_a_fitness_that_fails_late_says_what_can_be_done(tmp_path: Path) -> None:
+    """The run keeps its own copy, so that mending the file and resuming would not help."""
+    file = tmp_path / "late.py"
+    file.write_text(LATE)
+    done = call([*run_command(tmp_path, "late"), f"--fitness={file}"])
+    assert done.returncode == 1
+    assert "line 3: ValueError: enough" in done.stderr
+    assert "another name" in done.stderr
+    assert "rewardgen resume" not in done.stderr
+
+
+def test_a_start_that_does_not_pass_its_check_starts_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "start.py"
+    file.write_text("def compute_reward(state, action, next_state):\n    return state.no, {}\n")
+    done = call([*run_command(tmp_path, "start"), f"--start={file}"])
+    assert done.returncode == 1
+    assert "start.py:2" in done.stderr
+    assert "no feature 'no'" in done.stderr
+    assert not (tmp_path / "start").exists()
 
 
 def test_remarks_are_refused_where_nobody_reads_them(calm_run: Path) -> None:

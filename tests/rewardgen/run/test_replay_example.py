@@ -29,6 +29,17 @@ def test_the_example_proposes_the_same_again(tmp_path: Path) -> None:
     assert repaired["attempts"][0]["findings"][0]["rule"] == "unknown-feature"
 
 
+def test_a_run_that_proposed_nothing_is_not_replayed(tmp_path: Path) -> None:
+    recorded = read_transcript(EXAMPLE, tmp_path)
+    empty = tmp_path / "empty.json"
+    empty.write_text(recorded.model_copy(update={"candidates": ()}).model_dump_json())
+    given = ["--designer=replay", f"--from={empty}", f"--runs-dir={tmp_path}", "--name=again"]
+    done = call(command("run", *given))
+    assert done.returncode == 2, done.stderr
+    assert "there is none to replay" in done.stderr
+    assert not (tmp_path / "again").exists()
+
+
 def test_the_example_tells_nothing_of_the_machine_it_was_made_on() -> None:
     text = EXAMPLE.read_text()
     assert '"/' not in text

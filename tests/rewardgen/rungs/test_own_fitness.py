@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError, read_fitness
@@ -67,6 +67,7 @@ def test_hand_computed_episodes(task: Task) -> None:
     assert result[3] == pytest.approx((1.0 - 1.0 - 1.0) / n)
 
 
+@settings(deadline=None, max_examples=30)
 @given(
     values=st.lists(st.floats(-1e3, 1e3, width=32), min_size=6, max_size=6),
     end=st.integers(0, 4),
@@ -122,4 +123,6 @@ def test_errors_name_the_line(task: Task, tmp_path: Path) -> None:
         run_episodes(task, RandomPolicy(task, 0), 1, [1], OwnFitness(code, task), threads=1)
     with pytest.raises(FitnessError, match="line 1: ZeroDivisionError"):
         OwnFitness(FitnessCode("x = 1 / 0\n"), task)
+    with pytest.raises(FitnessError, match="line 1: SystemExit: 3"):
+        OwnFitness(FitnessCode("raise SystemExit(3)\n"), task)
     assert METRIC.higher_is_better
