@@ -46,8 +46,7 @@ def give_feedback(
     if candidate is not None and candidate not in state.candidates:
         hint = nearest(candidate, state.candidates)
         raise UsageError(f"run '{name}' has no candidate '{candidate}'{hint}")
-    proposed = [i.iteration for i in state.iterations.values() if i.candidates]
-    following = max(proposed, default=-1) + 1
+    following = max(state.iterations, default=-1) + 1
     if following >= _rounds(started) or state.winner is not None:
         raise UsageError(
             f"no prompt follows in '{name}': refine its winner with 'rewardgen generate "

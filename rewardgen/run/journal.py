@@ -191,7 +191,6 @@ class RunJournal:
         """Record what a designer proposed, in one transaction."""
         names = [f"c{iteration + 1}-{slot + 1}" for slot in range(len(proposals))]
         self._directory.append(
-            p.IterationStarted(iteration=iteration),
             *(
                 self._proposed(proposal, name, iteration, slot)
                 for slot, (name, proposal) in enumerate(zip(names, proposals, strict=True))
@@ -263,19 +262,29 @@ class RunJournal:
             if said.iteration <= iteration
         )
 
-    def take_feedback(self, iteration: int) -> int:
-        """Record what people have left in the run's folder since; return how much it was."""
-        known = {said.id for said in self._directory.state.human_feedback}
+    def begin_iteration(self, iteration: int) -> int:
+        """Record, once, that an iteration begins, and what people have left in the run's folder.
+
+        What they leave from then on is for the next one, also if this is interrupted before its
+        proposals are recorded: the same is asked again, and answers that came are still answers.
+
+        Returns:
+            How many remarks were new.
+        """
+        state = self._directory.state
+        if iteration in state.iterations:
+            return 0
+        known = {said.id for said in state.human_feedback}
         new = [note for note in read_notes(self._directory.path) if note.id not in known]
-        if new:
-            self._directory.append(
-                *(
-                    p.FeedbackGiven(
-                        id=note.id, iteration=iteration, candidate=note.candidate, text=note.text
-                    )
-                    for note in new
+        self._directory.append(
+            *(
+                p.FeedbackGiven(
+                    id=note.id, iteration=iteration, candidate=note.candidate, text=note.text
                 )
-            )
+                for note in new
+            ),
+            p.IterationStarted(iteration=iteration),
+        )
         return len(new)
 
     def iteration_finished(self, iteration: int) -> bool:

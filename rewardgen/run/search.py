@@ -157,10 +157,9 @@ class Search:
 
     def _context(self, iteration: int, incumbent: Incumbent | None) -> DesignContext:
         """Return what the designer is told; the same again when a run is repeated."""
-        if self.journal.proposals(iteration) is None:
-            said = self.journal.take_feedback(iteration)
-            if said:
-                self.display.note(f"{said} new remarks of yours go into the next prompt")
+        said = self.journal.begin_iteration(iteration)
+        if said:
+            self.display.note(f"remarks of yours that go into the next prompt: {said}")
         history = self.journal.history(before=iteration)
         return DesignContext(
             sentence=self.config.text or self.task.description,

@@ -69,4 +69,6 @@ class OwnFitness:
     def result(self, members: int) -> Float[Tensor, "P E"]:
         """Return the fitness of every member's episodes: an average over the nominal length."""
         missing = self._nominal - self._counted
-        return ((self._total + missing * self._worst) / self._nominal).view(members, -1)
+        # an episode without a finite number must not do better than one with bad numbers
+        worst = torch.where(self._counted > 0, self._worst, self._worst.min())
+        return ((self._total + missing * worst) / self._nominal).view(members, -1)

@@ -226,7 +226,7 @@ class ArtifactStored(Payload):
 
 
 class IterationStarted(Payload):
-    """A round of propose, train, feed back begins."""
+    """A round of propose, train, feed back begins: what its designer is told is settled."""
 
     iteration: Count
 

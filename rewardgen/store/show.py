@@ -98,6 +98,7 @@ def show_record(run: RunSnapshot) -> ShowRecord:
                 fitness=iteration.finished.fitness if iteration.finished else None,
             )
             for iteration in state.iterations.values()
+            if iteration.candidates  # one begins before its designer has proposed anything
         ),
         selection=None
         if winner is None

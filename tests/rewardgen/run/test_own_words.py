@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,31 @@ def test_remarks_are_refused_where_nobody_reads_them(calm_run: Path) -> None:
     assert "llm and manual read words" in done.stderr
     done = call(command("feedback", "clam", "faster", runs_dir))
     assert (done.returncode, "did you mean 'calm'" in done.stderr) == (2, True)
+
+
+def test_a_remark_that_comes_while_a_prompt_waits_is_for_the_next_one(tmp_path: Path) -> None:
+    given = [*run_command(tmp_path, "wait"), "--designer=manual", "--samples=1"]
+    box = tmp_path / "wait" / "manual"
+    first = box / "iteration-1" / "c1-1.prompt.md"
+    running = subprocess.Popen(given, stderr=subprocess.PIPE, text=True)
+    try:
+        assert running.stderr is not None
+        assert any("waiting for answers" in line for line in running.stderr)
+        asked = first.read_text()
+        said = call(command("feedback", "wait", "hold still", f"--runs-dir={tmp_path}"))
+        assert "iteration 2" in said.stdout
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    finally:
+        running.kill()
+    answer = "def compute_reward(state, action, next_state):\n    return state.pole_angle, {}\n"
+    for i in (1, 2):
+        (box / f"iteration-{i}").mkdir(exist_ok=True)
+        (box / f"iteration-{i}" / f"c{i}-1.answer.md").write_text(answer)
+    done = call(command("resume", "wait", f"--runs-dir={tmp_path}"))
+    assert done.returncode == 0, done.stderr
+    assert first.read_text() == asked
+    assert "- hold still" in (box / "iteration-2" / "c2-1.prompt.md").read_text()
 
 
 def test_a_person_with_a_chat_window(tmp_path: Path) -> None:

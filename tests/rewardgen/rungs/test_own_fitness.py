@@ -67,6 +67,11 @@ def test_hand_computed_episodes(task: Task) -> None:
     assert result[3] == pytest.approx((1.0 - 1.0 - 1.0) / n)
 
 
+def test_an_episode_without_numbers_does_no_better_than_the_worst(task: Task) -> None:
+    values = [[-1.0, float("nan"), -4.0]] * task.episode_steps
+    assert scored(task, values, [-1, -1, -1]) == pytest.approx([-1.0, -4.0, -4.0])
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     values=st.lists(st.floats(-1e3, 1e3, width=32), min_size=6, max_size=6),
