@@ -96,6 +96,6 @@ class Ledger:
         return (
             f"the next call may cost ${usd:.4f}, but only ${left:.4f} of the cap of "
             f"${self._cap_usd:g} is left after ${self._spent:.4f} spent{lost}. Nothing more was "
-            "sent and every reply is kept: raise --max-cost-usd, or shorten replies with "
-            "--max-completion-tokens"
+            "sent. Another run with a higher --max-cost-usd takes the replies that are there and "
+            "pays for the rest alone"
         )

@@ -12,7 +12,7 @@ from rewardgen.config import ConfigError, RunConfig, TrainConfig
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.report.text import finding_text
 from rewardgen.rewards.findings import RefusedRewardError, recorded
-from rewardgen.rewards.fitness import FitnessCode, FitnessError, read_fitness
+from rewardgen.rewards.fitness import FitnessCode, read_fitness
 from rewardgen.rewards.format import read_source
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.jobs import SurveyJob
@@ -74,14 +74,14 @@ def try_fitness(task: str, fitness: FitnessCode) -> None:
     """Run a fitness file on a few random episodes, in a process of the kind that evaluates.
 
     Raises:
-        UsageError: it fails.
+        UsageError: it fails, or ends the process.
     """
     with tempfile.TemporaryDirectory() as folder, LocalExecutor(Path(folder)) as executor:
         try:
             job = SurveyJob(task=task, seed=0, worlds=_WORLDS, fitness=fitness.source)
             executor.survey("fitness", job)
         except ExecutorError as error:
-            raise FitnessError(str(error).removeprefix("FitnessError: ")) from error
+            raise UsageError(f"the fitness file cannot be tried: {error}") from error
 
 
 def check_rewards(config: TrainConfig, task: Task) -> dict[str, CheckResult]:

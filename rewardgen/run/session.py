@@ -148,8 +148,9 @@ def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
         raise InterruptedRunError(str(pause), path) from None
     except (ExecutorError, HostUnavailable, EndpointError) as error:
         append(p.RunFailed(reason=str(error)))
-        if not str(error).startswith(FitnessError.__name__):
-            raise RunFailedError(str(error), path) from error
+        raise RunFailedError(str(error), path) from error
+    except FitnessError as error:
+        append(p.RunFailed(reason=str(error)))
         reason = (
             f"{error}. The run keeps the fitness that it began with, so that its scores can be "
             "compared: mend the file, and start a run of another name"

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from rewardgen.rewards.fitness import FitnessError
 from rewardgen.rungs.jobs import (
     EvaluateJob,
     EvaluateResult,
@@ -83,6 +84,7 @@ class _Worker:
 
         Raises:
             _WorkerDied: the process ended before the job did.
+            FitnessError: the user's own fitness fails.
             ExecutorError: the job cannot be done, with the worker's message.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
@@ -102,6 +104,8 @@ class _Worker:
                 case "late":
                     del message["event"]
                     late(LateAnswer.model_validate(message))
+                case "unfit":
+                    raise FitnessError(str(message["message"]))
                 case "done":
                     return
                 case _:
@@ -175,6 +179,7 @@ class LocalExecutor:
 
         Raises:
             ExecutorError: the worker failed twice.
+            FitnessError: the user's own fitness fails.
         """
         result, directory = self._run("evaluate", name, job, _ignore, _ignore_late)
         shutil.rmtree(directory)
@@ -186,6 +191,7 @@ class LocalExecutor:
 
         Raises:
             ExecutorError: the worker failed twice.
+            FitnessError: the user's own fitness fails.
         """
         result, directory = self._run("evaluate", name, job, _ignore, _ignore_late)
         shutil.rmtree(directory)

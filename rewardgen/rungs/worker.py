@@ -22,7 +22,7 @@ from torch import Tensor
 from rewardgen.analysis.columns import column_statistics
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.processes import HostUnavailable
-from rewardgen.rewards.fitness import METRIC, FitnessCode
+from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.sparse import SparseReward
@@ -279,6 +279,8 @@ def _serve(role: str, reporter: Reporter, stack: ExitStack) -> None:
                 case _:
                     raise ValueError(f"a {role} worker does no {job.kind} jobs")
             write_result(directory, result)
+        except FitnessError as error:
+            reporter.send(event="unfit", message=str(error))
         except Exception as error:  # the boundary: whatever goes wrong here is the executor's
             reporter.send(event="failed", message=f"{type(error).__name__}: {error}")
         else:

@@ -48,7 +48,7 @@ def test_short_replies_make_room_for_more(tmp_path: Path) -> None:
 def test_replies_in_flight_are_kept_when_the_cap_is_reached(tmp_path: Path) -> None:
     with ScriptedEndpoint([FULL]) as server:
         asking = _asking(server, tmp_path, calls=2.5)
-        with pytest.raises(CostCapError, match="raise --max-cost-usd"):
+        with pytest.raises(CostCapError, match="a higher --max-cost-usd"):
             asking.ask(samples=5)
         kept = [asking.notebook.find(r.key(asking.settings, 7)) for r in requests(5)]
         assert sum(reply is not None for reply in kept) == 2
