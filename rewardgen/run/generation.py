@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rewardgen.analysis.columns import ColumnStatistics
@@ -18,6 +19,7 @@ from rewardgen.design.designer import (
     Tried,
 )
 from rewardgen.rewards.findings import restored
+from rewardgen.run.context import task_context
 from rewardgen.run.screening import Screening
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import SurveyJob
@@ -94,14 +96,9 @@ def generate_rewards(
 
 def _context(config: GenerateConfig, task: Task, start: Proposal | None) -> DesignContext:
     given = () if start is None else (Tried(_START, 0, start.source, "given", Feedback()),)
-    return DesignContext(
-        sentence=config.text or task.description,
-        table=task.table.public(),
-        action=task.action,
-        control_dt_s=task.control_dt_s,
-        episode_steps=task.episode_steps,
-        count=config.n,
-        seed=derive_seed(config.seed, Purpose.DESIGN),
+    seed = derive_seed(config.seed, Purpose.DESIGN)
+    return replace(
+        task_context(config, task, count=config.n, seed=seed),
         parents=given,
         history=given,
         feature_ranges=_survey(config),

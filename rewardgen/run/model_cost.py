@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rewardgen.analysis.feedback import Feedback, Fitness, Series, Term, TermStatus
 from rewardgen.config import ConfigError, RunConfig
@@ -11,6 +11,7 @@ from rewardgen.design.prompting import FULL_PARENTS, first_messages
 from rewardgen.llm.costs import CostEstimate, estimate_cost
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen.rewards.format import read_reward
+from rewardgen.run.context import task_context
 from rewardgen_envs.task import Task
 
 _REPLY_TOKENS = 2_500
@@ -100,14 +101,8 @@ def _total(parts: list[float | None], factor: float) -> float | None:
 def _context(config: RunConfig, task: Task, iteration: int) -> DesignContext:
     """Return a context of about the length that an iteration's will have."""
     tried = tuple(_tried(task, number) for number in range(FULL_PARENTS)) if iteration else ()
-    return DesignContext(
-        sentence=config.text or task.description,
-        table=task.table.public(),
-        action=task.action,
-        control_dt_s=task.control_dt_s,
-        episode_steps=task.episode_steps,
-        count=config.samples,
-        seed=config.seed,
+    return replace(
+        task_context(config, task, count=config.samples, seed=config.seed),
         iteration=iteration,
         parents=tried,
         history=tried,

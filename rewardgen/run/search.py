@@ -25,6 +25,7 @@ from rewardgen.design.designer import (
 )
 from rewardgen.report.numbers import unit
 from rewardgen.rewards.findings import restored
+from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.population import Runner, mean_fitness
@@ -161,14 +162,9 @@ class Search:
         if said:
             self.display.note(f"remarks of yours that go into the next prompt: {said}")
         history = self.journal.history(before=iteration)
-        return DesignContext(
-            sentence=self.config.text or self.task.description,
-            table=self.task.table.public(),
-            action=self.task.action,
-            control_dt_s=self.task.control_dt_s,
-            episode_steps=self.task.episode_steps,
-            count=self.config.samples,
-            seed=derive_seed(self.config.seed, Purpose.DESIGN, iteration=iteration),
+        seed = derive_seed(self.config.seed, Purpose.DESIGN, iteration=iteration)
+        return replace(
+            task_context(self.config, self.task, count=self.config.samples, seed=seed),
             iteration=iteration,
             parents=self._parents(history, incumbent),
             history=history,

@@ -1,0 +1,27 @@
+"""What every designer is told of a task, before anything was tried."""
+
+from __future__ import annotations
+
+from rewardgen.config import DesignConfig
+from rewardgen.design.designer import DesignContext
+from rewardgen_envs.task import Task
+
+
+def task_context(config: DesignConfig, task: Task, *, count: int, seed: int) -> DesignContext:
+    """Return the context of a first iteration.
+
+    Args:
+        config: may hold the user's own words.
+        task: the task; private features are left out.
+        count: how many proposals are wanted.
+        seed: the only source of chance.
+    """
+    return DesignContext(
+        sentence=config.text or task.description,
+        table=task.table.public(),
+        action=task.action,
+        control_dt_s=task.control_dt_s,
+        episode_steps=task.episode_steps,
+        count=count,
+        seed=seed,
+    )
