@@ -59,7 +59,30 @@ def gymnasium_vec_env(task: Task, count: int) -> VecEnv:
     return DummyVecEnv([lambda: gymnasium_env(task) for _ in range(count)])
 
 
-class AntBatchVecEnv(VecEnv):
+class BareVecEnv(VecEnv):
+    """What SB3 asks of environments that hold no others inside."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def env_is_wrapped(self, wrapper_class: object, indices: object = None) -> list[bool]:
+        """No environment is wrapped."""
+        return [False] * self.num_envs
+
+    def env_method(self, method_name: str, *args: object, **kwargs: object) -> list[Any]:
+        """Refuse: there are no environments inside."""
+        raise NotImplementedError(method_name)
+
+    def get_attr(self, attr_name: str, indices: object = None) -> list[Any]:
+        """Answer SB3's question for the render mode."""
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: object, indices: object = None) -> None:
+        """Refuse: there are no environments inside."""
+        raise NotImplementedError(attr_name)
+
+
+class AntBatchVecEnv(BareVecEnv):
     """Gymnasium's Ant on ``mujoco.batch``: observation, reward, termination, auto-reset."""
 
     def __init__(self, task: Task, count: int, threads: int, seed: int) -> None:
@@ -114,25 +137,6 @@ class AntBatchVecEnv(VecEnv):
             self._restart(ended)
             observation[ended] = self._observe()[ended]
         return observation, reward.astype(np.float32), done, infos
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def env_is_wrapped(self, wrapper_class: object, indices: object = None) -> list[bool]:
-        """No environment is wrapped."""
-        return [False] * self.num_envs
-
-    def env_method(self, method_name: str, *args: object, **kwargs: object) -> list[Any]:
-        """Refuse: there are no environments inside."""
-        raise NotImplementedError(method_name)
-
-    def get_attr(self, attr_name: str, indices: object = None) -> list[Any]:
-        """Answer SB3's question for the render mode."""
-        return [None] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: object, indices: object = None) -> None:
-        """Refuse: there are no environments inside."""
-        raise NotImplementedError(attr_name)
 
     def _observe(self) -> np.ndarray:
         forces = np.clip(self._cfrc[:, 1:], -1.0, 1.0).reshape(self.num_envs, -1)

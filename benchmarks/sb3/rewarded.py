@@ -12,9 +12,8 @@ import gymnasium
 import mujoco
 import numpy as np
 import torch
-from stable_baselines3.common.vec_env import VecEnv
 
-from benchmarks.rivals import gymnasium_env
+from benchmarks.rivals import BareVecEnv, gymnasium_env
 from rewardgen.rewards.code import RewardFunction, compile_reward
 from rewardgen.rewards.format import parse_reward
 from rewardgen_envs.features import FeatureTable
@@ -46,7 +45,7 @@ class Payment:
         return cast(tuple[torch.Tensor, object], answer)[0].numpy()
 
 
-class _Worlds(VecEnv):
+class _Worlds(BareVecEnv):
     """What both environments share: no wrappers, no attributes, a reward that can be exchanged."""
 
     def __init__(self, task: Task, count: int) -> None:
@@ -63,25 +62,6 @@ class _Worlds(VecEnv):
     def step_async(self, actions: np.ndarray) -> None:
         """Keep the actions."""
         self._actions = actions
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def env_is_wrapped(self, wrapper_class: object, indices: object = None) -> list[bool]:
-        """No environment is wrapped."""
-        return [False] * self.num_envs
-
-    def env_method(self, method_name: str, *args: object, **kwargs: object) -> list[Any]:
-        """Refuse: there are no environments to ask."""
-        raise NotImplementedError(method_name)
-
-    def get_attr(self, attr_name: str, indices: object = None) -> list[Any]:
-        """Answer SB3's question for the render mode."""
-        return [None] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: object, indices: object = None) -> None:
-        """Refuse: there are no environments to change."""
-        raise NotImplementedError(attr_name)
 
 
 class GymnasiumWorlds(_Worlds):
