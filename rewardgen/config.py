@@ -130,7 +130,8 @@ class RunConfig(DesignConfig):
     env_steps: int = Field(default=1_000_000, ge=1)
     """Training budget of a member that passes every rung, in environment steps."""
     rungs: int = Field(default=3, ge=1)
-    """Stretches of training of an iteration; the weaker candidates retire between them."""
+    """Stretches of training of an iteration; the weaker candidates retire between them, and it is
+    over when one is left."""
     keep: float = Field(default=0.5, gt=0.0, le=1.0)
     """Share of the candidates that goes on after each rung."""
     eval_episodes: int = Field(default=10, ge=1)

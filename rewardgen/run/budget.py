@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.run.racing import fields
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
@@ -61,7 +61,9 @@ class Estimate(BaseModel):
 
 def iteration_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of an iteration at most: all scores tie, nobody retires."""
-    return _raced_steps(config, task, recipe, [config.samples] * config.rungs)
+    raced = _raced_steps(config, task, recipe, [config.samples] * config.rungs)
+    # a rung that could have decided evaluates the incumbent, and a tie may follow
+    return raced + config.rungs * _incumbent_steps(config, task)
 
 
 def start_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
@@ -71,20 +73,16 @@ def start_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     return _raced_steps(config, task, recipe, [1] * config.rungs)
 
 
-def _raced_steps(config: RunConfig, task: Task, recipe: Recipe, fields: Sequence[int]) -> int:
+def _raced_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequence[int]) -> int:
     """Return the environment steps of an iteration with so many candidates in its rungs."""
     training = trained_steps(config.rung_env_steps, recipe)
     evaluation = config.eval_episodes * task.episode_steps
-    incumbent = config.train_seeds * evaluation
-    return sum(fields) * config.train_seeds * (training + evaluation) + incumbent
+    return sum(field) * config.train_seeds * (training + evaluation)
 
 
-def _planned_fields(config: RunConfig) -> list[int]:
-    """Return the candidates in each rung if no scores tie."""
-    fields = [config.samples]
-    while len(fields) < config.rungs:
-        fields.append(math.ceil(fields[-1] * config.keep))
-    return fields
+def _incumbent_steps(config: RunConfig, task: Task) -> int:
+    """Return the environment steps of evaluating the best so far once more."""
+    return config.train_seeds * config.eval_episodes * task.episode_steps
 
 
 def survey_env_steps(task: Task) -> int:
@@ -142,7 +140,8 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
         per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
         per_rung += config.eval_episodes * task.episode_steps
         return _training_steps(config, config.rungs * per_rung)
-    iteration = _raced_steps(config, task, recipe, _planned_fields(config))
+    field = fields(config.samples, config.rungs, config.keep)
+    iteration = _raced_steps(config, task, recipe, field) + _incumbent_steps(config, task)
     return _search_steps(config, task, recipe, iteration)
 
 

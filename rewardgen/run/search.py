@@ -29,7 +29,7 @@ from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.population import Runner, mean_fitness
-from rewardgen.run.racing import survivors
+from rewardgen.run.racing import places, survivors
 from rewardgen.run.screening import Screening
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState
@@ -256,19 +256,26 @@ class Search:
     def _race(
         self, iteration: int, runners: list[Runner], incumbent: Incumbent | None
     ) -> Incumbent | None:
-        """Train rung by rung; return the best of the finalists and the incumbent."""
+        """Train rung by rung; return the best of the finalists and the incumbent.
+
+        When one candidate is left of several, it has nobody to race: training it further would
+        say nothing about who is better.
+        """
         running = runners
         for rung in range(self.config.rungs):
             if not running:
                 return incumbent
             pause_if_late(self.deadline)
             last = rung == self.config.rungs - 1
-            guests = incumbent.checkpoints if last and incumbent is not None else ()
+            leaves_one = len(running) > 1 and places(len(running), self.config.keep) == 1
+            decides = last or leaves_one
+            guests = incumbent.checkpoints if decides and incumbent is not None else ()
             outcome = self._rung(iteration, rung, running, guests)
             running = self._without_failures(running)
-            if last:
+            if not last:
+                running = self._prune(rung, running)
+            if last or (leaves_one and len(running) == 1):
                 return self._decide(iteration, running, outcome, incumbent)
-            running = self._prune(rung, running)
         return incumbent
 
     def _rung(
@@ -338,7 +345,7 @@ class Search:
             best = replace(incumbent, fitness=metric.sign * score)
         for runner in running:
             fitness = metric.sign * runner.score(metric)
-            self._finish(runner, "evaluated", f"{metric.name} {fitness:.3g} after all rungs")
+            self._finish(runner, "evaluated", f"{metric.name} {fitness:.3g} at the end of the race")
             self.display.candidate(runner.candidate, "evaluated", fitness)
             if best is None or metric.sign * (fitness - best.fitness) > 0:
                 best = Incumbent(runner.candidate, runner.checkpoints, fitness)

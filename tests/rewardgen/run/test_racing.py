@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardgen.run.racing import survivors
+from rewardgen.run.racing import fields, survivors
 
 
 def test_the_better_half_goes_on_best_first() -> None:
@@ -42,3 +42,13 @@ def test_nobody_who_stays_behind_is_better_than_who_goes_on(
     behind = set(scores) - set(going_on)
     assert len(going_on) >= max(1, keep * len(scores) - 1e-9)
     assert all(scores[b] < min(scores[g] for g in going_on) for b in behind)
+
+
+def test_a_race_is_over_when_one_is_left() -> None:
+    assert fields(16, 3, 0.5) == [16, 8, 4]
+    assert fields(16, 12, 0.25) == [16, 4]
+    assert fields(2, 3, 0.5) == [2]
+
+
+def test_who_starts_alone_trains_through_all_rungs() -> None:
+    assert fields(1, 3, 0.5) == [1, 1, 1]

@@ -16,6 +16,7 @@ from rewardgen.store.run_directory import read_run
 from rewardgen.store.show import show_record
 from rewardgen_envs.registry import load_task
 from rewardgen_policies.recipe import Recipe
+from tests.rewardgen.run.tiny import SETTINGS, call, command
 
 FINAL = {"rejected", "failed", "retired", "evaluated", "confirmed"}
 
@@ -134,3 +135,20 @@ def test_env_steps_of_several_rungs_are_counted_once(calm_run: Path) -> None:
         scalars: Any = EventAccumulator(str(calm_run / "tensorboard" / name / "seed-0"))
         scalars.Reload()
         assert max(event.step for event in scalars.Scalars("reward")) == trained
+
+
+def test_a_race_ends_when_one_candidate_is_left_of_several(tmp_path: Path) -> None:
+    flags = SETTINGS | {"task": "half-cheetah/run", "rungs": 3, "keep": 0.25, "samples": 3}
+    words = [f"--{key}={value}" for key, value in flags.items()]
+    done = call(command("run", *words, "--no-render", f"--runs-dir={tmp_path}", "--name=lone"))
+    assert done.returncode == 0, done.stderr
+    state = read_run(tmp_path / "lone").state
+    assert {key for key in state.rungs if key.startswith("iteration")} == {
+        "iteration-1-rung-1",
+        "iteration-2-rung-1",
+    }
+    passed = [c for c in state.candidates.values() if c.state in ("evaluated", "confirmed")]
+    assert len(passed) == 2
+    # the incumbent met the second race on its episodes
+    spent = [rung.finished.env_steps for rung in state.rungs.values() if rung.finished is not None]
+    assert spent[1] - spent[0] == flags["eval-episodes"] * 1000
