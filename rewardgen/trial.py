@@ -1,7 +1,8 @@
-"""Trials: rewards trained on seeds on one schedule of rungs, without racing.
+"""Trials: rewards trained on seeds on one schedule of rungs.
 
-The only place that trains rewards to compare them: ``confirm``, ``train`` and
-``tasks baseline`` call it. All arms share seeds and evaluation episodes, in one population.
+The only place that trains rewards on the same seeds to compare them: play-off, confirmation,
+``train`` and ``tasks baseline`` call it. All arms share seeds and evaluation episodes, in one
+population. Only the play-off lets arms retire on the way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rewardgen.analysis.statistics import (
     estimate_iqm,
     probability_of_improvement,
 )
+from rewardgen.racing import survivors
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Member, MemberOutcome, Place, Workshop
 from rewardgen.store.payloads import (
@@ -54,22 +56,24 @@ class TrialPlan:
         rewards: one arm each; the name of a reward names its arm.
         sources: the text of each reward, None where there is no file.
         seeds: training seeds, the same for every arm.
-        eval_seeds: evaluation episodes, the same for every member.
+        eval_seeds: evaluation episodes after each rung, the same for every member.
         env_steps: environment steps per member.
         rungs: stretches of training; an interrupted trial repeats at most one.
         references: the arms that all others are compared with.
         statistics_seed: seeds the bootstrap.
+        keep: share of the arms that goes on after each rung; it is over when one is left.
     """
 
     name: str
     rewards: tuple[RewardRef, ...]
     sources: tuple[str | None, ...]
     seeds: tuple[int, ...]
-    eval_seeds: tuple[int, ...]
+    eval_seeds: tuple[tuple[int, ...], ...]
     env_steps: int
     rungs: int
     references: tuple[str, ...]
     statistics_seed: int
+    keep: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,15 @@ class TrialResult:
     Attributes:
         arms: statistics by the ranking metric.
         comparisons: of every arm with each reference.
-        members: the last rung's outcomes, per arm.
+        members: the outcomes of each arm's last rung.
+        finishers: the arms that nobody made retire.
         isolation: what was applied to the reward hosts.
     """
 
     arms: tuple[ArmStatistics, ...]
     comparisons: tuple[Comparison, ...]
     members: dict[str, tuple[MemberOutcome, ...]]
+    finishers: tuple[str, ...]
     isolation: tuple[str, ...]
 
 
@@ -122,53 +128,79 @@ def trial(
             env_steps=plan.env_steps,
         )
     )
-    members, isolation = _train(workshop, plan, before_rung)
-    scores = {
-        reward.name: _scores([m for m in members if m.reward == i], metric)
-        for i, reward in enumerate(plan.rewards)
-    }
+    trained = _train(workshop, metric, plan, before_rung)
+    scores = {name: _scores(members, metric) for name, members in trained.members.items()}
     arms = tuple(_statistics(name, x, plan.statistics_seed) for name, x in scores.items())
     comparisons = _comparisons(scores, metric, plan)
     journal.finish_trial(TrialFinished(trial=plan.name, arms=arms, comparisons=comparisons))
     return TrialResult(
         arms=arms,
         comparisons=comparisons,
-        members={
-            reward.name: tuple(m for m in members if m.reward == i)
-            for i, reward in enumerate(plan.rewards)
-        },
-        isolation=isolation,
+        members=trained.members,
+        finishers=trained.finishers,
+        isolation=trained.isolation,
     )
 
 
+@dataclass(frozen=True)
+class _Trained:
+    members: dict[str, tuple[MemberOutcome, ...]]
+    finishers: tuple[str, ...]
+    isolation: tuple[str, ...]
+
+
 def _train(
-    workshop: Workshop, plan: TrialPlan, before_rung: Callable[[], None]
-) -> tuple[Sequence[MemberOutcome], tuple[str, ...]]:
+    workshop: Workshop, metric: Metric, plan: TrialPlan, before_rung: Callable[[], None]
+) -> _Trained:
     """Train the rungs one after another; a failed member stops, the others go on."""
     latest: dict[tuple[int, int], MemberOutcome] = {}
-    running = [Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds]
+    members = [Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds]
+    running = list(range(len(plan.rewards)))
     applied: tuple[str, ...] = ()
     for rung in range(plan.rungs):
-        if not running:
+        if not members:
             break
         before_rung()
         outcome = workshop.rung(
             f"{plan.name}-rung-{rung + 1}",
             Place(trial=plan.name),
             plan.rewards,
-            running,
+            members,
             number=rung,
             env_steps=max(1, plan.env_steps // plan.rungs),
-            eval_seeds=plan.eval_seeds,
+            eval_seeds=plan.eval_seeds[rung],
         )
         applied = outcome.isolation or applied
         latest |= {(m.reward, m.seed): m for m in outcome.members}
-        running = [
+        if rung < plan.rungs - 1 and plan.keep < 1.0:
+            running = _going_on(running, list(latest.values()), metric, plan.keep)
+            if len(running) < 2:
+                break
+        members = [
             Member(reward=m.reward, seed=m.seed, checkpoint=m.checkpoint)
             for m in outcome.members
-            if m.checkpoint is not None
+            if m.checkpoint is not None and m.reward in running
         ]
-    return list(latest.values()), applied
+    return _Trained(
+        members={
+            reward.name: tuple(m for m in latest.values() if m.reward == i)
+            for i, reward in enumerate(plan.rewards)
+        },
+        finishers=tuple(plan.rewards[i].name for i in running),
+        isolation=applied,
+    )
+
+
+def _going_on(
+    running: Sequence[int], members: Sequence[MemberOutcome], metric: Metric, keep: float
+) -> list[int]:
+    """Return the arms that do not retire; one with a failed member does."""
+    scores: dict[str, float] = {}
+    for arm in running:
+        mine = [m for m in members if m.reward == arm]
+        if all(m.failure is None for m in mine):
+            scores[str(arm)] = metric.sign * fmean(_scores(mine, metric))
+    return sorted(int(arm) for arm in survivors(scores, keep))
 
 
 def _scores(members: Sequence[MemberOutcome], metric: Metric) -> list[float]:

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen.config import RunConfig, TrainConfig
-from rewardgen.run.racing import fields
+from rewardgen.racing import fields
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
@@ -26,6 +26,9 @@ FINALISTS = 4
 
 LEAST_PLAYOFF_SEEDS = 4
 """On how many seeds each of them trains at least."""
+
+PLAYOFF_RUNGS, PLAYOFF_KEEP = 2, 0.5
+"""Halfway through the play-off its worse half retires."""
 
 
 class Estimate(BaseModel):
@@ -105,11 +108,11 @@ def playoff_seeds(config: RunConfig) -> int:
     return max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
 
 
-def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
-    """Return the environment steps of the play-off between the best candidates, at most."""
-    per_member = trained_steps(config.env_steps, recipe)
+def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequence[int]) -> int:
+    """Return the environment steps of a play-off with so many candidates in its rungs."""
+    per_member = trained_steps(max(1, config.env_steps // PLAYOFF_RUNGS), recipe)
     per_member += config.eval_episodes * task.episode_steps
-    return _finalists(config) * playoff_seeds(config) * per_member
+    return sum(field) * playoff_seeds(config) * per_member
 
 
 def _finalists(config: RunConfig) -> int:
@@ -120,8 +123,15 @@ def _finalists(config: RunConfig) -> int:
 
 
 def closing_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
-    """Return the environment steps of what follows the iterations: play-off, confirmation."""
-    return playoff_env_steps(config, task, recipe) + confirm_env_steps(config, task, recipe)
+    """Return the environment steps of play-off and confirmation at most: nobody retires."""
+    field = [_finalists(config)] * PLAYOFF_RUNGS
+    return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
+
+
+def _planned_closing(config: RunConfig, task: Task, recipe: Recipe) -> int:
+    """Return the environment steps of play-off and confirmation if no scores tie."""
+    field = fields(_finalists(config), PLAYOFF_RUNGS, PLAYOFF_KEEP) if _finalists(config) else []
+    return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
 
 
 def trained_steps(env_steps: int, recipe: Recipe) -> int:
@@ -142,7 +152,8 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
         return _training_steps(config, config.rungs * per_rung)
     field = fields(config.samples, config.rungs, config.keep)
     iteration = _raced_steps(config, task, recipe, field) + _incumbent_steps(config, task)
-    return _search_steps(config, task, recipe, iteration)
+    closing = _planned_closing(config, task, recipe)
+    return _search_steps(config, task, recipe, iteration, closing)
 
 
 def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) -> int:
@@ -154,17 +165,21 @@ def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
     """
     if isinstance(config, TrainConfig):
         return plan_env_steps(config, task, recipe)
-    return _search_steps(config, task, recipe, iteration_env_steps(config, task, recipe))
-
-
-def _search_steps(config: RunConfig, task: Task, recipe: Recipe, iteration: int) -> int:
-    """Return the environment steps of a search whose iterations take so many each."""
-    survey = survey_env_steps(task) + start_env_steps(config, task, recipe)
+    iteration = iteration_env_steps(config, task, recipe)
     closing = closing_env_steps(config, task, recipe)
+    return _search_steps(config, task, recipe, iteration, closing)
+
+
+def _search_steps(
+    config: RunConfig, task: Task, recipe: Recipe, iteration: int, closing: int
+) -> int:
+    """Return the environment steps of a search whose stages take so many each."""
+    survey = survey_env_steps(task) + start_env_steps(config, task, recipe)
     total = survey + config.iterations * iteration + closing
     if config.max_env_steps is None:
         return total
     longest = iteration_env_steps(config, task, recipe)
+    closing = closing_env_steps(config, task, recipe)
     least = survey + longest + closing
     if config.max_env_steps < least:
         raise UsageError(

@@ -1,7 +1,8 @@
 """The play-off: before the confirmation the best candidates train once more, on more seeds.
 
 The best of dozens of candidates on two seeds each is often the luckiest one. Here all meet the
-same fresh seeds and episodes; the best mean wins.
+same fresh seeds and episodes. Halfway the worse half retires (sequential halving, Karnin et al.
+2013); the best mean of the others wins.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
-from rewardgen.run.budget import FINALISTS, playoff_seeds
+from rewardgen.run.budget import FINALISTS, PLAYOFF_KEEP, PLAYOFF_RUNGS, playoff_seeds
 from rewardgen.run.population import mean_fitness
 from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
@@ -31,7 +32,6 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
     finalists = _finalists(session, incumbent)
     if incumbent is None or len(finalists) < 2:
         return incumbent
-    pause_if_late(session.deadline)
     count = playoff_seeds(config)
     session.display.note(f"play-off of {', '.join(finalists)} on {count} fresh seeds")
     sources = [session.journal.entry(name).source for name in finalists]
@@ -49,19 +49,26 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             seeds=derive_seeds(
                 config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.rounds
             ),
-            eval_seeds=derive_seeds(
-                config.seed,
-                Purpose.SEARCH_EVALUATION,
-                config.eval_episodes,
-                iteration=config.rounds,
+            eval_seeds=tuple(
+                derive_seeds(
+                    config.seed,
+                    Purpose.SEARCH_EVALUATION,
+                    config.eval_episodes,
+                    iteration=config.rounds,
+                    rung=rung,
+                )
+                for rung in range(PLAYOFF_RUNGS)
             ),
             env_steps=config.env_steps,
-            rungs=1,
+            rungs=PLAYOFF_RUNGS,
             references=(),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
+            keep=PLAYOFF_KEEP,
         ),
+        before_rung=lambda: pause_if_late(session.deadline),
     )
-    return _best(result.members, session.metric) or incumbent
+    finishers = {name: result.members[name] for name in result.finishers}
+    return _best(finishers, session.metric) or incumbent
 
 
 def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:

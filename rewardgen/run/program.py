@@ -109,7 +109,9 @@ def _confirm(session: Session, config: RunConfig, winner: Incumbent | None) -> N
             rewards=tuple(rewards),
             sources=tuple(sources),
             seeds=derive_seeds(config.seed, Purpose.TRIAL_TRAINING, config.confirm_seeds),
-            eval_seeds=derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.confirm_episodes),
+            eval_seeds=(
+                derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.confirm_episodes),
+            ),
             env_steps=config.confirm_steps,
             rungs=1,
             references=("human", "sparse"),
@@ -129,6 +131,7 @@ def train_program(session: Session, config: TrainConfig, codes: dict[str, Reward
         codes: arm → parsed reward file; arms named human and sparse are the task's own.
     """
     arms = train_arms(config, codes)
+    episodes = derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.eval_episodes)
     trial(
         session.workshop,
         session.journal,
@@ -140,7 +143,7 @@ def train_program(session: Session, config: TrainConfig, codes: dict[str, Reward
                 human_source(session.task) if a.kind == "human" else a.source or None for a in arms
             ),
             seeds=derive_seeds(config.seed, Purpose.TRIAL_TRAINING, config.seeds),
-            eval_seeds=derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.eval_episodes),
+            eval_seeds=(episodes,) * config.rungs,
             env_steps=config.env_steps,
             rungs=config.rungs,
             references=(arms[0].name,),

@@ -23,13 +23,13 @@ from rewardgen.design.designer import (
     Repairs,
     Tried,
 )
+from rewardgen.racing import places, survivors
 from rewardgen.report.numbers import unit
 from rewardgen.rewards.findings import restored
 from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.population import Runner, mean_fitness
-from rewardgen.run.racing import places, survivors
 from rewardgen.run.screening import Screening
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState

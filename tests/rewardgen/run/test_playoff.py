@@ -39,8 +39,16 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
         name: sum(sum(m.fitness[METRIC]) / len(m.fitness[METRIC]) for m in members.values())
         for name, members in playoff.members.items()
     }
+    rungs = {
+        name: {len(member.rungs) for member in members.values()}
+        for name, members in playoff.members.items()
+    }
+    half = [name for name in finalists if rungs[name] == {1}]
+    whole = [name for name in finalists if rungs[name] == {2}]
+    assert len(half) == len(finalists) // 2
+    assert len(half) + len(whole) == len(finalists)
     assert state.winner is not None
-    assert state.winner.candidate == max(means, key=lambda name: means[name])
+    assert state.winner.candidate == max(whole, key=lambda name: means[name])
 
 
 def view(candidate: str, score: float | None, late: float, *, higher: bool = True) -> Tried:

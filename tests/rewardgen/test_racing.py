@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardgen.run.racing import fields, survivors
+from rewardgen.racing import fields, survivors
 
 
 def test_the_better_half_goes_on_best_first() -> None:
