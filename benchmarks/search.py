@@ -2,8 +2,9 @@
 
 ``half-cheetah/run``, 16 candidates x 2 iterations, evolve. Our side is ``rewardgen run`` as a
 user starts it, from the start of the process to the recorded choice of the winner, play-off
-included. SB3 trains every reward file that our search wrote for the env-steps of a candidate
-that passes all rungs, and evaluates it once; its winner is the one with the best evaluation.
+included. SB3 trains every reward file that our search wrote for as many env-steps as the policies
+of our winner had in the play-off, the longest training of our search, and evaluates it once; its
+winner is the one with the best evaluation.
 Both sides use each sample 5 times in minibatches of a quarter of 2,048 samples, networks
 2 x 64 tanh. Then both winners are confirmed by our trainer in one population.
 """
@@ -38,6 +39,7 @@ from benchmarks.timeline import timeline
 from rewardgen import api
 from rewardgen.analysis.statistics import difference_of_iqms, estimate_iqm
 from rewardgen.config import TrainConfig, recipe_path
+from rewardgen.run.budget import PLAYOFF_RUNGS
 from rewardgen.run.display import PlainDisplay
 from rewardgen.store.events import DATABASE_NAME, read_events
 from rewardgen.store.records import ShowRecord
@@ -45,7 +47,7 @@ from rewardgen_envs.registry import load_task
 from rewardgen_policies.recipe import load_recipe
 
 TASK = "half-cheetah/run"
-ENV_STEPS, RUNGS, EVAL_EPISODES = 600_000, 12, 3
+ENV_STEPS, RUNGS, EVAL_EPISODES = 1_000_000, 25, 2
 FLAGS = {
     "task": TASK,
     "iterations": "2",
@@ -71,17 +73,17 @@ RIVALS = ("gymnasium 2 x 16", "gymnasium 1 x 128")
 SLICE_S, TURNS = 15.0, 4
 WORKER = "benchmarks.sb3.rewards"
 SB3_EVAL_SEEDS = tuple(range(60_000, 60_000 + EVAL_EPISODES))
-SB3_PARTS, LIMIT_S = 4, 400.0
-CONFIRM_PARTS, CONFIRM_SEEDS, CONFIRM_EPISODES = 2, 16, 10
+SB3_PARTS, LIMIT_S = 6, 400.0
+CONFIRM_PARTS, CONFIRM_SEEDS, CONFIRM_EPISODES = 4, 8, 5
 
 
 @functools.cache
 def longest() -> int:
-    """Return the env-steps of a candidate that passes all rungs, in whole updates."""
+    """Return the env-steps of the winner's policies in the play-off, in whole updates."""
     path = recipe_path(TASK, None)
     assert path is not None
     recipe = load_recipe(path)
-    return RUNGS * recipe.updates(ENV_STEPS // RUNGS) * recipe.samples
+    return PLAYOFF_RUNGS * recipe.updates(ENV_STEPS // PLAYOFF_RUNGS) * recipe.samples
 
 
 # ---- our side
@@ -122,7 +124,7 @@ def part_search() -> dict[str, Any]:
 
 
 def part_again() -> dict[str, Any]:
-    """The same search once more, after SB3's trainings: the machine may have changed."""
+    """The same search once more, between or after SB3's trainings: the machine may change."""
     figures, _ = search()
     before = _side(latest("search"), "ours")["winner"]
     if figures["winner"] != before:
@@ -174,7 +176,7 @@ def reference_key(candidate: dict[str, Any], setting: str) -> Key:
 
 
 def part_sb3(number: int) -> dict[str, Any]:
-    """Train SB3 on a quarter of the reward files; those that are kept already are not repeated."""
+    """Train SB3 on a share of the reward files; those that are kept already are not repeated."""
     setting = _side(latest("search"), "sweep")["setting"]
     kind, count, worlds = SETTINGS[setting]
     share_of = _side(latest("search"), "ours")["candidates"][number::SB3_PARTS]
@@ -294,9 +296,9 @@ def _side(parts: Sequence[dict[str, Any]], side: str) -> dict[str, Any]:
 def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return both wall times, their ratio, and the difference of the winners if confirmed.
 
-    Ours is the mean of two runs of the same search. SB3's is the start of its processes and the
-    sum of all trainings, shared evenly by its processes; ``null`` while some rewards are not
-    trained yet.
+    Ours is the mean of three runs of the same search: before, between and after SB3's trainings.
+    SB3's is the start of its processes and the sum of all trainings, shared evenly by its
+    processes; ``null`` while some rewards are not trained yet.
     """
     ours = _side(parts, "ours")
     sweep = next((part for part in parts if part["side"] == "sweep"), None)
@@ -365,7 +367,9 @@ BENCHMARK = Benchmark(
     parts=(
         part_search,
         part_sweep,
-        *_numbered(part_sb3, SB3_PARTS),
+        *_numbered(part_sb3, SB3_PARTS)[:3],
+        part_again,
+        *_numbered(part_sb3, SB3_PARTS)[3:],
         part_again,
         *_numbered(part_confirm, CONFIRM_PARTS),
     ),

@@ -61,7 +61,7 @@ class TrialPlan:
         rungs: stretches of training; an interrupted trial repeats at most one.
         references: the arms that all others are compared with.
         statistics_seed: seeds the bootstrap.
-        keep: share of the arms that goes on after each rung; it is over when one is left.
+        keep: share of the arms that goes on after each rung; at least one trains to the end.
     """
 
     name: str
@@ -174,8 +174,6 @@ def _train(
         latest |= {(m.reward, m.seed): m for m in outcome.members}
         if rung < plan.rungs - 1 and plan.keep < 1.0:
             running = _going_on(running, list(latest.values()), metric, plan.keep)
-            if len(running) < 2:
-                break
         members = [
             Member(reward=m.reward, seed=m.seed, checkpoint=m.checkpoint)
             for m in outcome.members

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen.config import RunConfig, TrainConfig
-from rewardgen.racing import fields
+from rewardgen.racing import fields, places
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
@@ -27,8 +27,8 @@ FINALISTS = 4
 LEAST_PLAYOFF_SEEDS = 4
 """On how many seeds each of them trains at least."""
 
-PLAYOFF_RUNGS, PLAYOFF_KEEP = 2, 0.5
-"""Halfway through the play-off its worse half retires."""
+PLAYOFF_RUNGS, PLAYOFF_KEEP = 3, 0.5
+"""After each third of the play-off its worse half retires."""
 
 
 class Estimate(BaseModel):
@@ -130,7 +130,9 @@ def closing_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
 
 def _planned_closing(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation if no scores tie."""
-    field = fields(_finalists(config), PLAYOFF_RUNGS, PLAYOFF_KEEP) if _finalists(config) else []
+    field = [_finalists(config)]
+    while len(field) < PLAYOFF_RUNGS:
+        field.append(places(field[-1], PLAYOFF_KEEP) if field[-1] else 0)
     return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
 
 

@@ -1,8 +1,8 @@
 """The play-off: before the confirmation the best candidates train once more, on more seeds.
 
 The best of dozens of candidates on two seeds each is often the luckiest one. Here all meet the
-same fresh seeds and episodes. Halfway the worse half retires (sequential halving, Karnin et al.
-2013); the best mean of the others wins.
+same fresh seeds and episodes. After each third of the training the worse half retires (sequential
+halving, Karnin et al. 2013); the best mean of who is left wins.
 """
 
 from __future__ import annotations

@@ -229,6 +229,6 @@ def test_all_parts_at_the_smallest_budgets(tmp_path: Path, monkeypatch: pytest.M
     assert figures["rewards"] == figures["trained"] == 8
     assert figures["ratio"] == pytest.approx(figures["sb3_wall_s"] / figures["wall_s"])
     trained = [line for part in parts if part["side"] == "sb3" for line in part["trained"].values()]
-    assert {line["env_steps"] for line in trained} == {4_096}
+    assert {line["env_steps"] for line in trained} == {6_144}
     assert figures["excludes_minus_10_percent"] in (True, False)
     assert "ratio" in TABLES["search"](parts)

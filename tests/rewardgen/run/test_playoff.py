@@ -35,20 +35,18 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
     assert searched.isdisjoint(playoff.started.seeds)
     assert confirmed.isdisjoint(playoff.started.seeds)
 
-    means = {
-        name: sum(sum(m.fitness[METRIC]) / len(m.fitness[METRIC]) for m in members.values())
-        for name, members in playoff.members.items()
-    }
-    rungs = {
-        name: {len(member.rungs) for member in members.values()}
-        for name, members in playoff.members.items()
-    }
-    half = [name for name in finalists if rungs[name] == {1}]
-    whole = [name for name in finalists if rungs[name] == {2}]
-    assert len(half) == len(finalists) // 2
-    assert len(half) + len(whole) == len(finalists)
+    assert len(finalists) == 4
+    left = finalists
+    for number, size in ((1, 4), (2, 2), (3, 1)):
+        rung = state.rungs[f"{PLAYOFF}-rung-{number}"].finished
+        assert rung is not None
+        scores = {name: 0.0 for name in left}
+        for member in rung.members:
+            scores[member.source] += sum(member.fitness[METRIC])
+        assert len(scores) == size
+        left = sorted(scores, key=lambda name: -scores[name])[: (size + 1) // 2]
     assert state.winner is not None
-    assert state.winner.candidate == max(whole, key=lambda name: means[name])
+    assert [state.winner.candidate] == left
 
 
 def view(candidate: str, score: float | None, late: float, *, higher: bool = True) -> Tried:
