@@ -24,7 +24,7 @@ _LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by be
 FINALISTS = 4
 """How many candidates play off at the end of a search."""
 
-LEAST_PLAYOFF_SEEDS = 4
+LEAST_PLAYOFF_SEEDS = 3
 """On how many seeds each of them trains at least."""
 
 PLAYOFF_RUNGS, PLAYOFF_KEEP = 3, 0.5
@@ -101,9 +101,9 @@ def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
 
 
 def playoff_seeds(config: RunConfig) -> int:
-    """Return how many seeds a finalist trains on: twice as many as in the search, at least four.
+    """Return how many seeds a finalist trains on: twice as many as in the search, at least three.
 
-    The best of many on one seed each are mostly lucky: two more seeds would not tell them apart.
+    The best of many on one seed each are mostly lucky: one or two more would not tell them apart.
     """
     return max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
 
