@@ -129,7 +129,7 @@ def part_again() -> dict[str, Any]:
     before = _side(latest("search"), "ours")["winner"]
     if figures["winner"] != before:
         report(f"the search chose {figures['winner']}, and {before} before: something has changed")
-    return {"side": "again", "wall_s": figures["wall_s"], "winner": figures["winner"]}
+    return {"side": "again", **figures}
 
 
 # ---- SB3's side
