@@ -6,6 +6,7 @@ it. An answer that is there already is taken as it is, so a resumed run asks for
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,8 +74,14 @@ class Mailbox:
         """Return an answer, empty while there is none."""
         path = self._path(letter, "answer")
         with clear_errors(path):
-            text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+            text = _decoded(path.read_bytes()) if path.is_file() else ""
         return text if text.strip() else ""
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a file that an editor, or a shell on Windows, has written."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
 
 
 def _letter(letter: Letter) -> str:

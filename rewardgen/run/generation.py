@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,10 +39,15 @@ def check_output(config: GenerateConfig) -> None:
     """Refuse a folder that rewards cannot be written to, and words that nobody would read.
 
     Raises:
-        UsageError: the folder holds rewards already or is none, or feedback has no use.
+        UsageError: the folder holds rewards already, is none or cannot be written to, or feedback
+            has no use.
     """
-    if config.out.exists() and not config.out.is_dir():
-        raise UsageError(f"{config.out} is a file; choose a folder with --out")
+    places = (config.out, *config.out.absolute().parents)
+    there = next(folder for folder in places if folder.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file; choose a folder with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{there}: permission denied; choose another folder with --out")
     if any(config.out.glob("reward_*.py")):
         raise UsageError(f"{config.out} holds rewards already; choose another folder with --out")
     if config.designer == "replay":

@@ -202,7 +202,7 @@ class Search:
             else:
                 failures = _failures(self._check(entry))
                 self._fail(entry.candidate, "rejected", failures)
-            self.display.candidate(entry.candidate, self._check(entry).verdict)
+            self.display.candidate(entry.candidate, _verdict(self._check(entry)))
         return runners
 
     def _check(self, entry: CandidateEntry) -> CandidateChecked:
@@ -400,6 +400,15 @@ class Search:
             return False
         self.display.note(f"max_env_steps reached: confirming after {iteration} iterations")
         return True
+
+
+def _verdict(checked: CandidateChecked) -> str:
+    """Return a verdict in a few words: with the first finding's rule and line."""
+    if checked.verdict == "accepted" or not checked.findings:
+        return checked.verdict
+    first = checked.findings[0]
+    line = "" if first.line is None else f", line {first.line}"
+    return f"{checked.verdict}: {first.stage}, {first.rule}{line}"
 
 
 def _failures(checked: CandidateChecked) -> tuple[Failure, ...]:

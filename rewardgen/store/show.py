@@ -36,7 +36,6 @@ from rewardgen.store.records import (
     RunEntry,
     RunStateName,
     ShowRecord,
-    TrialRecord,
     WinnerRecord,
     improvement,
 )
@@ -110,15 +109,6 @@ def show_record(run: RunSnapshot) -> ShowRecord:
             for said in state.human_feedback
         ),
     )
-
-
-def trial_record(run: RunSnapshot) -> TrialRecord:
-    """Return the arms of a run.
-
-    Raises:
-        StoreError: an artifact is missing or was changed.
-    """
-    return TrialRecord(run=run.name, arms=_arms(run))
 
 
 def list_record(runs_dir: Path) -> ListRecord:

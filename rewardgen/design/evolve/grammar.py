@@ -186,12 +186,6 @@ def signal_of(shape: Shape) -> Signal | None:
     return None if isinstance(shape, Effort | ActionChange) else shape.signal
 
 
-def signals_of(program: Program) -> list[Signal]:
-    """Return the signals of all factors, in order."""
-    found = (signal_of(f.shape) for term in program.terms for f in term.factors)
-    return [signal for signal in found if signal is not None]
-
-
 def check(program: Program) -> None:
     """Check what a program's types do not say.
 

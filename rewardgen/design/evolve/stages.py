@@ -25,7 +25,6 @@ from rewardgen.design.evolve.grammar import (
 )
 from rewardgen.design.evolve.lexicon import Role, Want
 from rewardgen.design.evolve.sample import (
-    choose_want,
     draw_factor,
     goal_weight,
     make_term,
@@ -34,8 +33,9 @@ from rewardgen.design.evolve.sample import (
 )
 from rewardgen.design.evolve.space import Quantity, Space
 
-# what the whole way is worth against what its end pays in a step, as a share of a second's pay
-WAY_WEIGHTS = (0.1, 0.3, 1.0)
+# what the whole way is worth against what its end pays in a step, as a share of a second's pay:
+# little, or policies rush along it and are in no state to stop at its end
+WAY_WEIGHTS = (0.03, 0.1, 0.3)
 END_WEIGHTS = (0.3, 1.0, 3.0)
 # how much of the way opens the gate
 OPENINGS = (0.5, 0.7, 0.8, 0.9)
@@ -133,7 +133,8 @@ def _held(rng: Random, quantity: Quantity) -> Factor:
         # after a turn an angle may be a turn away from where it was: its cosine is not
         cosine = replace(quantity.signal, form=Form.COSINE)
         return Factor(Tolerance(cosine, rng.choice((0.9, 0.95, 0.98)), math.inf, 1.0))
-    want = choose_want(rng, quantity)
+    # what the sentence names as the end it wants; doubts belong to the way
+    want = max(quantity.wants, key=lambda want: quantity.wants[want])
     targets = targets_of(quantity, Want.MORE)
     if quantity.role is Role.HEIGHT and want is Want.MORE and targets:
         return Factor(Tolerance(quantity.signal, targets[0], math.inf, abs(targets[0])))

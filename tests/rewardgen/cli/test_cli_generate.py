@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,17 @@ def test_what_cannot_work_asks_and_writes_nothing(
     assert generate(tmp_path, *more) == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    assert generate(tmp_path, f"--out={tmp_path / 'out' / 'rewards'}") == 2
+    assert f"{tmp_path / 'out'} is a file" in capsys.readouterr().err
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as root
+    assert generate(tmp_path, f"--out={tmp_path / 'other'}") == 2
+    assert f"{tmp_path}: permission denied" in capsys.readouterr().err
 
 
 def test_earlier_files_are_not_overwritten(

@@ -37,7 +37,7 @@ from rewardgen.design.evolve.grammar import (
     Term,
     Tolerance,
     check,
-    signals_of,
+    signal_of,
 )
 from rewardgen.design.evolve.guide import OPERATORS, mutate
 from rewardgen.design.evolve.space import Space, build_space
@@ -129,7 +129,8 @@ def assert_sound(program: Program, context: DesignContext) -> None:
     """A program is valid, small, reads back, and gives finite float32 rows that sum up."""
     check(program)
     assert len(program.terms) <= MAX_TERMS
-    assert all(signal.feature in context.table for signal in signals_of(program))
+    signals = [signal_of(f.shape) for term in program.terms for f in term.factors]
+    assert all(signal is None or signal.feature in context.table for signal in signals)
     source = emit(program, context.table, context.action)
     assert parse(source, context.table) == program
     assert emit(parse(source, context.table), context.table, context.action) == source

@@ -78,3 +78,13 @@ def test_answers_that_are_there_are_not_asked_for(tmp_path: Path) -> None:
     answers = Mailbox(tmp_path, said.append, Writer(tmp_path)).ask(LETTERS)
     assert answers == [Answer("answer 1"), Answer("answer 2")]
     assert said == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_answers_of_other_editors_are_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "iteration-1").mkdir()
+    for number in (1, 2):
+        path = tmp_path / "iteration-1" / f"c1-{number}.answer.md"
+        path.write_text("reward = 1.0  # 2 m/s²", encoding=encoding)
+    answers = Mailbox(tmp_path, lambda text: None, lambda: None).ask(LETTERS)
+    assert answers == [Answer("reward = 1.0  # 2 m/s²")] * 2

@@ -18,9 +18,9 @@ from rewardgen.report.console import (
     trial_lines,
 )
 from rewardgen.report.outcome import candidate
-from rewardgen.store.records import ListRecord, RunEntry, ShowRecord
+from rewardgen.store.records import ListRecord, RunEntry, ShowRecord, TrialRecord
 from rewardgen.store.run_directory import RunSnapshot
-from rewardgen.store.show import list_record, show_record, trial_record
+from rewardgen.store.show import list_record, show_record
 
 RUN = Path("runs/demo")
 
@@ -152,7 +152,8 @@ def test_list_shows_states_and_what_is_wrong(example_path: Path) -> None:
 
 
 def test_a_training_lists_its_arms(example_run: RunSnapshot) -> None:
-    lines = trial_lines(trial_record(example_run), Path("elsewhere/demo"))
+    record = TrialRecord(run="demo", arms=show_record(example_run).arms)
+    lines = trial_lines(record, Path("elsewhere/demo"))
     assert [line.split()[0] for line in lines] == ["reward", "winner", "human", "sparse", "Next:"]
     assert lines[-1] == "Next: rewardgen show demo --runs-dir elsewhere"
 
