@@ -210,3 +210,17 @@ def test_an_event_is_wanted_only_if_its_whole_name_is_asked_for() -> None:
     named = sentence.read(Role.EVENT, "standing", "1 if it stands.", None, False)
     of_pole = sentence.read(Role.EVENT, "pole_fallen", "1 if it fell.", None, False)
     assert named.wants[Want.MORE] == of_pole.wants[Want.MORE] + NAMED_EVENT
+
+
+def test_what_is_to_hold_at_the_end_is_what_the_sentence_wants() -> None:
+    space = build_space(CONTEXT)
+    (rolled,) = [q for q in space.quantities if q.signal == ROLLED]
+    flags = [
+        factor.shape
+        for seed in range(200)
+        for term in draw_stages(Random(seed), space, rolled, Want.MORE)[1:]
+        for factor in term.factors
+        if isinstance(factor.shape, Flag)
+    ]
+    assert len(flags) > 50
+    assert all(flag.wanted for flag in flags)
