@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from rewardgen.cli.output import say, say_json
+from rewardgen.store.records import FeedbackRecord
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Feedback:
     runs_dir: Path = Path("runs")
     """Where runs are kept."""
     json: bool = False
-    """Print one JSON object: {"iteration": the first iteration that may read it, from 0}."""
+    """End in one JSON object (docs/schemas/feedback.json)."""
 
     def run(self) -> int:
         """Do it and return the exit status."""
@@ -31,7 +32,7 @@ class Feedback:
 
         iteration = give_feedback(self.run_name, self.text, self.candidate, self.runs_dir)
         if self.json:
-            say_json({"iteration": iteration})
+            say_json(FeedbackRecord(iteration=iteration).model_dump(mode="json"))
         else:
             say(f"noted; the prompts read it from iteration {iteration + 1} on")
         return 0

@@ -289,6 +289,12 @@ class GenerateRecord(Data):
     cost_usd: Annotated[FiniteFloat, Field(description="money for the endpoint")]
 
 
+class FeedbackRecord(Data):
+    """A remark on a run: ``rewardgen feedback --json``."""
+
+    iteration: Annotated[Count, Field(description="first iteration that may read it, from 0")]
+
+
 class ObservationColumn(Data):
     """One number that a policy sees."""
 
@@ -411,6 +417,7 @@ def improvement(comparison: Comparison) -> ImprovementRecord:
 RECORDS: dict[str, type[Data]] = {
     "check": CheckRecord,
     "export": ExportRecord,
+    "feedback": FeedbackRecord,
     "generate": GenerateRecord,
     "list": ListRecord,
     "policy": PolicyRecord,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rewardgen.store.records import FeedbackRecord
 from tests.rewardgen.run.tiny import call, command, run_command
 
 NAN = "next_state.pole_angular_velocity * float('nan')"
@@ -116,8 +117,8 @@ def test_a_remark_that_comes_while_a_prompt_waits_is_for_the_next_one(tmp_path: 
         assert running.stderr is not None
         assert any("waiting for answers" in line for line in running.stderr)
         asked = first.read_text()
-        said = call(command("feedback", "wait", "hold still", f"--runs-dir={tmp_path}"))
-        assert "iteration 2" in said.stdout
+        said = call(command("feedback", "wait", "hold still", "--json", f"--runs-dir={tmp_path}"))
+        assert FeedbackRecord.model_validate_json(said.stdout).iteration == 1
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=60)
     finally:
