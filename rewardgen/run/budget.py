@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.racing import fields, places
 from rewardgen.rungs.jobs import SURVEY_WORLDS
+from rewardgen.rungs.shares import processes
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
@@ -205,8 +206,8 @@ def _training_steps(config: TrainConfig, per_member: int) -> int:
     return total
 
 
-def memory_bytes(task: Task, recipe: Recipe, members: int) -> int:
-    """Estimate the peak memory of a population's training."""
+def memory_bytes(task: Task, recipe: Recipe, members: int, threads: int | None) -> int:
+    """Estimate the peak memory of a population's training with so many threads."""
     action = task.action.size if isinstance(task.action, BoxAction) else 1
     # two feature rows, observations of now and then, action, and about 16 numbers per sample;
     # minibatches and buffers of the reward hosts hold about as much again
@@ -216,7 +217,8 @@ def memory_bytes(task: Task, recipe: Recipe, members: int) -> int:
         a * b for a, b in zip(recipe.hidden, (*recipe.hidden[1:], action), strict=True)
     )
     learning = members * 2 * weights * 4 * 6
-    return _WORKER_BYTES + 2 * 4 * samples * row + members * recipe.worlds * _WORLD_BYTES + learning
+    workers = processes(members, threads) * _WORKER_BYTES
+    return workers + 2 * 4 * samples * row + members * recipe.worlds * _WORLD_BYTES + learning
 
 
 def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> None:
@@ -225,17 +227,18 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
     Raises:
         UsageError: with how many members would fit.
     """
-    members = largest_population(config)
+    members, threads = largest_population(config), config.threads
     available = available_bytes()
-    if available is None or memory_bytes(task, recipe, members) <= available:
+    needed = memory_bytes(task, recipe, members, threads)
+    if available is None or needed <= available:
         return
     fitting = members
-    while fitting > 1 and memory_bytes(task, recipe, fitting) > available:
+    while fitting > 1 and memory_bytes(task, recipe, fitting, threads) > available:
         fitting -= 1
     raise UsageError(
-        f"a population of {members:,} members needs about "
-        f"{memory_bytes(task, recipe, members) / 2**30:,.1f} GiB, {available / 2**30:.1f} GiB are "
-        f"free; about {fitting} members would fit: lower samples, seeds, or the recipe's worlds"
+        f"a population of {members:,} members needs about {needed / 2**30:,.1f} GiB, "
+        f"{available / 2**30:.1f} GiB are free; about {fitting} members would fit: lower samples, "
+        "seeds, or the recipe's worlds"
     )
 
 
@@ -281,5 +284,5 @@ def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Est
         env_steps=most_env_steps(config, task, recipe),
         steps_per_s=rate,
         minutes=planned / (rate * _LEARNING_SHARE) / 60.0,
-        memory_mib=memory_bytes(task, recipe, members) // 2**20,
+        memory_mib=memory_bytes(task, recipe, members, config.threads) // 2**20,
     )

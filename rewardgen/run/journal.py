@@ -90,17 +90,25 @@ class RunJournal:
     def late(self, key: str, rewards: Sequence[RewardRef]) -> tuple[LateAnswer, ...]:
         """Return the deadlines that fired in earlier attempts at a rung."""
         rung = self._directory.state.rungs.get(key)
-        fired = {} if rung is None else rung.deadlines
+        fired = () if rung is None else rung.deadlines.values()
+        index = {reward.name: i for i, reward in enumerate(rewards)}
         return tuple(
-            LateAnswer(reward=index, call=event.call, message=event.message)
-            for index, reward in enumerate(rewards)
-            if (event := fired.get(reward.name)) is not None
+            LateAnswer(
+                reward=index[event.source], call=event.call, message=event.message, seed=event.seed
+            )
+            for event in fired
         )
 
     def record_late(self, key: str, source: str, answer: LateAnswer) -> None:
         """Record that a reward of a rung missed a deadline."""
         self._directory.append(
-            p.DeadlineFired(rung=key, source=source, call=answer.call, message=answer.message)
+            p.DeadlineFired(
+                rung=key,
+                source=source,
+                call=answer.call,
+                message=answer.message,
+                seed=answer.seed,
+            )
         )
 
     def record(self, key: str, job: TrainJob, outcome: RungOutcome) -> None:

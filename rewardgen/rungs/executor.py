@@ -1,4 +1,4 @@
-"""Runs jobs on this machine: one worker process that trains, one that evaluates.
+"""Runs jobs on this machine: worker processes that train, and one that evaluates.
 
 The evaluating worker never holds a reward, so no candidate can touch a score. A worker that
 dies is replaced once per job; a second death is an infrastructure failure, never the fault of
@@ -15,8 +15,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Self
 
@@ -32,6 +35,7 @@ from rewardgen.rungs.jobs import (
     read_result,
     write_job,
 )
+from rewardgen.rungs.shares import Share, divide, join, processes
 
 Progress = Callable[[int, int], None]
 """Called with environment steps done and to do, per member."""
@@ -40,7 +44,6 @@ Late = Callable[[LateAnswer], None]
 """Called at once when a reward misses a deadline."""
 
 _MESSAGE_LIMIT = 1 << 20
-_ROLES = ("evaluate", "train")
 
 # OpenMP threads that spin while they wait take the cores from the physics threads: a step of
 # 512 ants then costs 5 times as much. They must sleep instead; read at the library's start.
@@ -141,11 +144,12 @@ class LocalExecutor:
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[tuple[str, int], _Worker] = {}
 
     def __enter__(self) -> Self:
-        for role in _ROLES:  # all load their libraries while the first job is prepared
-            self._worker(role)
+        # they load their libraries while the first job is prepared
+        for role in ("evaluate", "train"):
+            self._worker(role, 0)
         return self
 
     def __exit__(
@@ -170,9 +174,37 @@ class LocalExecutor:
         Raises:
             ExecutorError: the worker failed twice.
         """
-        result, directory = self._run("train", name, job, progress, late)
-        assert isinstance(result, TrainResult)
-        return result, directory
+        directory = (self._workspace / name).resolve()
+        shares = divide(job, processes(len(job.members), job.threads))
+        folders = [f"share-{slot}" for slot in range(len(shares))]
+        abandoned = threading.Event()
+        events: SimpleQueue[_Event] = SimpleQueue()
+
+        def work(slot: int, share: Share) -> None:
+            try:
+                result = self._run(
+                    ("train", slot),
+                    directory / folders[slot],
+                    share.job,
+                    lambda done, total: events.put(_Event(slot, progress=(done, total))),
+                    lambda answer: events.put(_Event(slot, late=share.late(answer))),
+                    abandoned,
+                )
+                assert isinstance(result, TrainResult)
+                events.put(_Event(slot, result=result))
+            except Exception as error:  # told where the others are waited for
+                events.put(_Event(slot, error=error))
+
+        for slot, share in enumerate(shares):
+            # not waited for: whoever interrupts this stops the workers, and so the threads
+            threading.Thread(target=work, args=(slot, share), daemon=True).start()
+        try:
+            results = _results(len(shares), events, progress, late)
+        except BaseException:
+            abandoned.set()
+            self.close()
+            raise
+        return join(results, folders), directory
 
     def evaluate(self, name: str, job: EvaluateJob) -> EvaluateResult:
         """Evaluate policies in a process that never ran candidate code.
@@ -181,7 +213,8 @@ class LocalExecutor:
             ExecutorError: the worker failed twice.
             FitnessError: the user's own fitness fails.
         """
-        result, directory = self._run("evaluate", name, job, _ignore, _ignore_late)
+        directory = (self._workspace / name).resolve()
+        result = self._run(("evaluate", 0), directory, job, _ignore, _ignore_late)
         shutil.rmtree(directory)
         assert isinstance(result, EvaluateResult)
         return result
@@ -193,20 +226,21 @@ class LocalExecutor:
             ExecutorError: the worker failed twice.
             FitnessError: the user's own fitness fails.
         """
-        result, directory = self._run("evaluate", name, job, _ignore, _ignore_late)
+        directory = (self._workspace / name).resolve()
+        result = self._run(("evaluate", 0), directory, job, _ignore, _ignore_late)
         shutil.rmtree(directory)
         assert isinstance(result, SurveyResult)
         return result
 
     def _run(
         self,
-        role: str,
-        name: str,
+        place: tuple[str, int],
+        directory: Path,
         job: TrainJob | EvaluateJob | SurveyJob,
         progress: Progress,
         late: Late,
-    ) -> tuple[TrainResult | EvaluateResult | SurveyResult, Path]:
-        directory = (self._workspace / name).resolve()
+        abandoned: threading.Event | None = None,
+    ) -> TrainResult | EvaluateResult | SurveyResult:
         fired: list[LateAnswer] = []
 
         def note(answer: LateAnswer) -> None:
@@ -219,21 +253,53 @@ class LocalExecutor:
                 job = job.model_copy(update={"late": (*job.late, *fired)})
             write_job(directory, job)
             try:
-                self._worker(role).run(directory, progress, note)
+                self._worker(*place).run(directory, progress, note)
             except _WorkerDied as death:
-                if attempt == 2:
-                    raise ExecutorError(f"job {name} failed twice; {death}") from death
+                if attempt == 2 or (abandoned is not None and abandoned.is_set()):
+                    raise ExecutorError(f"job {directory.name} failed twice; {death}") from death
             else:
                 break
-        return read_result(directory), directory
+        return read_result(directory)
 
-    def _worker(self, role: str) -> _Worker:
-        worker = self._workers.get(role)
+    def _worker(self, role: str, slot: int) -> _Worker:
+        worker = self._workers.get((role, slot))
         if worker is None or not worker.alive:
             if worker is not None:
                 worker.stop()
-            worker = self._workers[role] = _Worker(role)
+            worker = self._workers[role, slot] = _Worker(role)
         return worker
+
+
+@dataclass(frozen=True)
+class _Event:
+    """What a share's thread has to tell: one of these."""
+
+    slot: int
+    progress: tuple[int, int] | None = None
+    late: LateAnswer | None = None
+    result: TrainResult | None = None
+    error: Exception | None = None
+
+
+def _results(
+    count: int, events: SimpleQueue[_Event], progress: Progress, late: Late
+) -> list[TrainResult]:
+    """Wait for all shares, in the thread that may write and print; return their results."""
+    done = [0] * count
+    results: dict[int, TrainResult] = {}
+    while len(results) < count:
+        event = events.get()
+        if event.error is not None:
+            raise event.error
+        if event.late is not None:
+            late(event.late)
+        if event.progress is not None:
+            before, (done[event.slot], total) = min(done), event.progress
+            if min(done) > before:
+                progress(min(done), total)
+        if event.result is not None:
+            results[event.slot] = event.result
+    return [results[slot] for slot in range(count)]
 
 
 def _ignore(done: int, total: int) -> None:

@@ -53,11 +53,13 @@ class LateAnswer(_Data):
         reward: index of the reward.
         call: number of the rollout whose scores came too late, from 0.
         message: what was said about it.
+        seed: of the first member that the reward's host served; None if it served them all.
     """
 
     reward: int
     call: int
     message: str
+    seed: int | None = None
 
 
 class TrainJob(_Data):

@@ -223,7 +223,7 @@ def _job_finished(state: RunState, payload: p.JobFinished) -> None:
 
 
 def _deadline_fired(state: RunState, payload: p.DeadlineFired) -> None:
-    state.rungs[payload.rung].deadlines[payload.source] = payload
+    state.rungs[payload.rung].deadlines[payload.source, payload.seed] = payload
 
 
 def _video_rendered(state: RunState, payload: p.VideoRendered) -> None:

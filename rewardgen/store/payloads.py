@@ -437,12 +437,14 @@ class DeadlineFired(Payload):
         source: name of the reward.
         call: number of the rollout that it scored too late, from 0.
         message: what was said about it.
+        seed: of the first member that the reward's host served; None if it served them all.
     """
 
     rung: str
     source: str
     call: Count
     message: str
+    seed: Count | None = None
 
 
 class VideoRendered(Payload):

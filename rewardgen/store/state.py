@@ -81,11 +81,13 @@ class IterationState:
 
 @dataclass
 class RungState:
-    """One stretch of training; ``deadlines`` by member source."""
+    """One stretch of training; ``deadlines`` by member source and seed."""
 
     started: RungStarted
     finished: RungFinished | None = None
-    deadlines: dict[str, DeadlineFired] = field(default_factory=dict[str, DeadlineFired])
+    deadlines: dict[tuple[str, int | None], DeadlineFired] = field(
+        default_factory=dict[tuple[str, int | None], DeadlineFired]
+    )
 
 
 @dataclass
