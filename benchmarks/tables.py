@@ -93,6 +93,17 @@ def reward_host(parts: Figures) -> str:
     return table(["share of wall time, hosts", "the same scores inline", "asked for"], [row])
 
 
+def shares(parts: Figures) -> str:
+    """One row per case."""
+    rows: list[list[str]] = []
+    for part in parts:
+        one, several = part["rates"]["one process"], part["rates"]["one per CPU"]
+        case = [part["task"], str(part["members"]), f"{one:,.0f}", f"{several:,.0f}"]
+        rows.append([*case, f"{several / one:.2f}"])
+    head = ["task", "members", "env-steps/s, one process", "one per CPU", "ratio"]
+    return table(head, rows)
+
+
 def evolve(parts: Figures) -> str:
     """One row per task; then the budgets with durations, and the median of each iteration."""
     from benchmarks.evolve import BUDGETS, combine
@@ -250,6 +261,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
     "reward_host": reward_host,
+    "shares": shares,
     "evolve": evolve,
     "search": search,
     "time_to_fitness": time_to_fitness,
