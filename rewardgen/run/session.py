@@ -15,11 +15,13 @@ from rewardgen.config import RunConfig, TrainConfig, recipe_path
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.llm.errors import EndpointError
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
+from rewardgen.run.budget import largest_population
 from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
 from rewardgen.run.search import PausedError
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.rung import Workshop
+from rewardgen.rungs.shares import processes
 from rewardgen.store import payloads as p
 from rewardgen.store.errors import StoreError
 from rewardgen.store.run_directory import RunDirectory
@@ -102,7 +104,8 @@ def open_session(
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
-    with LocalExecutor(jobs) as executor:
+    trainers = processes(largest_population(config), config.threads)
+    with LocalExecutor(jobs, trainers) as executor:
         workshop = Workshop(
             executor=executor,
             journal=journal,

@@ -140,16 +140,19 @@ class LocalExecutor:
 
     Args:
         workspace: folder for job directories; made on first use.
+        trainers: how many processes that train to start at once; more come when they are needed.
     """
 
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self, workspace: Path, trainers: int = 0) -> None:
         self._workspace = workspace
+        self._trainers = trainers
         self._workers: dict[tuple[str, int], _Worker] = {}
 
     def __enter__(self) -> Self:
         # they load their libraries while the first job is prepared
-        for role in ("evaluate", "train"):
-            self._worker(role, 0)
+        self._worker("evaluate", 0)
+        for slot in range(self._trainers):
+            self._worker("train", slot)
         return self
 
     def __exit__(

@@ -139,6 +139,7 @@ def test_env_steps_of_several_rungs_are_counted_once(calm_run: Path) -> None:
 
 def test_a_race_ends_when_one_candidate_is_left_of_several(tmp_path: Path) -> None:
     flags = SETTINGS | {"task": "half-cheetah/run", "rungs": 3, "keep": 0.25, "samples": 3}
+    flags |= {"threads": 2}  # in shares
     words = [f"--{key}={value}" for key, value in flags.items()]
     done = call(command("run", *words, "--no-render", f"--runs-dir={tmp_path}", "--name=lone"))
     assert done.returncode == 0, done.stderr

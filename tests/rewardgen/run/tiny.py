@@ -21,6 +21,7 @@ SETTINGS = {
     "confirm-seeds": 2,
     "confirm-episodes": 2,
     "seed": 9100,
+    "threads": 1,
 }
 
 

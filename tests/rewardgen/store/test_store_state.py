@@ -129,7 +129,7 @@ def test_a_rung_may_be_started_again_but_not_finished_again(searched: RunState) 
     fold(searched, numbered([started, deadline, started], searched.last_seq + 1))
     rung = searched.rungs["r2"]
     assert rung.finished is None
-    assert rung.deadlines == {"a": deadline}
+    assert rung.deadlines == {("a", None): deadline}
     fold(searched, numbered([finished], searched.last_seq + 1))
     with pytest.raises(StoreError, match="'r2' finished twice"):
         fold(searched, numbered([finished], searched.last_seq + 1))
