@@ -165,9 +165,9 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Stop all workers."""
-        for worker in self._workers.values():
-            worker.stop()
-        self._workers.clear()
+        # a thread that trains a share may be about to start another one
+        while self._workers:
+            self._workers.popitem()[1].stop()
 
     def train(
         self, name: str, job: TrainJob, progress: Progress, late: Late
@@ -251,6 +251,8 @@ class LocalExecutor:
             fired.append(answer)
 
         for attempt in (1, 2):
+            if abandoned is not None and abandoned.is_set():
+                raise ExecutorError("another share of the job failed, or it was interrupted")
             shutil.rmtree(directory, ignore_errors=True)
             if isinstance(job, TrainJob):
                 job = job.model_copy(update={"late": (*job.late, *fired)})
@@ -258,8 +260,9 @@ class LocalExecutor:
             try:
                 self._worker(*place).run(directory, progress, note)
             except _WorkerDied as death:
-                if attempt == 2 or (abandoned is not None and abandoned.is_set()):
-                    raise ExecutorError(f"job {directory.name} failed twice; {death}") from death
+                if attempt == 2:
+                    name = directory.relative_to(self._workspace.resolve())
+                    raise ExecutorError(f"job {name} failed twice; {death}") from death
             else:
                 break
         return read_result(directory)
