@@ -173,7 +173,7 @@ def _train(
         applied = outcome.isolation or applied
         latest |= {(m.reward, m.seed): m for m in outcome.members}
         if rung < plan.rungs - 1 and plan.keep < 1.0:
-            running = _going_on(running, list(latest.values()), metric, plan.keep)
+            running = _going_on(running, list(latest.values()), metric, plan)
         members = [
             Member(reward=m.reward, seed=m.seed, checkpoint=m.checkpoint)
             for m in outcome.members
@@ -190,15 +190,16 @@ def _train(
 
 
 def _going_on(
-    running: Sequence[int], members: Sequence[MemberOutcome], metric: Metric, keep: float
+    running: Sequence[int], members: Sequence[MemberOutcome], metric: Metric, plan: TrialPlan
 ) -> list[int]:
     """Return the arms that do not retire; one with a failed member does."""
     scores: dict[str, float] = {}
     for arm in running:
         mine = [m for m in members if m.reward == arm]
         if all(m.failure is None for m in mine):
-            scores[str(arm)] = metric.sign * fmean(_scores(mine, metric))
-    return sorted(int(arm) for arm in survivors(scores, keep))
+            scores[plan.rewards[arm].name] = metric.sign * fmean(_scores(mine, metric))
+    going_on = survivors(scores, plan.keep)
+    return [arm for arm in running if plan.rewards[arm].name in going_on]
 
 
 def _scores(members: Sequence[MemberOutcome], metric: Metric) -> list[float]:
