@@ -59,16 +59,7 @@ def describe_task(reference: str) -> TaskRecord:
             )
             for metric in task.metrics
         ),
-        features=tuple(
-            FeatureRecord(
-                name=feature.name,
-                shape=feature.shape,
-                unit=feature.unit,
-                description=feature.description,
-                private=feature.private,
-            )
-            for feature in task.table
-        ),
+        features=tuple(FeatureRecord.of(feature) for feature in task.table),
     )
 
 

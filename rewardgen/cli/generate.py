@@ -42,7 +42,10 @@ class Generate:
 
         try:
             record = api.generate(self.options.config)
-        except (EndpointError, ExhaustedError) as error:
+        except EndpointError as error:
+            complain(f"{error}; once that is mended, repeat the command to go on")
+            return 1
+        except ExhaustedError as error:
             complain(str(error))
             return 1
         accepted = [reward for reward in record.rewards if reward.verdict == "accepted"]

@@ -73,7 +73,7 @@ class Mailbox:
     def _text(self, letter: Letter) -> str:
         """Return an answer, empty while there is none."""
         path = self._path(letter, "answer")
-        with clear_errors(path):
+        with clear_errors(path, "read"):
             text = _decoded(path.read_bytes()) if path.is_file() else ""
         return text if text.strip() else ""
 

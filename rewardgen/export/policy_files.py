@@ -134,17 +134,7 @@ def _about(record: ShowRecord, choice: Choice, task: Task, state: MemberState) -
 
 
 def _features(task: Task, names: set[str]) -> tuple[FeatureRecord, ...]:
-    return tuple(
-        FeatureRecord(
-            name=feature.name,
-            shape=feature.shape,
-            unit=feature.unit,
-            description=feature.description,
-            private=feature.private,
-        )
-        for feature in task.table
-        if feature.name in names
-    )
+    return tuple(FeatureRecord.of(feature) for feature in task.table if feature.name in names)
 
 
 def _reference(task: str) -> str:

@@ -9,21 +9,21 @@ from rewardgen.llm.errors import EndpointDownError, EndpointError, KeyRefusedErr
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen_envs.names import nearest
 
-_GO_ON = "What was answered so far is kept: resume the run, or repeat the command, to go on"
+_KEPT = "What was answered so far is kept"
 _MOST_LISTED = 40
 
 
 def explain(settings: EndpointSettings, error: EndpointError) -> EndpointError:
-    """Return an error with the endpoint's address and the way on."""
+    """Return an error with the endpoint's address and what is safe."""
     text = f"{settings.url}: {error}"
     if isinstance(error, KeyRefusedError):
         text += f". Set the environment variable {settings.api_key_env} to a valid key"
-    return type(error)(f"{text}. {_GO_ON}")
+    return type(error)(f"{text}. {_KEPT}")
 
 
 def explain_down(settings: EndpointSettings, how_often: str, reason: str) -> EndpointDownError:
     """Return the error of an endpoint that stayed silent, whatever was tried."""
-    return EndpointDownError(f"{settings.url} gives no reply: {how_often} ({reason}). {_GO_ON}")
+    return EndpointDownError(f"{settings.url} gives no reply: {how_often} ({reason}). {_KEPT}")
 
 
 def explain_missing_model(settings: EndpointSettings, says: str, models: Sequence[str]) -> str:

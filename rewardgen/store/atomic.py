@@ -18,8 +18,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def clear_errors(path: Path) -> Generator[None, None, None]:
+def clear_errors(path: Path, doing: str = "write") -> Generator[None, None, None]:
     """Turn errors of the operating system into ones that say what to do.
+
+    Args:
+        path: the file or directory at work.
+        doing: what cannot be done if one arises, a verb.
 
     Raises:
         StoreFullError: no space, quota or file size left.
@@ -30,10 +34,10 @@ def clear_errors(path: Path) -> Generator[None, None, None]:
     except OSError as error:
         if error.errno in _FULL:
             raise StoreFullError(
-                f"cannot write {path}: {error.strerror}. What was stored before is intact: "
+                f"cannot {doing} {path}: {error.strerror}. What was stored before is intact: "
                 "free some space, then resume the run"
             ) from error
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+        raise StoreError(f"cannot {doing} {path}: {error.strerror or error}") from error
 
 
 def sync_directory(path: Path) -> None:

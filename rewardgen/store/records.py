@@ -6,7 +6,7 @@ in ``docs/schemas`` (``schemas.py`` writes them).
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, FiniteFloat, JsonValue
 
@@ -22,6 +22,9 @@ from rewardgen.store.payloads import (
     Verdict,
 )
 from rewardgen.store.state import CandidateStatus
+
+if TYPE_CHECKING:
+    from rewardgen_envs.features import Feature
 
 RunStateName = Literal["running", "done", "interrupted", "failed"]
 Direction = Literal["higher", "lower"]
@@ -244,6 +247,17 @@ class FeatureRecord(Data):
     unit: str
     description: str
     private: bool
+
+    @classmethod
+    def of(cls, feature: Feature) -> FeatureRecord:
+        """Return what is told of a feature."""
+        return cls(
+            name=feature.name,
+            shape=feature.shape,
+            unit=feature.unit,
+            description=feature.description,
+            private=feature.private,
+        )
 
 
 class TaskRecord(Data):

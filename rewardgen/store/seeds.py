@@ -25,7 +25,6 @@ class Purpose(IntEnum):
     SEARCH_EVALUATION = 3
     TRIAL_TRAINING = 4
     TRIAL_EVALUATION = 5
-    PROBE = 6
     STATISTICS = 7
     VIDEO = 8
 

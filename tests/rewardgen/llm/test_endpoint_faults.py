@@ -60,12 +60,12 @@ def test_passing_faults_are_tried_again(fault: Answer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
-def test_lasting_faults_end_in_an_error_that_says_how_to_go_on(
+def test_lasting_faults_end_in_an_error_that_says_what_is_kept(
     fault: Answer, tmp_path: Path
 ) -> None:
     with ScriptedEndpoint([fault]) as server:
         asking = Asking(server.url, tmp_path)
-        with pytest.raises(EndpointDownError, match=r"10 tries failed.*resume the run") as caught:
+        with pytest.raises(EndpointDownError, match=r"10 tries failed.*is kept") as caught:
             asking.ask()
     assert len(server.received) == 10
     assert server.url in str(caught.value)
@@ -239,7 +239,7 @@ FINAL: dict[str, tuple[Answer, type[EndpointError], str]] = {
     "prompt too long": (
         refusal(400, "This model's maximum context length is 8192 tokens", code="x"),
         RequestRefusedError,
-        "Lower --max-completion-tokens",
+        "Start again with a lower --max-completion-tokens",
     ),
     "bad request": (
         refusal(400, "Invalid 'messages': empty array"),
@@ -348,7 +348,7 @@ def test_key_revoked_between_calls_keeps_the_replies_before(tmp_path: Path) -> N
     revoked = refusal(401, "The key was revoked")
     with ScriptedEndpoint([completion("one"), completion("two"), revoked]) as server:
         asking = Asking(server.url, tmp_path, concurrency=1)
-        with pytest.raises(KeyRefusedError, match=r"revoked.*resume the run"):
+        with pytest.raises(KeyRefusedError, match=r"revoked.*is kept"):
             asking.ask(samples=5)
     assert len(server.received) == 3
     kept = [asking.notebook.find(r.key(asking.settings, 7)) for r in requests(5)]
