@@ -47,7 +47,9 @@ from rewardgen_envs.registry import load_task
 from rewardgen_policies.recipe import load_recipe
 
 TASK = "half-cheetah/run"
-ENV_STEPS, RUNGS, EVAL_EPISODES = 1_000_000, 25, 2
+# rungs of 100,000 env-steps: after 40,000 the order of half-cheetah's candidates says nothing about
+# the end (rank correlation -0.03 on a development seed), after 120,000 it does (0.77)
+ENV_STEPS, RUNGS, EVAL_EPISODES = 2_000_000, 20, 2
 FLAGS = {
     "task": TASK,
     "iterations": "2",
@@ -57,7 +59,7 @@ FLAGS = {
     "rungs": str(RUNGS),
     "keep": "0.25",
     "eval-episodes": str(EVAL_EPISODES),
-    "seed": "401",
+    "seed": "402",
 }
 # what follows the choice of the winner is not timed, so it may be short
 AFTERWARDS = {"confirm-seeds": "2", "confirm-episodes": "1", "confirm-env-steps": "2048"}
@@ -73,8 +75,8 @@ RIVALS = ("gymnasium 2 x 16", "gymnasium 1 x 128")
 SLICE_S, TURNS = 15.0, 4
 WORKER = "benchmarks.sb3.rewards"
 SB3_EVAL_SEEDS = tuple(range(60_000, 60_000 + EVAL_EPISODES))
-SB3_PARTS, LIMIT_S = 6, 400.0
-CONFIRM_PARTS, CONFIRM_SEEDS, CONFIRM_EPISODES = 3, 8, 5
+SB3_PARTS, LIMIT_S = 8, 330.0
+CONFIRM_PARTS, CONFIRM_SEEDS, CONFIRM_EPISODES = 5, 6, 5
 
 
 @functools.cache
@@ -375,9 +377,9 @@ BENCHMARK = Benchmark(
     parts=(
         part_search,
         part_sweep,
-        *_numbered(part_sb3, SB3_PARTS)[:3],
+        *_numbered(part_sb3, SB3_PARTS)[: SB3_PARTS // 2],
         part_again,
-        *_numbered(part_sb3, SB3_PARTS)[3:],
+        *_numbered(part_sb3, SB3_PARTS)[SB3_PARTS // 2 :],
         part_again,
         *_numbered(part_confirm, CONFIRM_PARTS),
     ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import latest_lines
+from rewardgen.config import recipe_path
 
 README = Path(__file__).parent / "README.md"
 Figures = Sequence[dict[str, Any]]
@@ -79,10 +80,12 @@ def learning(parts: Figures) -> str:
 
 def _sb3_settings(sweep: dict[str, Any]) -> str:
     tried = ", ".join(f"{int(n):,}: {score:,.0f}" for n, score in sweep["scores"].items())
+    file = recipe_path(sweep["task"], None)
+    ours = "the defaults" if file is None else f"configs/recipes/{file.name}"
     return (
         f"{sweep['task']}: SB3 with 32 environments, rollouts of {sweep['rollout']:,} samples (the "
         f"best of one seed that is not in the table; {tried}), minibatches of a quarter, its "
-        f"defaults otherwise. Ours: configs/recipes/{sweep['task'].split('/')[0]}.yaml."
+        f"defaults otherwise. Ours: {ours}."
     )
 
 

@@ -328,7 +328,10 @@ def unknown_choice(value: object, choices: Iterable[str]) -> str:
 
 
 def recipe_path(task_name: str, chosen: Path | None) -> Path | None:
-    """Return the recipe file of a task: the chosen one, its family's, or None (defaults).
+    """Return the recipe file of a task: the chosen one, its own, its family's, or None (defaults).
+
+    A task has a file of its own, ``FAMILY-TASK.yaml``, where what suits it harms the others of its
+    robot.
 
     Raises:
         ConfigError: the chosen file does not exist.
@@ -337,5 +340,7 @@ def recipe_path(task_name: str, chosen: Path | None) -> Path | None:
         if not chosen.is_file():
             raise ConfigError(f"recipe file {chosen} does not exist")
         return chosen
-    family = configs_directory() / "recipes" / f"{task_name.split('/')[0]}.yaml"
-    return family if family.is_file() else None
+    folder = configs_directory() / "recipes"
+    names = (task_name.replace("/", "-"), task_name.split("/")[0])
+    files = [folder / f"{name}.yaml" for name in names]
+    return next((file for file in files if file.is_file()), None)
