@@ -18,9 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rewardgen.config import recipe_path
 from rewardgen_envs.cpus import cpu_count
+from rewardgen_envs.task import Task
+from rewardgen_policies.recipe import Recipe, load_recipe
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def recipe_of(task: Task) -> Recipe:
+    """Return the recipe that a search uses for a task."""
+    path = recipe_path(task.name, None)
+    return Recipe() if path is None else load_recipe(path)
 
 
 class MissingPartError(RuntimeError):

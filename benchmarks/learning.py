@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 
-from benchmarks.harness import Benchmark, latest, report
+from benchmarks.harness import Benchmark, latest, recipe_of, report
 from benchmarks.rivals import gymnasium_env, gymnasium_vec_env
 from rewardgen.analysis.statistics import (
     difference_of_iqms,
@@ -32,13 +32,11 @@ from rewardgen.analysis.statistics import (
     iqm,
     probability_of_improvement,
 )
-from rewardgen.config import recipe_path
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import MemberState
 from rewardgen_policies.evaluation import Policies
-from rewardgen_policies.recipe import Recipe, load_recipe
 from rewardgen_policies.train import Member, train
 
 TASKS = ("hopper/run", "half-cheetah/run")
@@ -88,11 +86,9 @@ def sb3(task: Task, seed: int, rollout: int) -> float:
 
 def ours(task: Task) -> list[float]:
     """Train all seeds as one population and return their scores."""
-    path = recipe_path(task.name, None)
-    recipe = Recipe() if path is None else load_recipe(path)
     source = InlineReward.from_file(task.human_reward, task.table)
     members = [Member(source, seed=seed) for seed in SEEDS]
-    trained = train(task, members, recipe, ENV_STEPS, threads=THREADS)
+    trained = train(task, members, recipe_of(task), ENV_STEPS, threads=THREADS)
     scores: list[float] = []
     for seed, state in zip(SEEDS, trained.states, strict=True):
         scores.append(returns(task, actor(state)))

@@ -21,8 +21,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.harness import Benchmark, report
-from benchmarks.throughput import MEMBERS, THREADS, recipe_of
+from benchmarks.harness import Benchmark, recipe_of, report
+from benchmarks.throughput import MEMBERS, THREADS
 from rewardgen.isolation.host import HostPool, RewardHost
 from rewardgen.rewards.format import read_reward
 from rewardgen.rewards.inline import InlineReward

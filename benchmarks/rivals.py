@@ -6,6 +6,7 @@ on ``mujoco.batch`` (the best that SB3 could have).
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,17 @@ def gymnasium_env(task: Task) -> gymnasium.Env[Any, Any]:
         return gymnasium.make(CLASSES[task.name], xml_file=str(scene), frame_skip=task.decimation)
 
 
-def sb3_ppo(env: VecEnv, *, seed: int, rollout: int) -> PPO:
+def sb3_ppo(
+    env: VecEnv, *, seed: int, rollout: int, gamma: float = 0.99, init_std: float = 1.0
+) -> PPO:
     """Return SB3's PPO with its defaults but for quarter minibatches and five epochs.
 
     Args:
         env: the vector environment.
         seed: of policy and environment.
         rollout: samples per rollout, over all environments.
+        gamma: discount factor.
+        init_std: standard deviation of actions at the beginning.
     """
     return PPO(
         "MlpPolicy",
@@ -48,6 +53,8 @@ def sb3_ppo(env: VecEnv, *, seed: int, rollout: int) -> PPO:
         n_steps=rollout // env.num_envs,
         batch_size=rollout // 4,
         n_epochs=5,
+        gamma=gamma,
+        policy_kwargs={"log_std_init": math.log(init_std)},
         seed=seed,
         device="cpu",
         verbose=0,

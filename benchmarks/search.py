@@ -6,7 +6,8 @@ included. SB3 trains every reward file that our search wrote for as many env-ste
 of our winner had in the play-off, the longest training of our search, and evaluates it once; its
 winner is the one with the best evaluation.
 Both sides use each sample 5 times in minibatches of a quarter of 2,048 samples, networks
-2 x 64 tanh. Then both winners are confirmed by our trainer in one population.
+2 x 64 tanh, with the discount factor and the initial standard deviation of our recipe. Then both
+winners are confirmed by our trainer in one population.
 """
 
 from __future__ import annotations
@@ -32,19 +33,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from benchmarks.harness import Benchmark, MissingPartError, latest, machine, report
+from benchmarks.harness import Benchmark, MissingPartError, latest, machine, recipe_of, report
 from benchmarks.references import Key, find, keep
 from benchmarks.sb3.processes import ROOT, Answer, Job, share, started, together, versions
 from benchmarks.timeline import timeline
 from rewardgen import api
 from rewardgen.analysis.statistics import difference_of_iqms, estimate_iqm
-from rewardgen.config import TrainConfig, recipe_path
+from rewardgen.config import TrainConfig
 from rewardgen.run.budget import PLAYOFF_RUNGS
 from rewardgen.run.display import PlainDisplay
 from rewardgen.store.events import DATABASE_NAME, read_events
 from rewardgen.store.records import ShowRecord
 from rewardgen_envs.registry import load_task
-from rewardgen_policies.recipe import load_recipe
 
 TASK = "half-cheetah/run"
 # rungs of 100,000 env-steps: after 40,000 the order of half-cheetah's candidates says nothing about
@@ -82,9 +82,7 @@ CONFIRM_PARTS, CONFIRM_SEEDS, CONFIRM_EPISODES = 5, 6, 5
 @functools.cache
 def longest() -> int:
     """Return the env-steps of the winner's policies in the play-off, in whole updates."""
-    path = recipe_path(TASK, None)
-    assert path is not None
-    recipe = load_recipe(path)
+    recipe = recipe_of(load_task(TASK))
     return PLAYOFF_RUNGS * recipe.updates(ENV_STEPS // PLAYOFF_RUNGS) * recipe.samples
 
 
@@ -167,11 +165,14 @@ def part_sweep() -> dict[str, Any]:
 
 def reference_key(candidate: dict[str, Any], setting: str) -> Key:
     """Return all that SB3's training on a reward depends on."""
+    recipe = recipe_of(load_task(TASK))
     return {
         "reward_sha256": candidate["sha256"],
         "scene_sha256": load_task(TASK).scene_sha256,
         "env_steps": longest(),
         "setting": setting,
+        "gamma": recipe.gamma,
+        "init_std": recipe.init_std,
         "versions": versions(),
         "machine": machine(),  # the wall time is what is asked for
     }

@@ -19,8 +19,7 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.harness import Benchmark, report
-from benchmarks.throughput import recipe_of
+from benchmarks.harness import Benchmark, recipe_of, report
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import MemberSpec, RewardRef, TrainJob
 from rewardgen_envs.registry import load_task

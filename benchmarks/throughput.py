@@ -31,9 +31,8 @@ import numpy as np
 import torch
 from mujoco import batch
 
-from benchmarks.harness import Benchmark, report
+from benchmarks.harness import Benchmark, recipe_of, report
 from benchmarks.rivals import AntBatchVecEnv, gymnasium_vec_env, sb3_ppo
-from rewardgen.config import recipe_path
 from rewardgen.isolation.host import HostPool
 from rewardgen.rewards.format import read_reward
 from rewardgen.rewards.inline import InlineReward
@@ -43,7 +42,6 @@ from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import MemberState, save_checkpoint
 from rewardgen_policies.evaluation import Policies
-from rewardgen_policies.recipe import Recipe, load_recipe
 from rewardgen_policies.train import Member, Progress, train
 
 MEMBERS, WORLDS, THREADS = 16, 32, 2
@@ -51,12 +49,6 @@ TURNS = 3
 SB3_COUNTS = (16, 64, 128, 256)
 TRAINED_UPDATES = 75  # "late in training": our side goes on from there, raw steps its states
 WARM_STEPS, RAW_STEPS = 300, 20
-
-
-def recipe_of(task: Task) -> Recipe:
-    """Return the recipe that every other figure uses."""
-    path = recipe_path(task.name, None)
-    return Recipe() if path is None else load_recipe(path)
 
 
 @dataclass(frozen=True)

@@ -30,18 +30,16 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.growth import Growth, grow
-from benchmarks.harness import Benchmark, MissingPartError, latest, report
+from benchmarks.harness import Benchmark, MissingPartError, latest, recipe_of, report
 from benchmarks.learning import THREADS
 from benchmarks.references import Key, find, keep
 from benchmarks.sb3.processes import ROOT, Answer, Job, share, started, together, versions
 from benchmarks.sb3.zoo import N_STEPS, ZOO
 from rewardgen.analysis.statistics import Estimate, estimate_iqm, iqm
-from rewardgen.config import recipe_path
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import save_checkpoint
-from rewardgen_policies.recipe import Recipe, load_recipe
 from rewardgen_policies.train import Member, train
 
 NAME = "time_to_fitness"
@@ -56,13 +54,6 @@ LIMIT_S, SB3_LIMIT_S, SLICE_S, TURNS = 420.0, 500.0, 20.0, 3
 PROCESSES, WORKER = 2, "benchmarks.sb3.zoo"
 WORK = ROOT / "runs" / "benchmarks" / NAME
 """Trainings that are not finished; a part goes on with them."""
-
-
-def recipe_of(task: Task) -> Recipe:
-    """Return the family's recipe."""
-    path = recipe_path(task.name, None)
-    assert path is not None
-    return load_recipe(path)
 
 
 # ---- SB3's side

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 
+from benchmarks.harness import recipe_of
 from benchmarks.rivals import gymnasium_env, sb3_ppo
 from benchmarks.sb3.processes import Answer, Job, serve
 from benchmarks.sb3.rewarded import BatchWorlds, GymnasiumWorlds
@@ -37,6 +38,7 @@ class Trainer:
 
     def __init__(self, kind: str, count: int) -> None:
         self._task = load_task(TASK)
+        self._recipe = recipe_of(self._task)
         self._worlds = (
             GymnasiumWorlds(self._task, count)
             if kind == "gymnasium"
@@ -51,10 +53,20 @@ class Trainer:
             return self._time(job["seconds"])
         return self._train(job["env_steps"], job["seed"], job["eval_seeds"])
 
+    def _ppo(self, seed: int) -> PPO:
+        """Return a new policy, with what our recipe says of discount and exploration."""
+        return sb3_ppo(
+            self._worlds,
+            seed=seed,
+            rollout=ROLLOUT,
+            gamma=self._recipe.gamma,
+            init_std=self._recipe.init_std,
+        )
+
     def _time(self, seconds: float) -> Answer:
         """Learn on for some seconds; what happens only once is not timed."""
         if self._timed is None:
-            self._timed = sb3_ppo(self._worlds, seed=9000, rollout=ROLLOUT)
+            self._timed = self._ppo(9000)
             self._timed.learn(ROLLOUT)
         start, steps = time.perf_counter(), 0
         while time.perf_counter() - start < seconds:
@@ -64,7 +76,7 @@ class Trainer:
 
     def _train(self, env_steps: int, seed: int, eval_seeds: Sequence[int]) -> Answer:
         start = time.perf_counter()
-        model = sb3_ppo(self._worlds, seed=seed, rollout=ROLLOUT)
+        model = self._ppo(seed)
         fitness, failure = None, None
         try:
             model.learn(env_steps)
