@@ -10,7 +10,7 @@ follows from the context; the designer keeps no memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
@@ -45,8 +45,9 @@ BOLDNESS = 0.25
 # in the second iteration every second place goes to a newcomer, in the third every third, until
 # so many: what was drawn first is hardly the best start there is
 NEWCOMER_EVERY = 6
-# share of what the model cannot explain of a candidate that is its own, not luck
-INHERITED = 0.5
+# share of what the model cannot explain of a candidate that its children have as well, before any
+# children are known, and as many of them as that first guess is worth
+INHERITED, GUESSED_CHILDREN = 0.5, 4
 # candidates that are varied, and how the chance of each falls from the best on
 PARENTS, FALL = 6, 0.7
 TRIES = 40
@@ -176,11 +177,14 @@ def _children(
     model = Model(vectors, standing)
     expected = [float(mean) for mean in model.mean(vectors)]
     # what traits do not say about a program, its children have in part as well
-    unexplained = [
-        INHERITED * (value - mean) for value, mean in zip(standing, expected, strict=True)
-    ]
-    own = {k.tried.candidate: rest for k, rest in zip(evaluated, unexplained, strict=True)}
-    worth = [mean + rest for mean, rest in zip(expected, unexplained, strict=True)]
+    unexplained = {
+        known.tried.candidate: value - mean
+        for known, value, mean in zip(evaluated, standing, expected, strict=True)
+    }
+    share = inherited({k.tried.candidate: k.tried.parents for k in evaluated}, unexplained)
+    rests = list(unexplained.values())
+    doubt = (share * (1.0 - share) * fmean(rest**2 for rest in rests)) ** 0.5
+    worth = [mean + share * rest for mean, rest in zip(expected, rests, strict=True)]
     best_first = sorted(range(len(evaluated)), key=lambda i: (-worth[i], i))
     parents = [
         _Parent(known.tried, known.program, seen_by(space, known.tried.feedback))
@@ -189,17 +193,41 @@ def _children(
     drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
     normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
-    inherited = np.asarray(
-        [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
-    )
     newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
     chosen: list[int] = []
-    for place, values in enumerate(model.sample(vectors, normal) + inherited):
+    for place, values in enumerate(model.sample(vectors, normal)):
+        own = {name: rng.gauss(share * rest, doubt) for name, rest in unexplained.items()}
+        for i, draft in enumerate(drafts):
+            values[i] += fmean([own[name] for name in draft.parents] or [0.0])
         open_to = [i for i in range(len(drafts)) if i not in chosen]
         if (place + 1) % newcomer_every == 0:
             open_to = [i for i in open_to if not drafts[i].parents] or open_to
         chosen.append(max(open_to, key=lambda i: values[i]))
     return [drafts[i] for i in chosen]
+
+
+def inherited(parents: Mapping[str, Sequence[str]], unexplained: Mapping[str, float]) -> float:
+    """Return which share of what the model cannot explain of candidates their children have.
+
+    The slope of children on parents (heritability), drawn to a first guess while there are few. It
+    is small where luck decides: then the children of one lucky candidate get fewer places.
+
+    Args:
+        parents: candidate → whom it was made from.
+        unexplained: candidate → its standing less what the model expects of its traits.
+
+    Returns:
+        from 0 to 1.
+    """
+    pairs = [
+        (fmean(unexplained[name] for name in known), unexplained[child])
+        for child, names in parents.items()
+        if (known := [name for name in names if name in unexplained])
+    ]
+    guess = GUESSED_CHILDREN * fmean(rest**2 for rest in unexplained.values())
+    together = INHERITED * guess + sum(parent * child for parent, child in pairs)
+    alone = guess + sum(parent**2 for parent, _ in pairs)
+    return min(1.0, max(0.0, together / alone)) if alone > 0.0 else INHERITED
 
 
 def _drafts(
