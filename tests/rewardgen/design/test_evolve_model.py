@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Column, Feedback, Fitness, Series
+from rewardgen.design.evolve.evolve import inherited
 from rewardgen.design.evolve.grammar import (
     Effort,
     Factor,
@@ -242,3 +243,39 @@ def test_the_model_is_finite_and_draws_within_reason(rows: list[tuple[float, flo
     values = model.sample([*programs, {"z": 1.0}], np.ones((2, len(rows) + 1)))
     assert np.isfinite(values).all()
     assert np.abs(model.mean(programs)).max() < 20.0
+
+
+@pytest.mark.parametrize(
+    ("parents", "unexplained", "share"),
+    [
+        # nobody has children yet: the first guess
+        ({"a": (), "b": ()}, {"a": 1.0, "b": -1.0}, 0.5),
+        # one child like its parent; a guess of four pairs of mean square 1: (4 / 2 + 1) / (4 + 1)
+        ({"a": (), "b": ("a",)}, {"a": 1.0, "b": 1.0}, 3 / 5),
+        # one that is the opposite: (4 / 2 - 1) / (4 + 1)
+        ({"a": (), "b": ("a",)}, {"a": 1.0, "b": -1.0}, 1 / 5),
+        # two parents count as their mean, 2: (4 / 2 * 19 / 3 + 2 * 3) / (4 * 19 / 3 + 2 * 2)
+        ({"a": (), "b": (), "c": ("a", "b")}, {"a": 3.0, "b": 1.0, "c": 3.0}, 56 / 88),
+        # a parent that was not evaluated says nothing
+        ({"b": ("a",)}, {"b": 1.0}, 0.5),
+        # the model explains everybody
+        ({"a": (), "b": ("a",)}, {"a": 0.0, "b": 0.0}, 0.5),
+    ],
+)
+def test_what_children_have_of_their_parents(
+    parents: dict[str, tuple[str, ...]], unexplained: dict[str, float], share: float
+) -> None:
+    assert inherited(parents, unexplained) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("likeness", "share"), [(1.0, 0.95), (0.0, 0.05), (-1.0, 0.0)])
+def test_many_children_outweigh_the_first_guess(likeness: float, share: float) -> None:
+    rng = np.random.default_rng(0)
+    parents: dict[str, tuple[str, ...]] = {}
+    unexplained: dict[str, float] = {}
+    for i in range(400):
+        unexplained[f"p{i}"] = own = float(rng.normal())
+        parents[f"c{i}"] = (f"p{i}",)
+        unexplained[f"c{i}"] = likeness * own + (float(rng.normal()) if likeness == 0.0 else 0.0)
+    found = inherited(parents, unexplained)
+    assert (found <= share) if likeness <= 0.0 else (found >= share)
