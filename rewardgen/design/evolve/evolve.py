@@ -182,9 +182,8 @@ def _children(
         for known, value, mean in zip(evaluated, standing, expected, strict=True)
     }
     share = inherited({k.tried.candidate: k.tried.parents for k in evaluated}, unexplained)
-    rests = list(unexplained.values())
-    doubt = (share * (1.0 - share) * fmean(rest**2 for rest in rests)) ** 0.5
-    worth = [mean + share * rest for mean, rest in zip(expected, rests, strict=True)]
+    own = {name: share * rest for name, rest in unexplained.items()}
+    worth = [mean + rest for mean, rest in zip(expected, own.values(), strict=True)]
     best_first = sorted(range(len(evaluated)), key=lambda i: (-worth[i], i))
     parents = [
         _Parent(known.tried, known.program, seen_by(space, known.tried.feedback))
@@ -193,12 +192,12 @@ def _children(
     drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
     normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
+    passed_on = np.asarray(
+        [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
+    )
     newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
     chosen: list[int] = []
-    for place, values in enumerate(model.sample(vectors, normal)):
-        own = {name: rng.gauss(share * rest, doubt) for name, rest in unexplained.items()}
-        for i, draft in enumerate(drafts):
-            values[i] += fmean([own[name] for name in draft.parents] or [0.0])
+    for place, values in enumerate(model.sample(vectors, normal) + passed_on):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
         if (place + 1) % newcomer_every == 0:
             open_to = [i for i in open_to if not drafts[i].parents] or open_to
