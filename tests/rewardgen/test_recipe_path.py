@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardgen.config import ConfigError, recipe_path
+from rewardgen.config import ConfigError, configs_directory, recipe_path
 from rewardgen_envs.registry import task_names
 from rewardgen_policies.recipe import load_recipe
 
@@ -32,8 +32,10 @@ def test_a_chosen_recipe_goes_before_all(tmp_path: Path) -> None:
         recipe_path("hopper/run", tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("task", task_names())
-def test_every_recipe_is_valid(task: str) -> None:
-    path = recipe_path(task, None)
-    assert path is not None
-    load_recipe(path)
+RECIPES = sorted((configs_directory() / "recipes").iterdir())
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.name)
+def test_every_recipe_is_valid_and_used(file: Path) -> None:
+    load_recipe(file)
+    assert file in [recipe_path(task, None) for task in task_names()]

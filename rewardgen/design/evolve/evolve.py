@@ -24,7 +24,7 @@ from rewardgen.design.evolve.emit import emit, parse
 from rewardgen.design.evolve.grammar import Program, rounded
 from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
-from rewardgen.design.evolve.model import Model
+from rewardgen.design.evolve.model import Floats, Model
 from rewardgen.design.evolve.space import Space, build_space
 from rewardgen.design.evolve.standing import standings
 from rewardgen.design.evolve.start import draw_program, initial_programs
@@ -192,12 +192,22 @@ def _children(
     drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
     normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
-    passed_on = np.asarray(
-        [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
-    )
+    passed_on = [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
+    readings = model.sample(vectors, normal) + np.asarray(passed_on)
     newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
+    return _fill(drafts, readings, newcomer_every)
+
+
+def _fill(drafts: Sequence[_Draft], readings: Floats, newcomer_every: int) -> list[_Draft]:
+    """Return the draft for each place: the best of what is left, by a reading of its own.
+
+    Args:
+        drafts: to choose from.
+        readings: what is expected of each draft, (places, drafts).
+        newcomer_every: a place in so many is for a newcomer.
+    """
     chosen: list[int] = []
-    for place, values in enumerate(model.sample(vectors, normal) + passed_on):
+    for place, values in enumerate(readings):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
         if (place + 1) % newcomer_every == 0:
             open_to = [i for i in open_to if not drafts[i].parents] or open_to

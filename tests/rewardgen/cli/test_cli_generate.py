@@ -144,6 +144,7 @@ def test_an_endpoint_that_refuses_is_no_verdict_on_rewards(
         assert generate(tmp_path, *with_model(endpoint.url)) == 1
     said = capsys.readouterr()
     assert "OPENAI_API_KEY" in said.err
+    assert said.err.endswith("is kept; once that is mended, repeat the command to go on\n")
     assert KEY not in said.err + said.out
     assert not (tmp_path / "out").exists()
 

@@ -268,14 +268,13 @@ def test_what_children_have_of_their_parents(
     assert inherited(parents, unexplained) == pytest.approx(share)
 
 
-@pytest.mark.parametrize(("likeness", "share"), [(1.0, 0.95), (0.0, 0.05), (-1.0, 0.0)])
-def test_many_children_outweigh_the_first_guess(likeness: float, share: float) -> None:
+@pytest.mark.parametrize("share", [-1.0, 0.0, 0.3, 1.0])
+def test_many_children_outweigh_the_first_guess(share: float) -> None:
     rng = np.random.default_rng(0)
-    parents: dict[str, tuple[str, ...]] = {}
-    unexplained: dict[str, float] = {}
-    for i in range(400):
-        unexplained[f"p{i}"] = own = float(rng.normal())
-        parents[f"c{i}"] = (f"p{i}",)
-        unexplained[f"c{i}"] = likeness * own + (float(rng.normal()) if likeness == 0.0 else 0.0)
-    found = inherited(parents, unexplained)
-    assert (found <= share) if likeness <= 0.0 else (found >= share)
+    own = rng.normal(size=2000)
+    luck = rng.normal(size=2000) * (1.0 - abs(share))
+    children = {f"c{i}": (f"p{i}",) for i in range(2000)}
+    unexplained = {f"p{i}": float(value) for i, value in enumerate(own)}
+    unexplained |= {f"c{i}": float(value) for i, value in enumerate(share * own + luck)}
+    # 0.09 is four standard errors of the slope; it is never below 0
+    assert inherited(children, unexplained) == pytest.approx(max(0.0, share), abs=0.09)

@@ -69,6 +69,15 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_store(tmp_path: Path) -
         Mailbox(tmp_path, lambda text: None, Writer(tmp_path)).ask(LETTERS)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that fails")
+def test_an_answer_that_cannot_be_read_is_an_error_of_reading(tmp_path: Path) -> None:
+    folder = tmp_path / "iteration-1"
+    folder.mkdir()
+    (folder / "c1-1.answer.md").symlink_to("/proc/self/mem")  # exists, but nothing lies at 0
+    with pytest.raises(StoreError, match=r"cannot read .*c1-1\.answer\.md"):
+        Mailbox(tmp_path, lambda text: None, Writer(tmp_path)).ask(LETTERS)
+
+
 def test_answers_that_are_there_are_not_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "iteration-1"
     folder.mkdir()
