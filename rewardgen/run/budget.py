@@ -22,8 +22,8 @@ _WORKER_BYTES = 700 * 2**20  # a worker process with torch and mujoco, before an
 _WORLD_BYTES = 256 * 2**10  # one persistent MjData of a robot
 _LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by benchmarks
 
-FINALISTS = 4
-"""How many candidates play off at the end of a search."""
+LEAST_FINALISTS, CANDIDATES_PER_FINALIST = 4, 10
+"""How many candidates play off at the end of a search: of many, more were merely lucky."""
 
 LEAST_PLAYOFF_SEEDS = 3
 """On how many seeds each of them trains at least."""
@@ -116,22 +116,22 @@ def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequ
     return sum(field) * playoff_seeds(config) * per_member
 
 
-def _finalists(config: RunConfig) -> int:
+def most_finalists(config: RunConfig) -> int:
     """Return how many candidates play off at most; a single one need not."""
     proposed = config.iterations * config.samples + (config.start is not None)
-    most = min(FINALISTS, proposed)
+    most = min(proposed, max(LEAST_FINALISTS, proposed // CANDIDATES_PER_FINALIST))
     return most if most > 1 else 0
 
 
 def closing_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation at most: nobody retires."""
-    field = [_finalists(config)] * PLAYOFF_RUNGS
+    field = [most_finalists(config)] * PLAYOFF_RUNGS
     return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
 
 
 def _planned_closing(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation if no scores tie."""
-    field = [_finalists(config)]
+    field = [most_finalists(config)]
     while len(field) < PLAYOFF_RUNGS:
         field.append(places(field[-1], PLAYOFF_KEEP) if field[-1] else 0)
     return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
@@ -248,7 +248,7 @@ def largest_population(config: RunConfig | TrainConfig) -> int:
         return len(config.rewards) * config.seeds
     return max(
         config.samples * config.train_seeds,
-        _finalists(config) * playoff_seeds(config),
+        most_finalists(config) * playoff_seeds(config),
         3 * config.confirm_seeds,
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
-from rewardgen.run.budget import FINALISTS, PLAYOFF_KEEP, PLAYOFF_RUNGS, playoff_seeds
+from rewardgen.run.budget import PLAYOFF_KEEP, PLAYOFF_RUNGS, most_finalists, playoff_seeds
 from rewardgen.run.population import mean_fitness
 from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
@@ -29,7 +29,7 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
     Raises:
         PausedError: ``max_hours`` is over.
     """
-    finalists = _finalists(session, incumbent)
+    finalists = _finalists(session, config, incumbent)
     if incumbent is None or len(finalists) < 2:
         return incumbent
     count = playoff_seeds(config)
@@ -71,13 +71,13 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
     return _best(finishers, session.metric) or incumbent
 
 
-def _finalists(session: Session, incumbent: Incumbent | None) -> list[str]:
+def _finalists(session: Session, config: RunConfig, incumbent: Incumbent | None) -> list[str]:
     """Return the best candidates that passed every rung, the incumbent first."""
     if incumbent is None:
         return []
     passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
     ranked = sorted(nominated(passed), key=lambda t: t.candidate != incumbent.candidate)
-    return [t.candidate for t in ranked[:FINALISTS]]
+    return [t.candidate for t in ranked[: most_finalists(config)]]
 
 
 def nominated(candidates: Sequence[Tried]) -> list[Tried]:

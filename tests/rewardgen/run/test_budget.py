@@ -13,6 +13,7 @@ from rewardgen.run.budget import (
     closing_env_steps,
     iteration_env_steps,
     most_env_steps,
+    most_finalists,
     plan_env_steps,
     survey_env_steps,
 )
@@ -73,6 +74,17 @@ def test_the_plan_lets_candidates_retire_and_the_most_does_not(
     retired += 3 * (2 + 3) * (third + config.eval_episodes * task.episode_steps)
     assert most_env_steps(config, task, recipe) - planned == retired + met
     assert most_env_steps(config, task, recipe) == least_cap(config, recipe)
+
+
+@pytest.mark.parametrize(
+    ("samples", "iterations", "finalists"),
+    [(1, 1, 0), (2, 1, 2), (16, 2, 4), (16, 5, 8), (10, 12, 12)],
+)
+def test_of_many_candidates_one_in_ten_plays_off(
+    samples: int, iterations: int, finalists: int
+) -> None:
+    config = tiny_config("cartpole/balance", samples=samples, iterations=iterations)
+    assert most_finalists(config) == finalists
 
 
 def test_a_cap_that_is_too_low_names_the_least_one() -> None:
