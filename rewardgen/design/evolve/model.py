@@ -16,13 +16,22 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardgen.design.evolve.traits import ASIDE, MEANT
+
 Floats = NDArray[np.float64]
 
 # settings that are tried: similarity's length, share of the part that adds up, share of noise
 LENGTHS = (0.7, 1.0, 1.5)
 ADDITIVE = (0.2, 0.6)
-NOISE = (0.1, 0.25, 0.5)
+NOISE = (0.1, 0.25, 0.5, 0.8)
 JITTER = 1e-8
+# how far what the sentence asks for is trusted; and what it then says before anything is seen: a
+# standing rises by so much where a program pays for what is asked for most, and falls by so much
+# for each term about something else
+TRUST = (1.0, 0.5, 0.0)
+# the logarithm of how much less likely it is, beforehand, that it says nothing
+SAYS_NOTHING = 2.0
+BELIEFS = {MEANT: 1.0, ASIDE: -0.5}
 
 
 @dataclass(frozen=True)
@@ -33,11 +42,13 @@ class Kernel:
         length: distance in traits at which the likeness as a whole is exp(-1/2).
         additive: share of the part that adds up over traits.
         noise: variance of an observation that is chance, of a total of 1.
+        trust: how far the sentence is followed where nothing is known, from 0 to 1.
     """
 
     length: float
     additive: float
     noise: float
+    trust: float
 
 
 class Model:
@@ -52,9 +63,9 @@ class Model:
         self._names = sorted({name for program in programs for name in program})
         self._inputs = self._matrix(programs)
         self._typical = max(1.0, float((self._inputs**2).sum(1).mean()))
-        self._centre = float(np.mean(standing))
-        self._values = np.asarray(standing, dtype=np.float64) - self._centre
-        settings = [Kernel(*setting) for setting in product(LENGTHS, ADDITIVE, NOISE)]
+        self._standing = np.asarray(standing, dtype=np.float64)
+        self._believed = _believed(programs)
+        settings = [Kernel(*setting) for setting in product(LENGTHS, ADDITIVE, NOISE, TRUST)]
         self.kernel = max(settings, key=self._evidence)
 
     def sample(self, programs: Sequence[dict[str, float]], draws: Floats) -> Floats:
@@ -88,7 +99,14 @@ class Model:
         across = self._likeness(self.kernel, known, inputs)
         within = self._likeness(self.kernel, inputs, inputs)
         solved = np.linalg.solve(self._covariance(self.kernel), across)
-        return self._centre + solved.T @ self._values, within - across.T @ solved
+        centre, surprise = self._surprise(self.kernel)
+        expected = centre + self.kernel.trust * _believed(programs)
+        return expected + solved.T @ surprise, within - across.T @ solved
+
+    def _surprise(self, kernel: Kernel) -> tuple[float, Floats]:
+        """Return how programs stood beside what was believed of them: the mean, and the rest."""
+        rest = self._standing - kernel.trust * self._believed
+        return float(rest.mean()), rest - rest.mean()
 
     def _likeness(self, kernel: Kernel, left: Floats, right: Floats) -> Floats:
         """Return the covariances of programs (n, traits) and (m, traits), (n, m)."""
@@ -113,9 +131,19 @@ class Model:
     def _evidence(self, kernel: Kernel) -> float:
         covariance = self._covariance(kernel)
         _, logarithm = np.linalg.slogdet(covariance)
-        fit = self._values @ np.linalg.solve(covariance, self._values)
-        return -0.5 * float(fit + logarithm)
+        _, surprise = self._surprise(kernel)
+        fit = surprise @ np.linalg.solve(covariance, surprise)
+        return -0.5 * float(fit + logarithm) - SAYS_NOTHING * (1.0 - kernel.trust)
 
     def _matrix(self, programs: Sequence[dict[str, float]]) -> Floats:
         rows = [[program.get(name, 0.0) for name in self._names] for program in programs]
         return np.asarray(rows, dtype=np.float64).reshape(len(programs), len(self._names))
+
+
+def _believed(programs: Sequence[dict[str, float]]) -> Floats:
+    """Return how much better or worse than others programs should stand, (programs,)."""
+    beliefs = [
+        sum(slope * program.get(name, 0.0) for name, slope in BELIEFS.items())
+        for program in programs
+    ]
+    return np.asarray(beliefs, dtype=np.float64)

@@ -190,10 +190,14 @@ def choose(
     return rng.choices(open_to, [q.relevance**flat for q in open_to])[0]
 
 
+def want_weight(quantity: Quantity, want: Want) -> float:
+    """Return the weight with which a quantity and what to want of it are chosen."""
+    return quantity.relevance * quantity.wants.get(want, 0.0) / sum(quantity.wants.values())
+
+
 def goal_weight(quantity: Quantity, want: Want) -> float:
     """Return the weight with which a want is what a program is mainly about."""
-    share = quantity.wants[want] / sum(quantity.wants.values())
-    return (quantity.relevance * share) ** GOAL_SHARPNESS
+    return want_weight(quantity, want) ** GOAL_SHARPNESS
 
 
 def choose_helper(

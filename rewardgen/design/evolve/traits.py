@@ -2,7 +2,9 @@
 
 A trait is what a person would name: which quantity a program is about and what it wants of it,
 by which kind of shape, with which goal, how much it counts among the terms, what the action
-costs. Programs one variation apart differ in a trait or two.
+costs. Programs one variation apart differ in a trait or two. Two traits say what the sentence lets
+one expect before anything is tried: how much of what it asks for a program pays for, and how much
+else.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from rewardgen.design.evolve.grammar import (
     signal_of,
 )
 from rewardgen.design.evolve.lexicon import Want
-from rewardgen.design.evolve.sample import TERMINATED, unit_weight
+from rewardgen.design.evolve.sample import TERMINATED, unit_weight, want_weight
 from rewardgen.design.evolve.space import Space
 from rewardgen.design.evolve.vary import wanted
 
@@ -37,6 +39,7 @@ CONDITION = 0.7
 # a term's amount falls by this for every factor of ten in its weight
 PER_DECADE = 1.0 / 3.0
 LEAST_AMOUNT = 0.1
+MEANT, ASIDE = "meant", "aside"
 
 
 def traits(program: Program, space: Space) -> dict[str, float]:
@@ -44,6 +47,7 @@ def traits(program: Program, space: Space) -> dict[str, float]:
     found: defaultdict[str, float] = defaultdict(float)
     sizes = [abs(term.weight) / unit_weight(term.shape, space) for term in program.terms]
     whole = max(sizes)
+    asked = _asked_most(space)
     for term, size in zip(program.terms, sizes, strict=True):
         amount = max(LEAST_AMOUNT, 1.0 + PER_DECADE * math.log10(size / whole))
         if isinstance(term.shape, Effort | ActionChange):
@@ -54,11 +58,30 @@ def traits(program: Program, space: Space) -> dict[str, float]:
             continue
         for place, factor in enumerate(term.factors):
             share = amount if place == 0 else amount * CONDITION * (1.0 - factor.floor / 2.0)
+            meant = _meant(term, place, space, asked)
+            found[ASIDE] += share * (1.0 - meant)
+            if place == 0:
+                found[MEANT] = max(found[MEANT], amount * meant)
             for name, value in _of_factor(term, place, factor, space).items():
                 found[name] += share * value
         if len(term.factors) > 1:
             found["product"] += NUMBER * (len(term.factors) - 1)
     return dict(found)
+
+
+def _asked_most(space: Space) -> tuple[float, float]:
+    """Return the largest weight of a want, and of a quantity that is to come later."""
+    wants = [want_weight(q, want) for q in space.quantities for want in q.wants]
+    return max(wants, default=0.0), max((q.follows for q in space.quantities), default=0.0)
+
+
+def _meant(term: Term, place: int, space: Space, asked: tuple[float, float]) -> float:
+    """Return how much the sentence asks for what a factor wants, against what it asks for most."""
+    known = wanted(term, place, space)
+    if known is None:
+        return 0.0
+    shares = ((want_weight(*known), asked[0]), (known[0].follows, asked[1]))
+    return max(value / most if most > 0.0 else 0.0 for value, most in shares)
 
 
 def _of_factor(term: Term, place: int, factor: Factor, space: Space) -> dict[str, float]:
