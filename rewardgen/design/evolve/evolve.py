@@ -272,7 +272,7 @@ def _draft(rng: Random, space: Space, parents: Sequence[_Parent]) -> _Draft | No
         case "enrich" if len(one.program.terms) < MANY_TERMS:
             return _mutant(rng, one, steps=1, only=ENRICHING)
         case "vary_more":
-            return _mutant(rng, one, steps=rng.choice((2, 3)))
+            return _mutant(rng, one, steps=2)
         case _:
             return _mutant(rng, one, steps=1)
 

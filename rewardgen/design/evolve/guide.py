@@ -31,19 +31,20 @@ OPERATORS: dict[str, vary.Operator] = {
     "product_to_sum": vary.product_to_sum,
     "reverse": vary.reverse,
 }
-# weights without a remark; per term, except for those that concern the program
+# weights without a remark; per term, except for those that concern the program. Small changes come
+# more often than large ones: most large ones spoil what made a parent good
 PER_TERM = {
-    "rescale": 0.5,
-    "reshape": 1.0,
-    "retune": 0.6,
-    "raise_goal": 0.4,
-    "swap_feature": 0.3,
+    "rescale": 1.5,
+    "reshape": 0.5,
+    "retune": 1.0,
+    "raise_goal": 0.2,
+    "swap_feature": 0.15,
     "drop_term": 0.5,
-    "add_factor": 0.7,
-    "drop_factor": 0.4,
-    "sum_to_product": 0.5,
-    "product_to_sum": 0.3,
-    "reverse": 0.1,
+    "add_factor": 0.5,
+    "drop_factor": 0.2,
+    "sum_to_product": 0.4,
+    "product_to_sum": 0.2,
+    "reverse": 0.02,
 }
 PER_PROGRAM = {"add_cost": 0.4}
 # shared between the terms, so that a program does not grow the faster the longer it is

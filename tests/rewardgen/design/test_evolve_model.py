@@ -28,7 +28,7 @@ from rewardgen.design.evolve.lexicon import Role, Want
 from rewardgen.design.evolve.model import Model
 from rewardgen.design.evolve.space import Quantity, Space
 from rewardgen.design.evolve.standing import LEVEL, standings
-from rewardgen.design.evolve.traits import traits
+from rewardgen.design.evolve.traits import ASIDE, MEANT, traits
 
 SPEED, TILT = Signal("speed"), Signal("tilt")
 SEEN = ColumnStatistics(0.0, -1.0, 0.0, 1.0)
@@ -178,6 +178,25 @@ def test_traits_say_quantity_want_shape_and_costs() -> None:
     assert "speed less" in traits(slower, SPACE)
 
 
+def test_traits_say_how_much_of_it_the_sentence_asks_for() -> None:
+    level = Factor(Tolerance(TILT, -0.1, 0.1, 0.5))  # asked for half as much as speed
+    assert asked(program(GOAL)) == (1.0, 0.0)
+    assert asked(program(Term("speed_gain", -1.0, GOAL.factors))) == (0.0, 1.0)
+    assert asked(program(Term("tilt_goal", 1.0, (level,)))) == pytest.approx((0.5, 0.5))
+    # a term of a tenth of the weight counts two thirds, a condition seven tenths
+    second = Term("tilt_goal", 0.1, (level,))
+    assert asked(program(GOAL, second)) == pytest.approx((1.0, 2 / 3 * 0.5))
+    held = Term("speed_gain", 1.0, (*GOAL.factors, level))
+    assert asked(program(held)) == pytest.approx((1.0, 0.7 * 0.5))
+    cost = Term("effort", -0.1, (Factor(Effort()),))
+    assert asked(program(GOAL, cost)) == (1.0, 0.0)
+
+
+def asked(of: Program) -> tuple[float, float]:
+    found = traits(of, SPACE)
+    return found[MEANT], found[ASIDE]
+
+
 def test_progress_is_weighed_by_the_second() -> None:
     rise = Term("rise", 50.0, (Factor(Progress(Linear(SPEED))),))
     assert traits(program(rise), SPACE)["speed more"] == 1.0
@@ -233,6 +252,23 @@ def test_a_good_trait_is_found_through_noise() -> None:
     values = [2.0 * p["a"] - p["b"] + rng.normal(0.0, 1.0) for p in programs]
     mean = Model(programs, values).mean([{"a": 1.0}, {"b": 1.0}, {"c": 1.0}])
     assert mean[0] > mean[2] > mean[1]
+
+
+def test_where_nothing_is_known_the_sentence_says_what_to_expect() -> None:
+    model = Model([{MEANT: 1.0}, {MEANT: 1.0, "a": 1.0}], [0.3, 0.3])
+    asked_for, with_more, another = model.mean(
+        [{MEANT: 1.0}, {MEANT: 1.0, ASIDE: 1.0}, {MEANT: 0.0, ASIDE: 1.0}]
+    )
+    assert asked_for > with_more > another
+
+
+def test_what_was_seen_outweighs_the_sentence() -> None:
+    rng = np.random.default_rng(3)
+    programs = [{MEANT: float(rng.integers(2)), ASIDE: float(rng.integers(2))} for _ in range(40)]
+    model = Model(programs, [p[ASIDE] - p[MEANT] for p in programs])
+    assert model.kernel.trust == 0.0
+    asked_for, another = model.mean([{MEANT: 1.0, ASIDE: 0.0}, {MEANT: 0.0, ASIDE: 1.0}])
+    assert another > asked_for
 
 
 @given(st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=1, max_size=12))
