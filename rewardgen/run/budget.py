@@ -22,7 +22,7 @@ _WORKER_BYTES = 700 * 2**20  # a worker process with torch and mujoco, before an
 _WORLD_BYTES = 256 * 2**10  # one persistent MjData of a robot
 _LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by benchmarks
 
-LEAST_FINALISTS, CANDIDATES_PER_FINALIST = 4, 10
+LEAST_FINALISTS, MOST_FINALISTS, CANDIDATES_PER_FINALIST = 4, 12, 10
 """How many candidates play off at the end of a search: of many, more were merely lucky."""
 
 LEAST_PLAYOFF_SEEDS = 3
@@ -119,7 +119,8 @@ def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequ
 def most_finalists(config: RunConfig) -> int:
     """Return how many candidates play off at most; a single one need not."""
     proposed = config.iterations * config.samples + (config.start is not None)
-    most = min(proposed, max(LEAST_FINALISTS, proposed // CANDIDATES_PER_FINALIST))
+    tenth = min(MOST_FINALISTS, proposed // CANDIDATES_PER_FINALIST)
+    most = min(proposed, max(LEAST_FINALISTS, tenth))
     return most if most > 1 else 0
 
 

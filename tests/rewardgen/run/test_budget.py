@@ -78,7 +78,7 @@ def test_the_plan_lets_candidates_retire_and_the_most_does_not(
 
 @pytest.mark.parametrize(
     ("samples", "iterations", "finalists"),
-    [(1, 1, 0), (2, 1, 2), (16, 2, 4), (16, 5, 8), (10, 12, 12)],
+    [(1, 1, 0), (2, 1, 2), (16, 2, 4), (16, 5, 8), (10, 12, 12), (16, 40, 12)],
 )
 def test_of_many_candidates_one_in_ten_plays_off(
     samples: int, iterations: int, finalists: int
