@@ -10,11 +10,12 @@ Learning", 2006, chapters 2 and 5); its settings maximize the marginal likelihoo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from rewardgen.design.evolve.traits import ASIDE, MEANT
 
@@ -65,8 +66,7 @@ class Model:
         self._typical = max(1.0, float((self._inputs**2).sum(1).mean()))
         self._standing = np.asarray(standing, dtype=np.float64)
         self._believed = _believed(programs)
-        settings = [Kernel(*setting) for setting in product(LENGTHS, ADDITIVE, NOISE, TRUST)]
-        self.kernel = max(settings, key=self._evidence)
+        self.kernel = self._most_likely()
 
     def sample(self, programs: Sequence[dict[str, float]], draws: Floats) -> Floats:
         """Return joint draws of the expected standing of programs.
@@ -98,15 +98,11 @@ class Model:
         known = np.hstack([self._inputs, np.zeros((len(self._inputs), len(programs)))])
         across = self._likeness(self.kernel, known, inputs)
         within = self._likeness(self.kernel, inputs, inputs)
-        solved = np.linalg.solve(self._covariance(self.kernel), across)
-        centre, surprise = self._surprise(self.kernel)
-        expected = centre + self.kernel.trust * _believed(programs)
-        return expected + solved.T @ surprise, within - across.T @ solved
-
-    def _surprise(self, kernel: Kernel) -> tuple[float, Floats]:
-        """Return how programs stood beside what was believed of them: the mean, and the rest."""
-        rest = self._standing - kernel.trust * self._believed
-        return float(rest.mean()), rest - rest.mean()
+        factor = cho_factor(self._covariance(self.kernel), lower=True)
+        solved = cho_solve(factor, across)
+        rest = self._standing - self.kernel.trust * self._believed
+        expected = rest.mean() + self.kernel.trust * _believed(programs)
+        return expected + solved.T @ (rest - rest.mean()), within - across.T @ solved
 
     def _likeness(self, kernel: Kernel, left: Floats, right: Floats) -> Floats:
         """Return the covariances of programs (n, traits) and (m, traits), (n, m)."""
@@ -128,12 +124,23 @@ class Model:
         matrix = self._likeness(kernel, self._inputs, self._inputs)
         return matrix + (kernel.noise + JITTER) * np.eye(len(matrix))
 
-    def _evidence(self, kernel: Kernel) -> float:
-        covariance = self._covariance(kernel)
-        _, logarithm = np.linalg.slogdet(covariance)
-        _, surprise = self._surprise(kernel)
-        fit = surprise @ np.linalg.solve(covariance, surprise)
-        return -0.5 * float(fit + logarithm) - SAYS_NOTHING * (1.0 - kernel.trust)
+    def _most_likely(self) -> Kernel:
+        """Return the settings under which what was seen is most likely."""
+        # what is left over is linear in the trust, so one decomposition serves all of them
+        known = np.stack([self._standing, self._believed], axis=1)
+        known -= known.mean(0)
+        found: list[tuple[float, Kernel]] = []
+        for length, additive, noise in product(LENGTHS, ADDITIVE, NOISE):
+            kernel = Kernel(length, additive, noise, trust=0.0)
+            factor = cho_factor(self._covariance(kernel), lower=True)
+            logarithm = 2.0 * float(np.log(np.diag(factor[0])).sum())
+            products = known.T @ cho_solve(factor, known)
+            for trust in TRUST:
+                rest = np.asarray([1.0, -trust])
+                likely = -0.5 * (float(rest @ products @ rest) + logarithm)
+                prior = -SAYS_NOTHING * (1.0 - trust)
+                found.append((likely + prior, replace(kernel, trust=trust)))
+        return max(found, key=lambda pair: pair[0])[1]
 
     def _matrix(self, programs: Sequence[dict[str, float]]) -> Floats:
         rows = [[program.get(name, 0.0) for name in self._names] for program in programs]
