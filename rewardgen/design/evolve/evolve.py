@@ -209,9 +209,12 @@ def _fill(drafts: Sequence[_Draft], readings: Floats, newcomer_every: int) -> li
     chosen: list[int] = []
     for place, values in enumerate(readings):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
-        if (place + 1) % newcomer_every == 0:
-            open_to = [i for i in open_to if not drafts[i].parents] or open_to
-        chosen.append(max(open_to, key=lambda i: values[i]))
+        newcomers = [i for i in open_to if not drafts[i].parents]
+        if (place + 1) % newcomer_every == 0 and newcomers:
+            # whoever comes first: the model would keep out what it knows nothing of
+            chosen.append(newcomers[0])
+        else:
+            chosen.append(max(open_to, key=lambda i: values[i]))
     return [drafts[i] for i in chosen]
 
 

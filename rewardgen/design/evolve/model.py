@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from rewardgen.design.evolve.traits import ASIDE, MEANT
+from rewardgen.design.evolve.traits import MEANT
 
 Floats = NDArray[np.float64]
 
@@ -26,13 +26,11 @@ LENGTHS = (0.7, 1.0, 1.5)
 ADDITIVE = (0.2, 0.6)
 NOISE = (0.1, 0.25, 0.5, 0.8)
 JITTER = 1e-8
-# how far what the sentence asks for is trusted; and what it then says before anything is seen: a
-# standing rises by so much where a program pays for what is asked for most, and falls by so much
-# for each term about something else
+# by how much a standing rises, before anything is seen, where a program pays for what the sentence
+# asks for most
 TRUST = (1.0, 0.5, 0.0)
 # the logarithm of how much less likely it is, beforehand, that it says nothing
 SAYS_NOTHING = 2.0
-BELIEFS = {MEANT: 1.0, ASIDE: -0.5}
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Model:
         self._inputs = self._matrix(programs)
         self._typical = max(1.0, float((self._inputs**2).sum(1).mean()))
         self._standing = np.asarray(standing, dtype=np.float64)
-        self._believed = _believed(programs)
+        self._asked = _meant(programs)
         self.kernel = self._most_likely()
 
     def sample(self, programs: Sequence[dict[str, float]], draws: Floats) -> Floats:
@@ -100,8 +98,8 @@ class Model:
         within = self._likeness(self.kernel, inputs, inputs)
         factor = cho_factor(self._covariance(self.kernel), lower=True)
         solved = cho_solve(factor, across)
-        rest = self._standing - self.kernel.trust * self._believed
-        expected = rest.mean() + self.kernel.trust * _believed(programs)
+        rest = self._standing - self.kernel.trust * self._asked
+        expected = rest.mean() + self.kernel.trust * _meant(programs)
         return expected + solved.T @ (rest - rest.mean()), within - across.T @ solved
 
     def _likeness(self, kernel: Kernel, left: Floats, right: Floats) -> Floats:
@@ -127,7 +125,7 @@ class Model:
     def _most_likely(self) -> Kernel:
         """Return the settings under which what was seen is most likely."""
         # what is left over is linear in the trust, so one decomposition serves all of them
-        known = np.stack([self._standing, self._believed], axis=1)
+        known = np.stack([self._standing, self._asked], axis=1)
         known -= known.mean(0)
         found: list[tuple[float, Kernel]] = []
         for length, additive, noise in product(LENGTHS, ADDITIVE, NOISE):
@@ -147,10 +145,6 @@ class Model:
         return np.asarray(rows, dtype=np.float64).reshape(len(programs), len(self._names))
 
 
-def _believed(programs: Sequence[dict[str, float]]) -> Floats:
-    """Return how much better or worse than others programs should stand, (programs,)."""
-    beliefs = [
-        sum(slope * program.get(name, 0.0) for name, slope in BELIEFS.items())
-        for program in programs
-    ]
-    return np.asarray(beliefs, dtype=np.float64)
+def _meant(programs: Sequence[dict[str, float]]) -> Floats:
+    """Return how much of what the sentence asks for most programs pay for, (programs,)."""
+    return np.asarray([program.get(MEANT, 0.0) for program in programs], dtype=np.float64)
