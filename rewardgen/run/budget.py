@@ -29,7 +29,7 @@ LEAST_PLAYOFF_SEEDS = 3
 """On how many seeds each of them trains at least."""
 
 PLAYOFF_RUNGS, PLAYOFF_KEEP = 3, 0.5
-"""After each third of the play-off its worse half retires."""
+"""After each third of the play-off its worse half retires, if the search is a race as well."""
 
 
 class Estimate(BaseModel):
@@ -109,6 +109,16 @@ def playoff_seeds(config: RunConfig) -> int:
     return max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
 
 
+def playoff_keep(config: RunConfig) -> float:
+    """Return which share of the play-off goes on after each of its rungs.
+
+    Without rungs in the search nobody retires here either. Among the better half of candidates how
+    they did after a third of their training hardly says how they end: rank correlations of -0.07 to
+    0.19 in six searches on cartpole/swing-up and half-cheetah/run.
+    """
+    return PLAYOFF_KEEP if config.rungs > 1 else 1.0
+
+
 def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequence[int]) -> int:
     """Return the environment steps of a play-off with so many candidates in its rungs."""
     per_member = trained_steps(max(1, config.env_steps // PLAYOFF_RUNGS), recipe)
@@ -134,7 +144,7 @@ def _planned_closing(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation if no scores tie."""
     field = [most_finalists(config)]
     while len(field) < PLAYOFF_RUNGS:
-        field.append(places(field[-1], PLAYOFF_KEEP) if field[-1] else 0)
+        field.append(places(field[-1], playoff_keep(config)) if field[-1] else 0)
     return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
 
 

@@ -1,8 +1,9 @@
 """The play-off: before the confirmation the best candidates train once more, on more seeds.
 
 The best of dozens of candidates on two seeds each is often the luckiest one. Here all meet the
-same fresh seeds and episodes. After each third of the training the worse half retires (sequential
-halving, Karnin et al. 2013); the best mean of who is left wins.
+same fresh seeds and episodes. If the search is a race, so is the play-off: after each third of the
+training the worse half retires (sequential halving, Karnin et al. 2013). The best mean of who is
+left wins.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
-from rewardgen.run.budget import PLAYOFF_KEEP, PLAYOFF_RUNGS, most_finalists, playoff_seeds
+from rewardgen.run.budget import PLAYOFF_RUNGS, most_finalists, playoff_keep, playoff_seeds
 from rewardgen.run.population import mean_fitness
 from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
@@ -63,7 +64,7 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             rungs=PLAYOFF_RUNGS,
             references=(),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
-            keep=PLAYOFF_KEEP,
+            keep=playoff_keep(config),
         ),
         before_rung=lambda: pause_if_late(session.deadline),
     )

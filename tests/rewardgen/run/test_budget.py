@@ -76,6 +76,12 @@ def test_the_plan_lets_candidates_retire_and_the_most_does_not(
     assert most_env_steps(config, task, recipe) == least_cap(config, recipe)
 
 
+def test_without_rungs_nobody_retires_in_the_play_off_either() -> None:
+    config = tiny_config("cartpole/balance", samples=10, rungs=1, iterations=1)
+    task, recipe = load_task(config.task), Recipe()
+    assert plan_env_steps(config, task, recipe) == most_env_steps(config, task, recipe)
+
+
 @pytest.mark.parametrize(
     ("samples", "iterations", "finalists"),
     [(1, 1, 0), (2, 1, 2), (16, 2, 4), (16, 5, 8), (10, 12, 12), (16, 40, 12)],
