@@ -114,7 +114,7 @@ def playoff_keep(config: RunConfig) -> float:
 
     Without rungs in the search nobody retires here either. Among the better half of candidates how
     they did after a third of their training hardly says how they end: rank correlations of -0.07 to
-    0.19 in six searches on cartpole/swing-up and half-cheetah/run.
+    0.19 in five searches on cartpole/swing-up and half-cheetah/run.
     """
     return PLAYOFF_KEEP if config.rungs > 1 else 1.0
 
