@@ -2,7 +2,8 @@
 
 Two seeds say little about one candidate; its neighbours say the rest. The process is fitted to
 how well all candidates so far stood, shares what they teach among similar programs, and gives
-for new ones a mean and how sure it is of it. Kernel: a part that adds up over traits and a part
+for new ones a mean and how sure it is of it. Where nothing is known the mean follows the sentence:
+programs that pay for what it asks stand better, as far as what was seen bears it out. Kernel: a part that adds up over traits and a part
 for programs that are alike as a whole (Rasmussen and Williams, "Gaussian Processes for Machine
 Learning", 2006, chapters 2 and 5); its settings maximize the marginal likelihood over a grid.
 """
@@ -41,7 +42,7 @@ class Kernel:
         length: distance in traits at which the likeness as a whole is exp(-1/2).
         additive: share of the part that adds up over traits.
         noise: variance of an observation that is chance, of a total of 1.
-        trust: how far the sentence is followed where nothing is known, from 0 to 1.
+        trust: how much better a program stands, beforehand, that pays for what is asked.
     """
 
     length: float
