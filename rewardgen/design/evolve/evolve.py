@@ -4,8 +4,9 @@ The first iteration starts from different goals that the sentence and the featur
 ones draw many variations of the candidates that are expected to stand best, crossovers and
 newcomers, and keep those of which a model of all candidates so far (``model.py``) expects most:
 each place of an iteration goes to the best of one plausible reading of what has been seen
-(Thompson sampling), so that what is uncertain gets its turn. Nothing is tried twice. Everything
-follows from the context; the designer keeps no memory.
+(Thompson sampling), so that what is uncertain gets its turn. Some places are kept for newcomers as
+they come. Nothing is tried twice. Everything follows from the context; the designer keeps no
+memory.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 Two seeds say little about one candidate; its neighbours say the rest. The process is fitted to
 how well all candidates so far stood, shares what they teach among similar programs, and gives
 for new ones a mean and how sure it is of it. Where nothing is known the mean follows the sentence:
-programs that pay for what it asks stand better, as far as what was seen bears it out. Kernel: a part that adds up over traits and a part
-for programs that are alike as a whole (Rasmussen and Williams, "Gaussian Processes for Machine
-Learning", 2006, chapters 2 and 5); its settings maximize the marginal likelihood over a grid.
+programs that pay for what it asks stand better, as far as what was seen bears it out. Kernel: a
+part that adds up over traits and a part for programs that are alike as a whole (Rasmussen and
+Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5); its settings maximize
+the marginal likelihood over a grid.
 """
 
 from __future__ import annotations
