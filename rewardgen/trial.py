@@ -2,14 +2,14 @@
 
 The only place that trains rewards on the same seeds to compare them: play-off, confirmation,
 ``train`` and ``tasks baseline`` call it. All arms share seeds and evaluation episodes, in one
-population. Only the play-off lets arms retire on the way.
+population. Only the play-off lets arms retire on the way, or starts seeds later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 from statistics import fmean
 from typing import Protocol
 
@@ -59,6 +59,8 @@ class TrialPlan:
         eval_seeds: evaluation episodes after each rung, the same for every member.
         env_steps: environment steps per member.
         rungs: stretches of training; an interrupted trial repeats at most one.
+        fresh: how many of the seeds start in each rung, from the first seed on, each trained to the
+            end in it; empty: all start in the first rung and go on in the others.
         references: the arms that all others are compared with.
         statistics_seed: seeds the bootstrap.
         keep: share of the arms that goes on after each rung; at least one trains to the end.
@@ -74,6 +76,14 @@ class TrialPlan:
     references: tuple[str, ...]
     statistics_seed: int
     keep: float = 1.0
+    fresh: tuple[int, ...] = ()
+
+    def starting(self) -> list[tuple[int, ...]]:
+        """Return the seeds that start in each rung."""
+        if not self.fresh:
+            return [self.seeds, *[()] * (self.rungs - 1)]
+        ends = list(accumulate(self.fresh))
+        return [self.seeds[end - count : end] for count, end in zip(self.fresh, ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -154,11 +164,12 @@ def _train(
 ) -> _Trained:
     """Train the rungs one after another; a failed member stops, the others go on."""
     latest: dict[tuple[int, int], MemberOutcome] = {}
-    members = [Member(reward=i, seed=seed) for i in range(len(plan.rewards)) for seed in plan.seeds]
     running = list(range(len(plan.rewards)))
+    members: list[Member] = []
     applied: tuple[str, ...] = ()
-    for rung in range(plan.rungs):
-        if not members:
+    for rung, seeds in enumerate(plan.starting()):
+        members += [Member(reward=i, seed=seed) for i in running for seed in seeds]
+        if not members or (plan.fresh and rung > 0 and len(running) == 1):
             break
         before_rung()
         outcome = workshop.rung(
@@ -166,8 +177,8 @@ def _train(
             Place(trial=plan.name),
             plan.rewards,
             members,
-            number=rung,
-            env_steps=max(1, plan.env_steps // plan.rungs),
+            number=0 if plan.fresh else rung,
+            env_steps=plan.env_steps if plan.fresh else max(1, plan.env_steps // plan.rungs),
             eval_seeds=plan.eval_seeds[rung],
         )
         applied = outcome.isolation or applied
@@ -177,7 +188,7 @@ def _train(
         members = [
             Member(reward=m.reward, seed=m.seed, checkpoint=m.checkpoint)
             for m in outcome.members
-            if m.checkpoint is not None and m.reward in running
+            if not plan.fresh and m.checkpoint is not None and m.reward in running
         ]
     return _Trained(
         members={

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -26,10 +27,10 @@ LEAST_FINALISTS, MOST_FINALISTS, CANDIDATES_PER_FINALIST = 4, 12, 10
 """How many candidates play off at the end of a search: of many, more were merely lucky."""
 
 LEAST_PLAYOFF_SEEDS = 3
-"""On how many seeds each of them trains at least."""
+"""On how many seeds each of them trains at least, where the play-off races along training."""
 
 PLAYOFF_RUNGS, PLAYOFF_KEEP = 3, 0.5
-"""After each third of the play-off its worse half retires, if the search is a race as well."""
+"""After each rung of the play-off its worse half retires."""
 
 
 class Estimate(BaseModel):
@@ -101,29 +102,46 @@ def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
     return 3 * config.confirm_seeds * per_member
 
 
-def playoff_seeds(config: RunConfig) -> int:
-    """Return how many seeds a finalist trains on: twice as many as in the search, at least three.
+@dataclass(frozen=True)
+class PlayoffRung:
+    """A rung of the play-off.
 
-    The best of many on one seed each are mostly lucky: one or two more would not tell them apart.
+    Attributes:
+        seeds: how many members of each finalist train in it.
+        env_steps: for how long.
+        fresh: whether they start anew, on further seeds, or go on.
     """
-    return max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
+
+    seeds: int
+    env_steps: int
+    fresh: bool
 
 
-def playoff_keep(config: RunConfig) -> float:
-    """Return which share of the play-off goes on after each of its rungs.
+def playoff_rungs(config: RunConfig) -> list[PlayoffRung]:
+    """Return the rungs of the play-off.
 
-    Without rungs in the search nobody retires here either. Among the better half of candidates how
-    they did after a third of their training hardly says how they end: rank correlations of -0.07 to
-    0.19 in five searches on cartpole/swing-up and half-cheetah/run.
+    Where the search is a race along training, so is the play-off: all train on all seeds, a third
+    of the way at a time. Without rungs in the search all train to the end, on more and more seeds:
+    among the better half of candidates how they did after a third of their training hardly says how
+    they end (rank correlations of -0.07 to 0.19 in five searches on cartpole/swing-up and
+    half-cheetah/run), and where luck decides, seeds tell more than episodes.
     """
-    return PLAYOFF_KEEP if config.rungs > 1 else 1.0
+    if config.rungs > 1:
+        seeds = max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
+        third = max(1, config.env_steps // PLAYOFF_RUNGS)
+        return [PlayoffRung(seeds, third, fresh=rung == 0) for rung in range(PLAYOFF_RUNGS)]
+    few = max(2, config.train_seeds)
+    return [PlayoffRung(seeds, config.env_steps, fresh=True) for seeds in (few, few, 2 * few)]
 
 
 def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequence[int]) -> int:
     """Return the environment steps of a play-off with so many candidates in its rungs."""
-    per_member = trained_steps(max(1, config.env_steps // PLAYOFF_RUNGS), recipe)
-    per_member += config.eval_episodes * task.episode_steps
-    return sum(field) * playoff_seeds(config) * per_member
+    return sum(
+        candidates
+        * rung.seeds
+        * (trained_steps(rung.env_steps, recipe) + config.eval_episodes * task.episode_steps)
+        for candidates, rung in zip(field, playoff_rungs(config), strict=True)
+    )
 
 
 def most_finalists(config: RunConfig) -> int:
@@ -143,8 +161,9 @@ def closing_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
 def _planned_closing(config: RunConfig, task: Task, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation if no scores tie."""
     field = [most_finalists(config)]
-    while len(field) < PLAYOFF_RUNGS:
-        field.append(places(field[-1], playoff_keep(config)) if field[-1] else 0)
+    for rung in playoff_rungs(config)[1:]:
+        left = places(field[-1], PLAYOFF_KEEP) if field[-1] else 0
+        field.append(0 if rung.fresh and left == 1 else left)
     return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
 
 
@@ -259,7 +278,7 @@ def largest_population(config: RunConfig | TrainConfig) -> int:
         return len(config.rewards) * config.seeds
     return max(
         config.samples * config.train_seeds,
-        most_finalists(config) * playoff_seeds(config),
+        most_finalists(config) * max(rung.seeds for rung in playoff_rungs(config)),
         3 * config.confirm_seeds,
     )
 

@@ -1,9 +1,9 @@
 """The play-off: before the confirmation the best candidates train once more, on more seeds.
 
 The best of dozens of candidates on two seeds each is often the luckiest one. Here all meet the
-same fresh seeds and episodes. If the search is a race, so is the play-off: after each third of the
-training the worse half retires (sequential halving, Karnin et al. 2013). The best mean of who is
-left wins.
+same fresh seeds and episodes. After each rung the worse half retires (sequential halving, Karnin
+et al. 2013): along training if the search is such a race, else seed by seed. The best mean of who
+is left wins.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
-from rewardgen.run.budget import PLAYOFF_RUNGS, most_finalists, playoff_keep, playoff_seeds
+from rewardgen.run.budget import PLAYOFF_KEEP, most_finalists, playoff_rungs
 from rewardgen.run.population import mean_fitness
 from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
@@ -33,7 +33,9 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
     finalists = _finalists(session, config, incumbent)
     if incumbent is None or len(finalists) < 2:
         return incumbent
-    count = playoff_seeds(config)
+    rungs = playoff_rungs(config)
+    fresh = tuple(rung.seeds for rung in rungs if rung.fresh)
+    count = sum(fresh)
     session.display.note(f"play-off of {', '.join(finalists)} on {count} fresh seeds")
     sources = [session.journal.entry(name).source for name in finalists]
     result = trial(
@@ -58,13 +60,14 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
                     iteration=config.rounds,
                     rung=rung,
                 )
-                for rung in range(PLAYOFF_RUNGS)
+                for rung in range(len(rungs))
             ),
             env_steps=config.env_steps,
-            rungs=PLAYOFF_RUNGS,
+            rungs=len(rungs),
             references=(),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
-            keep=playoff_keep(config),
+            keep=PLAYOFF_KEEP,
+            fresh=fresh if all(rung.fresh for rung in rungs) else (),
         ),
         before_rung=lambda: pause_if_late(session.deadline),
     )

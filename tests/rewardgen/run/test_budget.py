@@ -76,10 +76,24 @@ def test_the_plan_lets_candidates_retire_and_the_most_does_not(
     assert most_env_steps(config, task, recipe) == least_cap(config, recipe)
 
 
-def test_without_rungs_nobody_retires_in_the_play_off_either() -> None:
-    config = tiny_config("cartpole/balance", samples=10, rungs=1, iterations=1)
+@pytest.mark.parametrize(
+    ("samples", "train_seeds", "trainings"),
+    # of four finalists two go on to a second round, and one is left: 4 x 2 + 2 x 2; of twelve, six
+    # and three: 12 x 2 + 6 x 2 + 3 x 4; three seeds per candidate: 4 x 3 + 2 x 3
+    [(10, 1, 12), (120, 1, 48), (10, 3, 18)],
+)
+def test_without_rungs_the_play_off_races_over_seeds(
+    samples: int, train_seeds: int, trainings: int
+) -> None:
+    config = tiny_config(
+        "cartpole/balance", samples=samples, rungs=1, iterations=1, train_seeds=train_seeds
+    )
     task, recipe = load_task(config.task), Recipe()
-    assert plan_env_steps(config, task, recipe) == most_env_steps(config, task, recipe)
+    least = most_finalists(config) * (4 * max(2, train_seeds))
+    trained = math.ceil(config.env_steps / recipe.samples) * recipe.samples
+    member = trained + config.eval_episodes * task.episode_steps
+    retired = most_env_steps(config, task, recipe) - plan_env_steps(config, task, recipe)
+    assert retired == (least - trainings) * member
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rewardgen.design.designer import Tried
 from rewardgen.run.playoff import nominated
 from rewardgen.store.payloads import PLAYOFF
 from rewardgen.store.run_directory import read_run
+from tests.rewardgen.run.tiny import SETTINGS, call, command
 
 METRIC = "upright_share"
 
@@ -46,6 +47,35 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
         left = sorted(scores, key=lambda name: -scores[name])[: (size + 1) // 2]
     assert state.winner is not None
     assert [state.winner.candidate] == left
+
+
+def test_a_search_without_rungs_plays_off_seed_by_seed(tmp_path: Path) -> None:
+    settings = SETTINGS | {"rungs": 1, "env-steps": 4096, "confirm-env-steps": 4096}
+    flags = [f"--{key}={value}" for key, value in settings.items()]
+    where = ("--no-render", "--name=seeds", f"--runs-dir={tmp_path}")
+    done = call(command("run", *flags, *where))
+    assert done.returncode == 0, done.stderr
+    run = read_run(tmp_path / "seeds")
+    state = run.state
+    playoff = state.trials[PLAYOFF]
+    left = [arm.arm for arm in playoff.started.arms]
+    assert len(left) == 4
+    seeds = iter(playoff.started.seeds)
+    scores: dict[str, float] = dict.fromkeys(left, 0.0)
+    for number, count in ((1, 2), (2, 2), (3, 4)):
+        if number > 1 and len(left) == 1:
+            assert f"{PLAYOFF}-rung-{number}" not in state.rungs
+            break
+        rung = state.rungs[f"{PLAYOFF}-rung-{number}"].finished
+        assert rung is not None
+        mine = [next(seeds) for _ in range(count)]
+        assert [(m.source, m.seed) for m in rung.members] == [(x, s) for x in left for s in mine]
+        for member in rung.members:
+            scores[member.source] += sum(member.fitness[METRIC])
+        cut = sorted((scores[name] for name in left), reverse=True)[(len(left) + 1) // 2 - 1]
+        left = [name for name in left if scores[name] >= cut] if number < 3 else left
+    assert state.winner is not None
+    assert state.winner.candidate in left
 
 
 def view(candidate: str, score: float | None, late: float, *, higher: bool = True) -> Tried:
