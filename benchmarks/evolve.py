@@ -37,9 +37,9 @@ from rewardgen_envs.registry import load_task
 
 SEEDS = (201, 202, 203)
 
-# the same for evolve and random; chosen on seeds from 9000 on, so that the human reward is learned
-# by about half of the policies: where nobody learns, or everybody does, rewards cannot be told
-# apart. Without rungs: a rung that ends before policies move ranks candidates by luck
+# the same for evolve and random; chosen on seeds from 9000 on. Trainings are short: after long ones
+# the better programs are all at the most that the metric gives. Without rungs: one that ends before
+# policies move ranks candidates by luck
 BUDGETS: Mapping[str, Mapping[str, Any]] = {
     "cartpole/swing-up": {
         "env_steps": 32_000,

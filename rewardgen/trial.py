@@ -93,7 +93,7 @@ class TrialResult:
     Attributes:
         arms: statistics by the ranking metric.
         comparisons: of every arm with each reference.
-        members: the outcomes of each arm's last rung.
+        members: the last outcome of each member, by arm.
         finishers: the arms that nobody made retire.
         isolation: what was applied to the reward hosts.
     """

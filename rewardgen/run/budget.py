@@ -122,9 +122,8 @@ def playoff_rungs(config: RunConfig) -> list[PlayoffRung]:
 
     Where the search is a race along training, so is the play-off: all train on all seeds, a third
     of the way at a time. Without rungs in the search all train to the end, on more and more seeds:
-    among the better half of candidates how they did after a third of their training hardly says how
-    they end (rank correlations of -0.07 to 0.19 in five searches on two robots), and where luck
-    decides, seeds tell more than episodes.
+    among good candidates how they do after a third of their training need not say how they end, and
+    where luck decides, further seeds tell more.
     """
     if config.rungs > 1:
         seeds = max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)

@@ -50,7 +50,7 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
 
 
 def test_a_search_without_rungs_plays_off_seed_by_seed(tmp_path: Path) -> None:
-    settings = SETTINGS | {"rungs": 1, "env-steps": 4096, "confirm-env-steps": 4096}
+    settings = SETTINGS | {"rungs": 1}
     flags = [f"--{key}={value}" for key, value in settings.items()]
     where = ("--no-render", "--name=seeds", f"--runs-dir={tmp_path}")
     done = call(command("run", *flags, *where))
@@ -76,6 +76,7 @@ def test_a_search_without_rungs_plays_off_seed_by_seed(tmp_path: Path) -> None:
         left = [name for name in left if scores[name] >= cut] if number < 3 else left
     assert state.winner is not None
     assert state.winner.candidate in left
+    assert scores[state.winner.candidate] == max(scores[name] for name in left)
 
 
 def view(candidate: str, score: float | None, late: float, *, higher: bool = True) -> Tried:
