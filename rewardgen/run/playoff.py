@@ -9,6 +9,7 @@ is left wins.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
@@ -80,23 +81,39 @@ def _finalists(session: Session, config: RunConfig, incumbent: Incumbent | None)
     if incumbent is None:
         return []
     passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
-    ranked = sorted(nominated(passed), key=lambda t: t.candidate != incumbent.candidate)
+    first = session.journal.entry(incumbent.candidate).source
+    ranked = sorted(nominated(passed), key=lambda t: t.source != first)
     return [t.candidate for t in ranked[: most_finalists(config)]]
 
 
 def nominated(candidates: Sequence[Tried]) -> list[Tried]:
-    """Return the evaluated candidates by how well they did, best first.
+    """Return the evaluated candidates by how well they did, best first; of equal sources the first.
 
     Their places in the evaluation and in late training count alike: a few episodes of a policy or
     two make the luckiest of many the best.
     """
-    scored = [t for t in candidates if t.feedback.score is not None]
-    places = dict.fromkeys((t.candidate for t in scored), 0)
-    for views in ([t.feedback.score for t in scored], [t.feedback.late_score for t in scored]):
-        values = [view or 0.0 for view in views]
-        for t, value in zip(scored, values, strict=True):
-            places[t.candidate] += sum(other > value for other in values)
-    return sorted(scored, key=lambda t: (places[t.candidate], -(t.feedback.score or 0.0)))
+    tests: dict[str, list[Tried]] = {}
+    for t in candidates:
+        if t.feedback.score is not None:
+            tests.setdefault(t.source, []).append(t)
+    same = list(tests.values())
+    ended = _levelled([[t.feedback.score or 0.0 for t in tests] for tests in same])
+    late = _levelled([[t.feedback.late_score or 0.0 for t in tests] for tests in same])
+    places = [
+        sum(other > one for other in ended) + sum(other > two for other in late)
+        for one, two in zip(ended, late, strict=True)
+    ]
+    best_first = sorted(range(len(same)), key=lambda i: (places[i], -ended[i]))
+    return [same[i][0] for i in best_first]
+
+
+def _levelled(tests: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean of each source's tests, as if the mean of all had been one test more.
+
+    What did well several times goes before what did a little better once.
+    """
+    level = fmean([x for values in tests for x in values] or [0.0])
+    return [(sum(values) + level) / (len(values) + 1) for values in tests]
 
 
 def _best(members: dict[str, tuple[MemberOutcome, ...]], metric: Metric) -> Incumbent | None:

@@ -5,13 +5,13 @@ ones draw many variations of the candidates that are expected to stand best, cro
 newcomers, and keep those of which a model of all candidates so far (``model.py``) expects most:
 each place of an iteration goes to the best of one plausible reading of what has been seen
 (Thompson sampling), so that what is uncertain gets its turn. Some places are kept for newcomers as
-they come. Nothing is tried twice. Everything follows from the context; the designer keeps no
-memory.
+they come, and some for the best so far, on other seeds: of a program that did well once nobody
+knows whether that was luck. Everything follows from the context; the designer keeps no memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
@@ -25,6 +25,7 @@ from rewardgen.design.evolve.emit import emit, parse
 from rewardgen.design.evolve.grammar import Program, rounded
 from rewardgen.design.evolve.guide import ALL, mutate
 from rewardgen.design.evolve.learn import learned, seen_by
+from rewardgen.design.evolve.merit import Merit, inherited, merit, own_share
 from rewardgen.design.evolve.model import Floats, Model
 from rewardgen.design.evolve.space import Space, build_space
 from rewardgen.design.evolve.standing import standings
@@ -46,9 +47,8 @@ BOLDNESS = 0.25
 # in the second iteration every second place goes to a newcomer, in the third every third, until
 # so many: what was drawn first is hardly the best start there is
 NEWCOMER_EVERY = 6
-# share of what the model cannot explain of a candidate that its children have as well, before any
-# children are known, and as many of them as that first guess is worth
-INHERITED, GUESSED_CHILDREN = 0.5, 4
+# a place in so many goes to a program that was tried before
+AGAIN_EVERY = 3
 # candidates that are varied, and how the chance of each falls from the best on
 PARENTS, FALL = 6, 0.7
 TRIES = 40
@@ -77,7 +77,7 @@ class EvolveDesigner:
         return self.strategy.value
 
     def propose(self, context: DesignContext) -> list[Proposal]:
-        """Return ``context.count`` programs that have not been tried."""
+        """Return ``context.count`` programs: new ones and, of origin ``again``, good ones."""
         rng = Random(context.seed)
         space = build_space(context)
         known = _known(context)
@@ -115,6 +115,26 @@ class _Parent:
     tried: Tried
     program: Program
     space: Space
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """A program that was trained, once or several times.
+
+    Attributes:
+        known: its first candidate.
+        expected: the standing that the model expects of its traits.
+        merit: what it has beyond.
+    """
+
+    known: _Known
+    expected: float
+    merit: Merit
+
+    @property
+    def worth(self) -> float:
+        """The best guess of its standing."""
+        return self.expected + self.merit.mean
 
 
 @dataclass(frozen=True)
@@ -173,30 +193,67 @@ def _children(
     standing: Sequence[float],
     tried: set[Program],
 ) -> list[_Draft]:
-    """Return the drafts of which most is expected."""
+    """Return the best so far, to be tried again, and the drafts of which most is expected."""
     vectors = [traits(known.program, space) for known in evaluated]
     model = Model(vectors, standing)
     expected = [float(mean) for mean in model.mean(vectors)]
-    # what traits do not say about a program, its children have in part as well
-    unexplained = {
-        known.tried.candidate: value - mean
-        for known, value, mean in zip(evaluated, standing, expected, strict=True)
-    }
-    share = inherited({k.tried.candidate: k.tried.parents for k in evaluated}, unexplained)
-    own = {name: share * rest for name, rest in unexplained.items()}
-    worth = [mean + rest for mean, rest in zip(expected, own.values(), strict=True)]
-    best_first = sorted(range(len(evaluated)), key=lambda i: (-worth[i], i))
+    unexplained = [value - mean for value, mean in zip(standing, expected, strict=True)]
+    tested = _tested(evaluated, expected, unexplained)
+    again = _again(rng, tested)[: context.count // AGAIN_EVERY]
+
+    best_first = sorted(tested, key=lambda t: -t.worth)
     parents = [
-        _Parent(known.tried, known.program, seen_by(space, known.tried.feedback))
-        for known in (evaluated[i] for i in best_first[:PARENTS])
+        _Parent(t.known.tried, t.known.program, seen_by(space, t.known.tried.feedback))
+        for t in best_first[:PARENTS]
     ]
     drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
-    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(context.count)])
-    passed_on = [fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
-    readings = model.sample(vectors, normal) + np.asarray(passed_on)
+    places = context.count - len(again)
+    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(places)])
+    readings = model.sample(vectors, normal) + _passed_on(drafts, evaluated, tested, unexplained)
     newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
-    return _fill(drafts, readings, newcomer_every)
+    return [*again, *_fill(drafts, readings, newcomer_every)]
+
+
+def _tested(
+    evaluated: Sequence[_Known], expected: Sequence[float], unexplained: Sequence[float]
+) -> list[_Tested]:
+    """Return the programs that were trained, oldest first."""
+    tests: dict[Program, list[int]] = {}
+    for i, known in enumerate(evaluated):
+        tests.setdefault(_canonical(known.program), []).append(i)
+    rests = [[unexplained[i] for i in same] for same in tests.values()]
+    share, size = own_share(rests), fmean(rest**2 for rest in unexplained)
+    return [
+        _Tested(evaluated[same[0]], expected[same[0]], merit(mine, share, size))
+        for same, mine in zip(tests.values(), rests, strict=True)
+    ]
+
+
+def _again(rng: Random, tested: Sequence[_Tested]) -> list[_Draft]:
+    """Return the programs so far, the best first by one plausible reading of their merits."""
+    readings = [t.worth + rng.gauss(0.0, t.merit.deviation) for t in tested]
+    order = sorted(range(len(tested)), key=lambda i: -readings[i])
+    return [
+        _Draft(tested[i].known.program, (tested[i].known.tried.candidate,), "again") for i in order
+    ]
+
+
+def _passed_on(
+    drafts: Sequence[_Draft],
+    evaluated: Sequence[_Known],
+    tested: Sequence[_Tested],
+    unexplained: Sequence[float],
+) -> Floats:
+    """Return what drafts have of their parents beyond what traits say, (drafts,)."""
+    own = {t.known.tried.candidate: t.merit.mean for t in tested}
+    share = inherited(
+        {k.tried.candidate: k.tried.parents for k in evaluated if k.tried.candidate in own},
+        {k.tried.candidate: rest for k, rest in zip(evaluated, unexplained, strict=True)},
+    )
+    return np.asarray(
+        [share * fmean([own[name] for name in draft.parents] or [0.0]) for draft in drafts]
+    )
 
 
 def _fill(drafts: Sequence[_Draft], readings: Floats, newcomer_every: int) -> list[_Draft]:
@@ -217,30 +274,6 @@ def _fill(drafts: Sequence[_Draft], readings: Floats, newcomer_every: int) -> li
         else:
             chosen.append(max(open_to, key=lambda i: values[i]))
     return [drafts[i] for i in chosen]
-
-
-def inherited(parents: Mapping[str, Sequence[str]], unexplained: Mapping[str, float]) -> float:
-    """Return which share of what the model cannot explain of candidates their children have.
-
-    The slope of children on parents (heritability), drawn to a first guess while there are few. It
-    is small where luck decides: then the children of one lucky candidate get fewer places.
-
-    Args:
-        parents: candidate → whom it was made from.
-        unexplained: candidate → its standing less what the model expects of its traits.
-
-    Returns:
-        from 0 to 1.
-    """
-    pairs = [
-        (fmean(unexplained[name] for name in known), unexplained[child])
-        for child, names in parents.items()
-        if (known := [name for name in names if name in unexplained])
-    ]
-    guess = GUESSED_CHILDREN * fmean(rest**2 for rest in unexplained.values())
-    together = INHERITED * guess + sum(parent * child for parent, child in pairs)
-    alone = guess + sum(parent**2 for parent, _ in pairs)
-    return min(1.0, max(0.0, together / alone)) if alone > 0.0 else INHERITED
 
 
 def _drafts(

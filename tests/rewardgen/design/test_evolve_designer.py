@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from random import Random
 from statistics import fmean
@@ -98,7 +97,7 @@ def test_same_context_same_proposals_other_seed_others() -> None:
         )
 
 
-def test_iterations_are_novel_and_know_their_parents() -> None:
+def test_iterations_are_novel_but_for_the_best_again_and_know_their_parents() -> None:
     history: tuple[Tried, ...] = ()
     for iteration in range(4):
         best = sorted(history, key=lambda t: -(t.feedback.score or 0))[:1]
@@ -107,14 +106,33 @@ def test_iterations_are_novel_and_know_their_parents() -> None:
         )
         proposals = EvolveDesigner().propose(context)
         assert len(proposals) == 8
-        ids = {t.candidate for t in history}
+        known = {t.candidate: t.source for t in history}
+        again = [p for p in proposals if p.origin == "again"]
+        assert len(again) == (2 if iteration else 0)
+        assert len({p.source for p in proposals}) == len(proposals)
         for slot, proposal in enumerate(proposals):
-            assert set(proposal.parents) <= ids
+            assert set(proposal.parents) <= set(known)
             assert bool(proposal.parents) == (proposal.origin != "scratch")
             assert proposal.note
+            if proposal in again:
+                assert known[proposal.parents[0]] == proposal.source
+            else:
+                assert proposal.source not in known.values()
             history += (tried(f"{iteration}-{slot}", proposal.source, float(slot)),)
-    digests = [hashlib.sha256(t.source.encode()).hexdigest() for t in history]
-    assert len(set(digests)) == len(digests)
+
+
+def test_who_did_well_is_tried_again_until_it_is_known_to_have_been_luck() -> None:
+    programs = EvolveDesigner().propose(replace(CONTEXT, sentence="Do it."))
+    history = tuple(tried(f"c{i}", p.source, float(i == 3)) for i, p in enumerate(programs))
+
+    def again(history: tuple[Tried, ...]) -> int:
+        context = replace(CONTEXT, sentence="Do it.", iteration=1, history=history)
+        proposed = (EvolveDesigner().propose(replace(context, seed=seed)) for seed in range(8))
+        return sum("c3" in p.parents for found in proposed for p in found if p.origin == "again")
+
+    unlucky = tuple(tried(f"d{i}", programs[3].source, -1.0) for i in range(4))
+    assert again(history) >= 7
+    assert again((*history, *unlucky)) <= 3
 
 
 def test_most_children_come_from_those_that_stand_best() -> None:
@@ -215,7 +233,7 @@ def test_newcomers_are_met_less_and_less() -> None:
         )
         for i in (1, 6)
     ]
-    assert newcomers[0] >= 12
+    assert newcomers[0] >= 9
     assert 3 <= newcomers[1] < newcomers[0]
 
 

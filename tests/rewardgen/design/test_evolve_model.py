@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Column, Feedback, Fitness, Series
-from rewardgen.design.evolve.evolve import inherited
 from rewardgen.design.evolve.grammar import (
     Effort,
     Factor,
@@ -25,6 +24,7 @@ from rewardgen.design.evolve.grammar import (
     Tolerance,
 )
 from rewardgen.design.evolve.lexicon import Role, Want
+from rewardgen.design.evolve.merit import inherited, merit, own_share
 from rewardgen.design.evolve.model import Model
 from rewardgen.design.evolve.space import Quantity, Space
 from rewardgen.design.evolve.standing import LEVEL, standings
@@ -312,3 +312,48 @@ def test_many_children_outweigh_the_first_guess(share: float) -> None:
     unexplained |= {f"c{i}": float(value) for i, value in enumerate(share * own + luck)}
     # 0.09 is four standard errors of the slope; it is never below 0
     assert inherited(children, unexplained) == pytest.approx(max(0.0, share), abs=0.09)
+
+
+@pytest.mark.parametrize(
+    ("programs", "share"),
+    [
+        # nobody was tried twice: the first guess
+        ([[1.0], [-1.0]], 0.5),
+        # mean square 1; six guessed pairs of 1/2 and one of 1: 4 / 7
+        ([[1.0, 1.0], [-1.0]], 4 / 7),
+        # one of -1: 2 / 7
+        ([[1.0, -1.0], [1.0]], 2 / 7),
+        # three tests are three pairs of 4, of a mean square of 4
+        ([[2.0, 2.0, 2.0]], 6 / 9),
+        # the model explains everybody
+        ([[0.0, 0.0], [0.0]], 0.5),
+    ],
+)
+def test_which_share_is_the_programs_own(programs: list[list[float]], share: float) -> None:
+    assert own_share(programs) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.9])
+def test_merits_are_those_that_made_the_tests(share: float) -> None:
+    """Made of a known share, the share is found, and merits are off by as much as they say."""
+    rng = np.random.default_rng(1)
+    own = rng.normal(size=4000) * share**0.5
+    luck = rng.normal(size=(4000, 3)) * (1.0 - share) ** 0.5
+    programs = [list(map(float, row)) for row in own[:, None] + luck]
+    # 0.04 is four standard errors
+    assert own_share(programs) == pytest.approx(share, abs=0.04)
+    guesses = [merit(tests, share, size=1.0) for tests in programs]
+    error = np.asarray([guess.mean for guess in guesses]) - own
+    assert error.std() == pytest.approx(guesses[0].deviation, rel=0.05)
+    # no other multiple of the mean is closer
+    assert abs(float(np.mean(error * [guess.mean for guess in guesses]))) < 0.02
+
+
+def test_merit_by_hand() -> None:
+    # one test of 2, half of it luck: 1; the variance of own is 2, half of it is left
+    once = merit([2.0], 0.5, 4.0)
+    assert (once.mean, once.deviation) == (pytest.approx(1.0), pytest.approx(1.0))
+    # two tests: 2 * 0.5 / 1.5 of their mean
+    twice = merit([2.0, 4.0], 0.5, 4.0)
+    assert twice.mean == pytest.approx(2.0)
+    assert twice.deviation == pytest.approx((2.0 / 3.0) ** 0.5)
