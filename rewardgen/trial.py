@@ -7,8 +7,8 @@ population. Only the play-off lets arms retire on the way, or starts seeds later
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, product
 from statistics import fmean
 from typing import Protocol
@@ -64,6 +64,7 @@ class TrialPlan:
         references: the arms that all others are compared with.
         statistics_seed: seeds the bootstrap.
         keep: share of the arms that goes on after each rung; at least one trains to the end.
+        seen: arm → fitness of earlier trainings that count in who goes on, in the metric's unit.
     """
 
     name: str
@@ -77,6 +78,7 @@ class TrialPlan:
     statistics_seed: int
     keep: float = 1.0
     fresh: tuple[int, ...] = ()
+    seen: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
 
     def starting(self) -> list[tuple[int, ...]]:
         """Return the seeds that start in each rung."""
@@ -208,7 +210,9 @@ def _going_on(
     for arm in running:
         mine = [m for m in members if m.reward == arm]
         if all(m.failure is None for m in mine):
-            scores[plan.rewards[arm].name] = metric.sign * fmean(_scores(mine, metric))
+            name = plan.rewards[arm].name
+            values = [*_scores(mine, metric), *plan.seen.get(name, ())]
+            scores[name] = metric.sign * fmean(values)
     going_on = survivors(scores, plan.keep)
     return [arm for arm in running if plan.rewards[arm].name in going_on]
 

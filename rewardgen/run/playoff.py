@@ -3,18 +3,18 @@
 The best of dozens of candidates on two seeds each is often the luckiest one. Here all meet the
 same fresh seeds and episodes. After each rung the worse half retires (sequential halving, Karnin
 et al. 2013): along training if the search is such a race, else seed by seed. The best mean of who
-is left wins.
+is left wins. Seed by seed, what the search saw of a finalist counts as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
 from rewardgen.run.budget import PLAYOFF_KEEP, most_finalists, playoff_rungs
-from rewardgen.run.population import mean_fitness
 from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
@@ -23,6 +23,25 @@ from rewardgen.store.payloads import PLAYOFF
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen.trial import TrialPlan, trial
 from rewardgen_envs.metrics import Metric
+
+# as many trainings as the mean of all candidates counts for, beside a candidate's own: what did
+# well several times goes before what did a little better once
+LEVEL_TRAININGS = 2
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A reward that takes part.
+
+    Attributes:
+        candidate: the first that had this source.
+        source: its code.
+        seen: fitness of every training in the search, and of some that went as all did on average.
+    """
+
+    candidate: str
+    source: str
+    seen: tuple[float, ...]
 
 
 def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -> Incumbent | None:
@@ -36,9 +55,10 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
         return incumbent
     rungs = playoff_rungs(config)
     fresh = tuple(rung.seeds for rung in rungs if rung.fresh)
-    count = sum(fresh)
-    session.display.note(f"play-off of {', '.join(finalists)} on {count} fresh seeds")
-    sources = [session.journal.entry(name).source for name in finalists]
+    by_seed = all(rung.fresh for rung in rungs)
+    seen = {f.candidate: f.seen for f in finalists} if by_seed else {}
+    names = ", ".join(f.candidate for f in finalists)
+    session.display.note(f"play-off of {names} on {sum(fresh)} fresh seeds")
     result = trial(
         session.workshop,
         session.journal,
@@ -46,12 +66,11 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
         TrialPlan(
             name=PLAYOFF,
             rewards=tuple(
-                RewardRef(kind="code", name=name, source=source)
-                for name, source in zip(finalists, sources, strict=True)
+                RewardRef(kind="code", name=f.candidate, source=f.source) for f in finalists
             ),
-            sources=tuple(sources),
+            sources=tuple(f.source for f in finalists),
             seeds=derive_seeds(
-                config.seed, Purpose.SEARCH_TRAINING, count, iteration=config.rounds
+                config.seed, Purpose.SEARCH_TRAINING, sum(fresh), iteration=config.rounds
             ),
             eval_seeds=tuple(
                 derive_seeds(
@@ -68,63 +87,73 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
             references=(),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
             keep=PLAYOFF_KEEP,
-            fresh=fresh if all(rung.fresh for rung in rungs) else (),
+            fresh=fresh if by_seed else (),
+            seen=seen,
         ),
         before_rung=lambda: pause_if_late(session.deadline),
     )
     finishers = {name: result.members[name] for name in result.finishers}
-    return _best(finishers, session.metric) or incumbent
+    return _best(finishers, seen, session.metric) or incumbent
 
 
-def _finalists(session: Session, config: RunConfig, incumbent: Incumbent | None) -> list[str]:
+def _finalists(session: Session, config: RunConfig, incumbent: Incumbent | None) -> list[Finalist]:
     """Return the best candidates that passed every rung, the incumbent first."""
     if incumbent is None:
         return []
     passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
     first = session.journal.entry(incumbent.candidate).source
-    ranked = sorted(nominated(passed), key=lambda t: t.source != first)
-    return [t.candidate for t in ranked[: most_finalists(config)]]
+    ranked = sorted(nominated(passed), key=lambda f: f.source != first)
+    return ranked[: most_finalists(config)]
 
 
-def nominated(candidates: Sequence[Tried]) -> list[Tried]:
+def nominated(candidates: Sequence[Tried]) -> list[Finalist]:
     """Return the evaluated candidates by how well they did, best first; of equal sources the first.
 
     Their places in the evaluation and in late training count alike: a few episodes of a policy or
     two make the luckiest of many the best.
     """
-    tests: dict[str, list[Tried]] = {}
+    same: dict[str, list[Tried]] = {}
     for t in candidates:
         if t.feedback.score is not None:
-            tests.setdefault(t.source, []).append(t)
-    same = list(tests.values())
-    ended = _levelled([[t.feedback.score or 0.0 for t in tests] for tests in same])
-    late = _levelled([[t.feedback.late_score or 0.0 for t in tests] for tests in same])
+            same.setdefault(t.source, []).append(t)
+    ended = _levelled([[t.feedback.score or 0.0 for t in tests] for tests in same.values()])
+    late = _levelled([[t.feedback.late_score or 0.0 for t in tests] for tests in same.values()])
     places = [
         sum(other > one for other in ended) + sum(other > two for other in late)
         for one, two in zip(ended, late, strict=True)
     ]
+    fitness = [[x for t in tests for x in t.feedback.fitness[0].members] for tests in same.values()]
+    finalists = [
+        Finalist(tests[0].candidate, source, tuple(values))
+        for (source, tests), values in zip(same.items(), _with_level(fitness), strict=True)
+    ]
     best_first = sorted(range(len(same)), key=lambda i: (places[i], -ended[i]))
-    return [same[i][0] for i in best_first]
+    return [finalists[i] for i in best_first]
 
 
 def _levelled(tests: Sequence[Sequence[float]]) -> list[float]:
-    """Return the mean of each source's tests, as if the mean of all had been one test more.
+    """Return the mean of each source's tests, those included that went as all did."""
+    return [fmean(values) for values in _with_level(tests)]
 
-    What did well several times goes before what did a little better once.
-    """
+
+def _with_level(tests: Sequence[Sequence[float]]) -> list[list[float]]:
     level = fmean([x for values in tests for x in values] or [0.0])
-    return [(sum(values) + level) / (len(values) + 1) for values in tests]
+    return [[*values, *[level] * LEVEL_TRAININGS] for values in tests]
 
 
-def _best(members: dict[str, tuple[MemberOutcome, ...]], metric: Metric) -> Incumbent | None:
+def _best(
+    members: Mapping[str, Sequence[MemberOutcome]],
+    seen: Mapping[str, Sequence[float]],
+    metric: Metric,
+) -> Incumbent | None:
     """Return the finalist with the best mean; one of whose members failed cannot win."""
-    scores = {
-        name: mean_fitness([m.episodes for m in outcomes if m.episodes is not None], metric)
+    own = {
+        name: [fmean(m.episodes.fitness[metric.name]) for m in outcomes if m.episodes is not None]
         for name, outcomes in members.items()
         if all(m.failure is None for m in outcomes)
     }
-    if not scores:
+    if not own:
         return None
-    name = max(scores, key=lambda name: scores[name])
+    name = max(own, key=lambda name: metric.sign * fmean([*own[name], *seen.get(name, ())]))
     checkpoints = tuple(m.checkpoint for m in members[name] if m.checkpoint is not None)
-    return Incumbent(name, checkpoints, metric.sign * scores[name])
+    return Incumbent(name, checkpoints, fmean(own[name]))

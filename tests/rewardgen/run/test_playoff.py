@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import pytest
 
 from rewardgen.analysis.feedback import Feedback, Fitness, Series
 from rewardgen.design.designer import Tried
+from rewardgen.run.journal import RunJournal
 from rewardgen.run.playoff import nominated
 from rewardgen.store.payloads import PLAYOFF
-from rewardgen.store.run_directory import read_run
+from rewardgen.store.run_directory import RunDirectory, read_run
 from tests.rewardgen.run.tiny import SETTINGS, call, command
 
 METRIC = "upright_share"
@@ -63,7 +67,11 @@ def test_a_search_without_rungs_plays_off_seed_by_seed(tmp_path: Path) -> None:
     left = [arm.arm for arm in playoff.started.arms]
     assert len(left) == 4
     seeds = iter(playoff.started.seeds)
-    scores: dict[str, float] = dict.fromkeys(left, 0.0)
+    # what the search saw counts as well
+    with RunDirectory.resume(tmp_path / "seeds") as directory:
+        history = RunJournal(directory).history()
+    fitness = {f.candidate: list(f.seen) for f in nominated(history) if f.candidate in left}
+    assert all(len(values) >= 3 for values in fitness.values())
     for number, count in ((1, 2), (2, 2), (3, 4)):
         if number > 1 and len(left) == 1:
             assert f"{PLAYOFF}-rung-{number}" not in state.rungs
@@ -73,12 +81,12 @@ def test_a_search_without_rungs_plays_off_seed_by_seed(tmp_path: Path) -> None:
         mine = [next(seeds) for _ in range(count)]
         assert [(m.source, m.seed) for m in rung.members] == [(x, s) for x in left for s in mine]
         for member in rung.members:
-            scores[member.source] += sum(member.fitness[METRIC])
-        cut = sorted((scores[name] for name in left), reverse=True)[(len(left) + 1) // 2 - 1]
-        left = [name for name in left if scores[name] >= cut] if number < 3 else left
+            fitness[member.source].append(fmean(member.fitness[METRIC]))
+        best = sorted(left, key=lambda name: -fmean(fitness[name]))
+        left = [name for name in left if name in best[: (len(left) + 1) // 2] or number == 3]
     assert state.winner is not None
     assert state.winner.candidate in left
-    assert scores[state.winner.candidate] == max(scores[name] for name in left)
+    assert fmean(fitness[state.winner.candidate]) == max(fmean(fitness[name]) for name in left)
 
 
 def view(candidate: str, score: float | None, late: float, *, higher: bool = True) -> Tried:
@@ -115,11 +123,21 @@ def test_finalists_are_good_at_the_end_and_in_late_training() -> None:
 
 
 def test_equal_sources_count_once_by_all_their_tests() -> None:
-    # the level is 0.5: twice 0.75 and the level are 0.667, once 0.8 and the level are 0.65
+    # the level is 0.5: twice 0.75 and twice the level are 0.625, once 0.8 and so 0.6
     again = [replace(view(name, 0.75, 0.75), source="steady") for name in ("first", "second")]
     lucky, poor, worst = view("lucky", 0.8, 0.8), view("poor", 0.2, 0.2), view("worst", 0.0, 0.0)
     found = nominated([worst, again[0], lucky, again[1], poor])
     assert [t.candidate for t in found] == ["first", "lucky", "poor", "worst"]
+    assert found[0].seen == pytest.approx((0.75, 0.75, 0.5, 0.5))
+    assert found[1].seen == pytest.approx((0.8, 0.5, 0.5))
+
+
+def test_costs_are_seen_in_their_unit() -> None:
+    found = nominated([view("dear", 2.0, 3.0, higher=False), view("cheap", 1.0, 1.0, higher=False)])
+    assert [(f.candidate, f.seen) for f in found] == [
+        ("cheap", (1.0, 1.5, 1.5)),
+        ("dear", (2.0, 1.5, 1.5)),
+    ]
 
 
 def test_the_play_off_is_no_part_of_the_final_comparison(
