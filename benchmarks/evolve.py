@@ -68,12 +68,12 @@ BUDGETS: Mapping[str, Mapping[str, Any]] = {
         "confirm_episodes": 10,
     },
     "half-cheetah/run": {
-        "env_steps": 100_000,
-        "iterations": 12,
-        "samples": 10,
+        "env_steps": 200_000,
+        "iterations": 7,
+        "samples": 8,
         "train_seeds": 1,
         "eval_episodes": 2,
-        "confirm_seeds": 16,
+        "confirm_seeds": 12,
         "confirm_episodes": 5,
     },
 }
@@ -84,7 +84,7 @@ LONGER: Mapping[str, Mapping[str, Any]] = {
     "cartpole/swing-up": {"iterations": 30},
     "hopper/back-flip": {"iterations": 30},
     "ant/goal": {"iterations": 4, "env_steps": 700_000},
-    "half-cheetah/run": {"iterations": 36},
+    "half-cheetah/run": {"iterations": 21},
 }
 
 
