@@ -97,7 +97,7 @@ class Proposal:
     Attributes:
         source: reward code, or a reply with one fenced block of it.
         parents: ids of the candidates that it was made from.
-        origin: ``scratch``, ``mutation:<operator>``, ``crossover``, …
+        origin: ``scratch``, ``mutation:<operator>``, ``crossover``, ``again``, …
         note: one sentence for people on what it tries.
         fault: why there is no reward to check (an empty, refused or cut-off reply), or None.
     """

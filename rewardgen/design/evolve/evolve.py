@@ -5,8 +5,9 @@ ones draw many variations of the candidates that are expected to stand best, cro
 newcomers, and keep those of which a model of all candidates so far (``model.py``) expects most:
 each place of an iteration goes to the best of one plausible reading of what has been seen
 (Thompson sampling), so that what is uncertain gets its turn. Some places are kept for newcomers as
-they come, and some for the best so far, on other seeds: of a program that did well once nobody
-knows whether that was luck. Everything follows from the context; the designer keeps no memory.
+they come, and later some for the best so far, on other seeds: of a program that did well once
+nobody knows whether that was luck. Everything follows from the context; the designer keeps no
+memory.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ BOLDNESS = 0.25
 # in the second iteration every second place goes to a newcomer, in the third every third, until
 # so many: what was drawn first is hardly the best start there is
 NEWCOMER_EVERY = 6
-# a place in so many goes to a program that was tried before
-AGAIN_EVERY = 3
+# a place in so many goes to a program that was tried before, from the third iteration on: the first
+# two are for finding where to start
+AGAIN_EVERY, AGAIN_FROM = 3, 2
 # candidates that are varied, and how the chance of each falls from the best on
 PARENTS, FALL = 6, 0.7
 TRIES = 40
@@ -199,7 +201,8 @@ def _children(
     expected = [float(mean) for mean in model.mean(vectors)]
     unexplained = [value - mean for value, mean in zip(standing, expected, strict=True)]
     tested = _tested(evaluated, expected, unexplained)
-    again = _again(rng, tested)[: context.count // AGAIN_EVERY]
+    places = context.count // AGAIN_EVERY if context.iteration >= AGAIN_FROM else 0
+    again = _again(rng, tested)[:places]
 
     best_first = sorted(tested, key=lambda t: -t.worth)
     parents = [
@@ -208,8 +211,8 @@ def _children(
     ]
     drafts = _drafts(rng, space, context.count * DRAFTS, parents, tried)
     vectors = [traits(draft.program, space) for draft in drafts]
-    places = context.count - len(again)
-    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in range(places)])
+    left = range(context.count - len(again))
+    normal = np.asarray([[rng.gauss(0.0, BOLDNESS) for _ in drafts] for _ in left])
     readings = model.sample(vectors, normal) + _passed_on(drafts, evaluated, tested, unexplained)
     newcomer_every = min(max(2, 1 + context.iteration), NEWCOMER_EVERY)
     return [*again, *_fill(drafts, readings, newcomer_every)]

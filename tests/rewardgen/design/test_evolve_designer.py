@@ -108,7 +108,7 @@ def test_iterations_are_novel_but_for_the_best_again_and_know_their_parents() ->
         assert len(proposals) == 8
         known = {t.candidate: t.source for t in history}
         again = [p for p in proposals if p.origin == "again"]
-        assert len(again) == (2 if iteration else 0)
+        assert len(again) == (2 if iteration > 1 else 0)
         assert len({p.source for p in proposals}) == len(proposals)
         for slot, proposal in enumerate(proposals):
             assert set(proposal.parents) <= set(known)
@@ -126,7 +126,7 @@ def test_who_did_well_is_tried_again_until_it_is_known_to_have_been_luck() -> No
     history = tuple(tried(f"c{i}", p.source, float(i == 3)) for i, p in enumerate(programs))
 
     def again(history: tuple[Tried, ...]) -> int:
-        context = replace(CONTEXT, sentence="Do it.", iteration=1, history=history)
+        context = replace(CONTEXT, sentence="Do it.", iteration=2, history=history)
         proposed = (EvolveDesigner().propose(replace(context, seed=seed)) for seed in range(8))
         return sum("c3" in p.parents for found in proposed for p in found if p.origin == "again")
 
@@ -233,7 +233,7 @@ def test_newcomers_are_met_less_and_less() -> None:
         )
         for i in (1, 6)
     ]
-    assert newcomers[0] >= 9
+    assert newcomers[0] >= 12
     assert 3 <= newcomers[1] < newcomers[0]
 
 
