@@ -167,7 +167,8 @@ def _judge_request(
     if whole is not None and limit >= int(whole.group(1)):
         return RequestRefusedError(
             f"replies of {limit} tokens do not fit: the whole context of this model is "
-            f"{whole.group(1)} ({says}). Start again with a lower --max-completion-tokens"
+            f"{whole.group(1)} ({says}). Serve it with a longer context, or start a new run with a "
+            "lower --max-completion-tokens"
         )
     return ContextLengthError(f"the prompt is too long for the model ({says})")
 

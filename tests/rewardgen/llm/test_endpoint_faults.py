@@ -239,7 +239,7 @@ FINAL: dict[str, tuple[Answer, type[EndpointError], str]] = {
     "prompt too long": (
         refusal(400, "This model's maximum context length is 8192 tokens", code="x"),
         RequestRefusedError,
-        "Start again with a lower --max-completion-tokens",
+        "start a new run with a lower --max-completion-tokens",
     ),
     "bad request": (
         refusal(400, "Invalid 'messages': empty array"),
