@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -48,7 +49,7 @@ class DesignConfig(BaseModel):
     """Every random number follows from it."""
     runs_dir: Path = Path("runs")
     """Where runs, and replies of language models, are kept."""
-    isolation: Literal["standard", "none"] = "standard"
+    isolation: Mode = "standard"
     """How generated code is kept from this machine."""
 
     model: str | None = None
@@ -199,7 +200,7 @@ class TrainConfig(BaseModel):
     """Evaluation episodes per member."""
     recipe: Path | None = None
     """PPO settings (YAML); by default those of the task's family."""
-    isolation: Literal["standard", "none"] = "standard"
+    isolation: Mode = "standard"
     """How reward files are kept from this machine."""
     threads: int | None = Field(default=None, ge=1)
     """Physics threads; by default one per CPU of this process."""

@@ -10,9 +10,9 @@ import tyro
 
 from rewardgen.cli.flags import one_of
 from rewardgen.cli.output import say, say_json
+from rewardgen.isolation.protection import Mode
 
 Stage = Literal["gate", "probe"]
-Isolation = Literal["standard", "none"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Check:
     """Installed task, or path/to/file.py:Class; needed by the probe."""
     stage: Annotated[Stage | None, one_of("--stage", Stage)] = None
     """Run this stage alone; by default all."""
-    isolation: Annotated[Isolation, one_of("--isolation", Isolation)] = "standard"
+    isolation: Annotated[Mode, one_of("--isolation", Mode)] = "standard"
     """How the reward is kept from this machine."""
     json: bool = False
     """Print one JSON object (docs/schemas/check.json)."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from rewardgen.cli.flags import one_of
 from rewardgen.cli.output import complain, say, say_json
+from rewardgen.isolation.protection import Mode
 
 if TYPE_CHECKING:
     from rewardgen.store.records import ExportRecord
-
-Isolation = Literal["standard", "none"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Export:
     """The folder to write; by default export/NAME in the run's folder."""
     runs_dir: Path = Path("runs")
     """Where runs are kept."""
-    isolation: Annotated[Isolation | None, one_of("--isolation", Isolation)] = None
+    isolation: Annotated[Mode | None, one_of("--isolation", Mode)] = None
     """How the reward is kept from this machine while it is verified; by default as in the run."""
     transcript: Path | None = None
     """Write this file alone: what was asked, answered and decided in a run, for designer replay."""

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 from rewardgen.check.pipeline import check_reward
 from rewardgen.export.choice import choose
@@ -224,4 +225,4 @@ def _changes(record: ShowRecord, task: Task) -> list[str]:
 
 
 def _mode(record: ShowRecord) -> Mode:
-    return "none" if record.isolation.mode == "none" else "standard"
+    return next(mode for mode in get_args(Mode) if mode == record.isolation.mode)

@@ -1,7 +1,7 @@
 """The first file of a zygote or worker process, run as a script by ``python -I``.
 
 The argument is a JSON object: ``role``, ``fd`` of the channel, ``paths`` to import from, ``mode``
-and ``memory_bytes``.
+and ``limits``.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ def main() -> None:
 
     from rewardgen.isolation import worker
     from rewardgen.isolation.channel import Channel
-    from rewardgen.isolation.protection import protect
+    from rewardgen.isolation.protection import Limits, protect
 
     channel = Channel(socket.socket(fileno=given["fd"]))
-    mode, memory_bytes = given["mode"], given["memory_bytes"]
+    mode, limits = given["mode"], Limits(**given["limits"])
     if given["role"] == "zygote":
         from rewardgen.isolation import zygote
 
-        zygote.run(channel, mode, memory_bytes)
+        zygote.run(channel, mode, limits)
     else:
         worker.silence()
-        worker.serve(channel, protect(mode, os.getppid(), memory_bytes))
+        worker.serve(channel, protect(mode, os.getppid(), limits))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,14 @@ from typing import Self
 from torch import Tensor
 
 from rewardgen.isolation.buffers import Layout
-from rewardgen.isolation.processes import Launcher, ProcessOptions, Spawner, Zygote
-from rewardgen.isolation.protection import Mode, can_fork, require
+from rewardgen.isolation.processes import (
+    HostUnavailable,
+    Launcher,
+    ProcessOptions,
+    Spawner,
+    Zygote,
+)
+from rewardgen.isolation.protection import Mode, Protection, can_fork, require
 from rewardgen.isolation.session import Deadlines, HostFailure, Session
 from rewardgen.rewards.code import Output
 from rewardgen.rewards.findings import Finding
@@ -33,8 +39,8 @@ class HostOptions:
     """How reward hosts are run.
 
     Attributes:
-        mode: ``standard``, or ``none`` where nothing protects against the code.
-        memory_bytes: private memory a host may have (mode ``standard``).
+        mode: how much protects against the code, see ``protection``.
+        memory_bytes: private memory a host may have, unless the mode is ``none``.
         deadlines: how long it may take.
     """
 
@@ -63,7 +69,7 @@ class HostPool:
         best = Zygote if can_fork() else Spawner
         self._launcher: Launcher = launcher or best(process)
         self._hosts: list[RewardHost] = []
-        self._applied: tuple[str, ...] = ()
+        self._protection = Protection(())
         self._started = 0
 
     def open(self, code: RewardCode, table: FeatureTable, name: str = "candidate") -> RewardHost:
@@ -75,8 +81,13 @@ class HostPool:
 
     @property
     def applied(self) -> tuple[str, ...]:
-        """What protects against the code, as reported by every host that has started."""
-        return self._applied
+        """What protects against the code, as the last host that has started reports."""
+        return self._protection.applied
+
+    @property
+    def protection(self) -> Protection:
+        """The same, with what is missing."""
+        return self._protection
 
     @property
     def started(self) -> int:
@@ -85,8 +96,13 @@ class HostPool:
 
     def _session(self, code: RewardCode, table: FeatureTable) -> Session:
         session = Session(self._launcher.start(), self.options.deadlines)
-        known = self._applied if self._started else session.applied
-        self._applied = tuple(name for name in known if name in session.applied)
+        if self.options.mode == "strict" and not session.protection.complete:
+            session.close()
+            raise HostUnavailable(
+                f"isolation 'strict' is not to be had here: {session.protection.gaps}. "
+                "'rewardgen doctor' says more. To go on with what there is: --isolation standard"
+            )
+        self._protection = session.protection
         self._started += 1
         session.load(code, table)
         return session

@@ -14,7 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -95,7 +97,7 @@ class Executed:
             "fd": theirs.fileno(),
             "paths": _import_paths(),
             "mode": options.mode,
-            "memory_bytes": options.memory_bytes,
+            "limits": {"memory_bytes": options.memory_bytes, "readable": _readable_paths()},
         }
         try:
             self._process = subprocess.Popen(
@@ -266,9 +268,26 @@ def clean_environment() -> dict[str, str]:
 
 def _import_paths() -> list[str]:
     """Return where this process finds the packages that a worker imports."""
-    paths: dict[str, None] = {}
-    for name in ("rewardgen", "rewardgen_envs", "torch", "numpy", "jaxtyping"):
-        spec = importlib.util.find_spec(name)
-        for location in (spec.submodule_search_locations or ()) if spec else ():
-            paths[str(Path(location).resolve().parent)] = None
-    return list(paths)
+    names = ("rewardgen", "rewardgen_envs", "torch", "numpy", "jaxtyping")
+    return list(dict.fromkeys(str(Path(place).parent) for place in _places(names)))
+
+
+def _readable_paths() -> list[str]:
+    """Return what a worker may read: libraries, parts of which load when they are first used.
+
+    Not the folders that packages lie in: in a source tree they hold other files too.
+    """
+    libraries = _places(("torch", "numpy"))
+    standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    return [*libraries, *standard, "/proc/cpuinfo", "/sys/devices/system/cpu"]
+
+
+def _places(packages: Sequence[str]) -> list[str]:
+    """Return the folders of packages."""
+    specs = [importlib.util.find_spec(name) for name in packages]
+    return [
+        str(Path(location).resolve())
+        for spec in specs
+        if spec is not None
+        for location in spec.submodule_search_locations or ()
+    ]

@@ -1,5 +1,6 @@
 """Which protections a worker gets, by mode.
 
+``strict``: every layer, tried out in the worker before it loads any code; else it is refused.
 ``standard``: as much as the system offers; refused where the system offers nothing.
 ``none``: a process of its own with a clean environment and deadlines, and nothing else.
 """
@@ -8,49 +9,92 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from rewardgen_envs.errors import UsageError
 
 try:
-    from rewardgen.isolation import linux
+    from rewardgen.isolation.linux import lock as linux
 except ImportError:
     linux = None
 
-Mode = Literal["standard", "none"]
+Mode = Literal["strict", "standard", "none"]
 ALWAYS: tuple[str, ...] = ("own process", "clean environment", "deadlines")
+TRIED = "tried out"
 
 
 class IsolationError(UsageError):
     """The mode asked for is not offered by this system."""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a worker is left with.
+
+    Attributes:
+        memory_bytes: private memory it may have.
+        readable: directories that it may read; no other file, and none to write.
+    """
+
+    memory_bytes: int
+    readable: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Protection:
+    """What protects against a worker, as it reports before it loads any code.
+
+    Attributes:
+        applied: its layers; ``tried out`` if whatever they forbid was tried in vain.
+        missing: layer → why the system did not grant it.
+        escapes: what it could do although it must not.
+    """
+
+    applied: tuple[str, ...] = ALWAYS
+    missing: Mapping[str, str] = field(default_factory=dict[str, str])
+    escapes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every layer is there and holds."""
+        return TRIED in self.applied and not self.missing
+
+    @property
+    def gaps(self) -> str:
+        """What is not protected, for people."""
+        missing = [f"'{layer}' is missing ({why})" for layer, why in self.missing.items()]
+        return "; ".join([*missing, *(f"reward code can {escape}" for escape in self.escapes)])
+
+
 def offered() -> Mode:
-    """Return the strongest mode that this system offers."""
+    """Return the mode to be used by default on this system."""
     return "none" if linux is None else "standard"
 
 
 def require(mode: Mode) -> None:
-    """Check that this system offers a mode.
+    """Check that this system may offer a mode.
 
     Raises:
         IsolationError: it does not; says what to do.
     """
-    if mode == "standard" and offered() == "none":
+    if mode != "none" and offered() == "none":
         raise IsolationError(
-            f"isolation 'standard' needs Linux, this is {sys.platform}: reward code could read "
+            f"isolation '{mode}' needs Linux, this is {sys.platform}: reward code could read "
             "your files and use the network as you. What still protects you: static checks, a "
             "process without your keys, deadlines, and scoring in a separate process. Use Docker "
             "or Linux for code that you do not trust. To go on: --isolation none"
         )
 
 
-def protect(mode: str, parent: int, memory_bytes: int) -> list[str]:
-    """Protect this process, which is about to load a candidate; returns what was applied."""
-    applied = list(ALWAYS)
-    if mode == "standard" and linux is not None:
-        applied += linux.protect(parent, memory_bytes)
-    return applied
+def protect(mode: str, parent: int, limits: Limits) -> Protection:
+    """Protect this process, which is about to load a candidate, and try whether it holds."""
+    if mode == "none" or linux is None:
+        return Protection()
+    locked = linux.lock(parent, limits.memory_bytes, limits.readable)
+    tried = () if locked.escapes else (TRIED,)
+    return Protection((*ALWAYS, *locked.applied, *tried), locked.missing, locked.escapes)
 
 
 def can_fork() -> bool:

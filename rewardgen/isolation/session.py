@@ -24,13 +24,18 @@ from rewardgen.isolation.channel import (
     deadline_in,
 )
 from rewardgen.isolation.processes import START_S, HostUnavailable, Worker
-from rewardgen.isolation.protection import linux
+from rewardgen.isolation.protection import Protection
 from rewardgen.rewards.code import MAX_TERMS, TERM_NAME
 from rewardgen.rewards.findings import Finding, Kind
 from rewardgen.rewards.format import RewardCode
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import FeatureTable
 from rewardgen_policies.seam import RewardFailure
+
+try:
+    from rewardgen.isolation.linux.memory import anonymous_memory
+except ImportError:
+    anonymous_memory = None
 
 MAX_TEXT = 600
 MAX_DEADLINE_S = 60.0
@@ -79,7 +84,7 @@ class Session:
         self._pending: tuple[Layout, float] | None = None
         self._slots_used = SLOTS
         self.over: Finding | None = None
-        self.applied = self._greeting()
+        self.protection = self._greeting()
 
     def load(self, code: RewardCode, table: FeatureTable) -> None:
         """Make the worker load a reward over public features; on failure it is ended.
@@ -159,13 +164,18 @@ class Session:
         self._memories = []
         return self._worker.end()
 
-    def _greeting(self) -> tuple[str, ...]:
+    def _greeting(self) -> Protection:
+        # no candidate's code has run in it yet, so that it can be believed
         try:
-            applied = self._worker.channel.receive(deadline_in(START_S))["applied"]
+            said = self._worker.channel.receive(deadline_in(START_S))
+            return Protection(
+                applied=tuple(cast(list[str], said["applied"])),
+                missing=cast(dict[str, str], said["missing"]),
+                escapes=tuple(cast(list[str], said["escapes"])),
+            )
         except (ChannelClosedError, ChannelTimeoutError, ChannelGarbageError, KeyError) as error:
             status = self._worker.end()
             raise HostUnavailable(f"a reward host did not come up ({status=})") from error
-        return tuple(str(name) for name in cast(list[object], applied))
 
     def _grow(self, layout: Layout) -> list[SharedMemory]:
         """Make shared memory that is large enough; return it if it is new."""
@@ -174,7 +184,7 @@ class Session:
             memory.size >= size for memory, size in zip(self._memories, needed, strict=True)
         ):
             return []
-        create = unlinked_file if linux is None else linux.anonymous_memory
+        create = anonymous_memory or unlinked_file
         try:
             self._memories = [shared_memory(size, create) for size in needed]
         except OSError as error:

@@ -6,6 +6,7 @@ channel) is found out by the other side.
 
 from __future__ import annotations
 
+import dataclasses
 import mmap
 import os
 from typing import cast
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from rewardgen.isolation.buffers import Layout, attach
 from rewardgen.isolation.channel import Channel, ChannelClosedError, Message, deadline_in
+from rewardgen.isolation.protection import Protection
 from rewardgen.rewards.code import (
     EvaluationError,
     Output,
@@ -39,14 +41,14 @@ def silence() -> None:
     os.close(nowhere)
 
 
-def serve(channel: Channel, applied: list[str]) -> None:
+def serve(channel: Channel, protection: Protection) -> None:
     """Answer requests until the other side hangs up.
 
     Args:
         channel: to the reward host's owner.
-        applied: the protections of this process, reported once.
+        protection: of this process, reported once.
     """
-    channel.send({"id": 0, "applied": applied}, deadline_in(_SEND_S))
+    channel.send({"id": 0, **dataclasses.asdict(protection)}, deadline_in(_SEND_S))
     worker = _Worker()
     while True:
         try:

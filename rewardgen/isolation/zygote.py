@@ -18,7 +18,7 @@ import torch
 
 from rewardgen.isolation import worker
 from rewardgen.isolation.channel import Channel, ChannelClosedError, Message, deadline_in
-from rewardgen.isolation.protection import protect
+from rewardgen.isolation.protection import Limits, protect
 from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
 from rewardgen_envs.features import Feature, FeatureTable
@@ -32,12 +32,12 @@ def compute_reward(state, action, next_state):
 """
 
 
-def run(owner: Channel, mode: str, memory_bytes: int) -> None:
+def run(owner: Channel, mode: str, limits: Limits) -> None:
     """Fork workers on request until the owner hangs up."""
     _warm_up()
     gc.collect()
     gc.freeze()  # workers share these pages
-    zygote = _Zygote(owner, mode, memory_bytes)
+    zygote = _Zygote(owner, mode, limits)
     owner.send({"id": 0}, deadline_in(_SEND_S))
     try:
         while True:
@@ -54,10 +54,10 @@ def _warm_up() -> None:
 
 
 class _Zygote:
-    def __init__(self, owner: Channel, mode: str, memory_bytes: int) -> None:
+    def __init__(self, owner: Channel, mode: str, limits: Limits) -> None:
         self._owner = owner
         self._mode = mode
-        self._memory_bytes = memory_bytes
+        self._limits = limits
         self._workers: set[int] = set()
 
     def answer(self, request: Message, fds: list[int]) -> Message:
@@ -81,8 +81,8 @@ class _Zygote:
             os.setsid()
             self._owner.close()
             worker.silence()
-            applied = protect(self._mode, zygote, self._memory_bytes)
-            worker.serve(Channel(socket.socket(fileno=fd)), applied)
+            channel = Channel(socket.socket(fileno=fd))
+            worker.serve(channel, protect(self._mode, zygote, self._limits))
         finally:
             os._exit(1)
 

@@ -73,7 +73,7 @@ def _disk(runs_dir: Path) -> Fact:
 def _isolation() -> Fact:
     """Start a real reward host and report what was applied in it."""
     offer = examine_isolation()
-    return Fact("isolation", offer.mode == "standard" and bool(offer.applied), offer.sentence)
+    return Fact("isolation", offer.mode != "none" and offer.start_ms is not None, offer.sentence)
 
 
 def _rendering() -> Fact:

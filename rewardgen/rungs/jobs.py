@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from rewardgen.isolation.protection import Mode
+
 SURVEY_WORLDS = 64
 """Episodes under random actions in a survey."""
 
@@ -85,7 +87,7 @@ class TrainJob(_Data):
     rung: int
     env_steps: int
     threads: int | None = None
-    isolation: Literal["standard", "none"] = "standard"
+    isolation: Mode = "standard"
     late: tuple[LateAnswer, ...] = ()
 
 

@@ -10,10 +10,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from rewardgen.isolation.protection import Mode
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import Columns, EvaluateJob, LateAnswer, MemberSpec, RewardRef, TrainJob
 
@@ -157,7 +158,7 @@ class Workshop:
     task: str
     recipe: dict[str, Any]
     threads: int | None
-    isolation: Literal["standard", "none"]
+    isolation: Mode
     progress: Callable[[str, int, int], None]
     fitness: str | None = None
 

@@ -28,12 +28,12 @@ PATIENT = Deadlines(first_s=20.0, least_s=20.0)
 PID = "import os\nreturn torch.full_like(state.height, os.getpid()), {}"
 # finds the sockets that the worker holds, to talk to its owner
 SOCKETS = """\
-import os, socket, stat
-def ends():
+import os, stat
+def tell(data):
     for fd in range(64):
         try:
             if stat.S_ISSOCK(os.fstat(fd).st_mode):
-                yield socket.socket(fileno=fd)
+                while data: data = data[os.write(fd, data):]
         except OSError:
             pass
 """
@@ -42,6 +42,13 @@ def ends():
 @pytest.fixture(scope="module")
 def pool() -> Iterator[HostPool]:
     with HostPool(HostOptions(deadlines=PATIENT)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def unlocked() -> Iterator[HostPool]:
+    """What protects where the system offers nothing else."""
+    with HostPool(HostOptions(mode="none", deadlines=PATIENT)) as opened:
         yield opened
 
 
@@ -79,22 +86,22 @@ def wait_until_gone(pid: int) -> None:
         ("import os\nos._exit(0)", "exit code 0 before it answered"),
         ("import os\nos._exit(3)", "exit code 3"),
         ("import ctypes\nctypes.string_at(0)", "SIGSEGV"),
-        ("import os\nos.kill(os.getpid(), 9)", "SIGKILL"),
+        ("import signal\nsignal.raise_signal(9)", "SIGKILL"),
         ("import os\nos.abort()", "SIGABRT"),
-        (SOCKETS + "for e in ends(): e.send(b'hello\\n')", "garbage: it is not JSON"),
-        (SOCKETS + "for e in ends(): e.send(b'[1]\\n')", "not a JSON object"),
-        (SOCKETS + "for e in ends(): e.sendall(b'x' * 10**6)", "garbage: more than"),
-        (SOCKETS + "for e in ends(): e.sendall(b'{\"id\": 7}\\n')", "what was not asked"),
+        (SOCKETS + "tell(b'hello\\n')", "garbage: it is not JSON"),
+        (SOCKETS + "tell(b'[1]\\n')", "not a JSON object"),
+        (SOCKETS + "tell(b'x' * 10**6)", "garbage: more than"),
+        (SOCKETS + "tell(b'{\"id\": 7}\\n')", "what was not asked"),
         (
-            SOCKETS + 'for e in ends(): e.send(b\'{"id": 2, "terms": ["a b"]}\\n\')',
+            SOCKETS + 'tell(b\'{"id": 2, "terms": ["a b"]}\\n\')',
             "no valid list of terms",
         ),
         (
-            SOCKETS + 'for e in ends(): e.send(b\'{"id": 2, "terms": []}\\n\')\nos._exit(0)',
+            SOCKETS + 'tell(b\'{"id": 2, "terms": []}\\n\')\nos._exit(0)',
             "the reward is nan on 30 of 30",
         ),
         (
-            SOCKETS + 'for e in ends(): e.send(b\'{"id": 2, "error": [[[]]]}\\n\')',
+            SOCKETS + 'tell(b\'{"id": 2, "error": [[[]]]}\\n\')',
             "the reward failed",
         ),
         ("return torch.zeros(10**12), {}", "RuntimeError.*memory"),
@@ -119,7 +126,7 @@ def test_crashes_and_garbage_are_the_candidates_failures(
         "return 9**9**9, {}",
         "import time\ntime.sleep(1000)",
         "import signal\nsignal.signal(15, signal.SIG_IGN)\nsignal.alarm(0)\nwhile True: pass",
-        "import os\nos.kill(os.getpid(), 19)",  # SIGSTOP
+        "import signal\nsignal.raise_signal(19)",  # SIGSTOP
         "while True: print('x' * 10**6)",
     ],
 )
@@ -153,7 +160,7 @@ def test_a_process_killed_from_outside_fails_its_candidate_only(
 
 
 def test_its_children_end_with_it(
-    robot_table: FeatureTable, robot_rollout: MakeRollout, pool: HostPool
+    robot_table: FeatureTable, robot_rollout: MakeRollout, unlocked: HostPool
 ) -> None:
     body = """\
 import os
@@ -161,7 +168,7 @@ if os.fork() == 0:
     while True: pass
 child = int(open(f"/proc/self/task/{os.getpid()}/children").read().split()[0])
 return torch.full_like(state.height, child), {}"""
-    host = opened(pool, body, robot_table)
+    host = opened(unlocked, body, robot_table)
     child = int(host.score(robot_rollout()).reward[0, 0, 0])
     assert not gone(child)
     host.close()
@@ -179,12 +186,12 @@ assert not any("canary" in text for text in environments + list(os.environ.value
 assert set(os.environ) <= {"LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
                            "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_MODULE_LOADING"}
 return state.height, {}"""
-    with HostPool(HostOptions(deadlines=PATIENT)) as pool:
+    with HostPool(HostOptions(mode="none", deadlines=PATIENT)) as pool:
         opened(pool, body, robot_table).score(robot_rollout())
 
 
-def test_it_inherits_no_open_files_and_writes_none(
-    pool: HostPool, robot_table: FeatureTable, robot_rollout: MakeRollout, tmp_path: Path
+def test_it_inherits_no_open_files(
+    unlocked: HostPool, robot_table: FeatureTable, robot_rollout: MakeRollout, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("canary")
@@ -193,16 +200,29 @@ import os
 paths = [os.readlink(f"/proc/self/fd/{{fd}}") for fd in os.listdir("/proc/self/fd")
          if os.path.exists(f"/proc/self/fd/{{fd}}")]
 assert not any({str(tmp_path)!r} in path for path in paths), paths
-with open({str(tmp_path / "written")!r}, "w") as file:
-    file.write("x")
 return state.height, {{}}"""
-    with secret.open(), pytest.raises(RewardFailure, match="File too large"):
+    with secret.open():
+        opened(unlocked, body, robot_table).score(robot_rollout())
+
+
+@pytest.mark.parametrize("way", ["r", "w", "a", "x"])
+def test_it_opens_no_file(
+    pool: HostPool,
+    robot_table: FeatureTable,
+    robot_rollout: MakeRollout,
+    tmp_path: Path,
+    way: str,
+) -> None:
+    (tmp_path / "secret").write_text("canary")
+    name = str(tmp_path / ("new" if way == "x" else "secret"))
+    body = f"return state.height + len(open({name!r}, {way!r}).read()), {{}}"
+    with pytest.raises(RewardFailure, match="PermissionError"):
         opened(pool, body, robot_table).score(robot_rollout())
-    assert (tmp_path / "written").read_text() == ""
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("secret", "canary")]
 
 
 def test_a_lying_worker_cannot_write_into_the_copy(
-    pool: HostPool, robot_table: FeatureTable, robot_rollout: MakeRollout
+    unlocked: HostPool, robot_table: FeatureTable, robot_rollout: MakeRollout
 ) -> None:
     # a thread keeps writing NaN into every float32 tensor that the worker holds
     body = """\
@@ -213,7 +233,7 @@ def spoil():
             if t.shape[:1] == (33,): t.fill_(float("nan"))
 threading.Thread(target=spoil, daemon=True).start()
 return state.height, {}"""
-    host = opened(pool, body, robot_table)
+    host = opened(unlocked, body, robot_table)
     try:
         scores = host.score(robot_rollout())
     except RewardFailure as error:

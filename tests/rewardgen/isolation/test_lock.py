@@ -1,0 +1,206 @@
+"""The lock of a worker on Linux: every layer holds, and what is missing is noticed."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+if sys.platform != "linux":
+    pytest.skip("locks exist on Linux only", allow_module_level=True)
+
+from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.linux import landlock
+from rewardgen.isolation.linux.syscalls import NUMBERS
+from rewardgen.isolation.processes import HostUnavailable, Launcher, ProcessOptions, Worker, Zygote
+from rewardgen.isolation.protection import Protection
+from rewardgen.rewards.format import parse_reward
+from rewardgen_envs.features import FeatureTable
+from rewardgen_policies.seam import Rollout
+
+MEMORY_BYTES = 2**31
+# locks itself without some layers, tries everything, and says how that went
+LOCKED = """
+import json, os, sys
+from rewardgen.isolation.linux import canaries, landlock, limits, privileges, seccomp
+from rewardgen.isolation.linux.lock import lock
+
+def refused(*_):
+    raise PermissionError(1, "refused by the test")
+
+for module, function in json.loads(sys.argv[1]):
+    setattr({m.__name__.rpartition(".")[2]: m for m in
+             (landlock, limits, privileges, seccomp)}[module], function, refused)
+memory_bytes, bare = json.loads(sys.argv[2]), json.loads(sys.argv[3])
+parent = os.getpid()
+ends = os.pipe()
+if os.fork() == 0:
+    if bare:
+        found = {}, canaries.escapes(parent, memory_bytes)
+    else:
+        locked = lock(parent, memory_bytes, [])
+        found = locked.missing, locked.escapes
+    os.write(ends[1], json.dumps(found).encode())
+    os._exit(0)
+os.wait()
+print(os.read(ends[0], 10**5).decode())
+"""
+
+
+def attempts(*without: tuple[str, str], bare: bool = False) -> tuple[dict[str, str], set[str]]:
+    """Return the layers that were missing and what was possible, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOCKED, json.dumps(without), str(MEMORY_BYTES), json.dumps(bare)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    missing, found = json.loads(done.stdout)
+    return missing, set(found)
+
+
+@pytest.fixture(scope="module")
+def everything() -> set[str]:
+    """All attempts, as they succeed in a process that nothing holds."""
+    return attempts(bare=True)[1]
+
+
+def test_all_attempts_succeed_without_a_lock_and_none_with_it(everything: set[str]) -> None:
+    assert len(everything) == 14
+    assert attempts() == ({}, set())
+
+
+FILTER = ("seccomp", "install")
+
+
+@pytest.mark.parametrize(
+    ("without", "possible"),
+    [
+        ([("landlock", "restrict")], {"read a file of the system", "list the root directory"}),
+        ([("limits", "limit_memory")], {"exceed its memory"}),
+        # Landlock keeps signals, files and programs from it; not processes, modes, local sockets
+        ([FILTER], {"start a process", "start a thread", "open a local socket"}),
+    ],
+)
+def test_a_layer_that_is_missing_is_named_and_what_it_held_is_possible(
+    without: list[tuple[str, str]], possible: set[str]
+) -> None:
+    missing, found = attempts(*without)
+    assert len(missing) == len(without)
+    assert set(missing.values()) == {"refused by the test"}
+    assert possible <= found
+
+
+def test_numbers_of_system_calls_are_those_of_libseccomp() -> None:
+    name = ctypes.util.find_library("seccomp")
+    if name is None:
+        pytest.skip("libseccomp is not installed")
+    library = ctypes.CDLL(name)
+    for place, architecture in enumerate((0xC000003E, 0xC00000B7)):
+        for call, numbers in NUMBERS.items():
+            resolved = library.seccomp_syscall_resolve_name_arch(architecture, call.encode())
+            # negative: this processor does not have it
+            assert numbers[place] == (resolved if resolved >= 0 else None), call
+
+
+def test_a_directory_that_does_not_exist_leaves_the_others_closed() -> None:
+    script = (
+        "import os\nfrom rewardgen.isolation.linux import landlock, privileges\n"
+        "privileges.gain_nothing_by_exec()\n"
+        "landlock.restrict(['/nonexistent', os.path.dirname(os.__file__)])\n"
+        "open(os.__file__).close()\n"
+        "try: open('/etc/passwd')\nexcept PermissionError: print('closed')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "closed\n", done.stderr
+
+
+@pytest.mark.parametrize(("version", "size"), [(1, 8), (3, 8), (4, 16), (5, 16), (6, 24), (9, 24)])
+def test_older_kernels_are_asked_for_what_they_know(
+    monkeypatch: pytest.MonkeyPatch, version: int, size: int
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def system_call(number: int, *arguments: object) -> int:
+        asked.append((number, *arguments))
+        return version if arguments == (None, 0, 1) else os.dup(0)
+
+    monkeypatch.setattr(landlock.libc, "system_call", system_call)
+    assert landlock.restrict([]) == version
+    ruleset, given_size = asked[1][1:3]
+    assert isinstance(ruleset, landlock.Ruleset)
+    assert given_size == size
+    # landlock(7): 13 accesses at first, then refer, truncate and control of devices
+    files = {1: 13, 3: 15, 4: 15, 5: 16, 6: 16, 9: 16}[version]
+    assert ruleset.handled_access_fs == 2**files - 1
+    assert ruleset.handled_access_net == (3 if version >= 4 else 0)
+    assert ruleset.scoped == (3 if version >= 6 else 0)
+
+
+class Partial:
+    """Starts workers of a zygote in mode ``standard`` that report a layer less."""
+
+    def __init__(self) -> None:
+        self._zygote = Zygote(ProcessOptions("standard", MEMORY_BYTES))
+
+    def start(self) -> Worker:
+        worker = self._zygote.start()
+        receive = worker.channel.receive
+
+        def report(deadline: float) -> dict[str, object]:
+            said = receive(deadline)
+            return said | {"missing": {"no network": "refused"}} if "missing" in said else said
+
+        worker.channel.receive = report
+        return worker
+
+    def close(self) -> None:
+        self._zygote.close()
+
+
+def test_strict_refuses_what_standard_puts_up_with(
+    robot_table: FeatureTable, robot_rollout: Callable[..., Rollout]
+) -> None:
+    code = parse_reward("def compute_reward(s, a, n): return s.height, {}")
+    for mode in ("strict", "standard"):
+        launcher: Launcher = Partial()
+        with HostPool(HostOptions(mode=mode, memory_bytes=MEMORY_BYTES), launcher) as pool:
+            host = pool.open(code, robot_table)
+            if mode == "strict":
+                with pytest.raises(HostUnavailable, match=r"'no network' is missing \(refused\)"):
+                    host.score(robot_rollout())
+            else:
+                host.score(robot_rollout())
+                assert pool.protection.gaps == "'no network' is missing (refused)"
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[HostPool]:
+    with HostPool(HostOptions(mode="strict")) as opened:
+        yield opened
+
+
+def test_strict_is_complete_here(
+    strict: HostPool, robot_table: FeatureTable, robot_rollout: Callable[..., Rollout]
+) -> None:
+    code = parse_reward("def compute_reward(s, a, n): return s.height, {}")
+    strict.open(code, robot_table).score(robot_rollout())
+    assert strict.protection.complete
+    assert "tried out" in strict.applied
+    assert Protection().complete is False
