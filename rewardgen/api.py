@@ -13,8 +13,9 @@ from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.design.transcript import transcript
 from rewardgen.export.results import export_file, export_run
+from rewardgen.isolation.doctor import ensure
 from rewardgen.isolation.host import HostOptions
-from rewardgen.isolation.protection import Mode, require
+from rewardgen.isolation.protection import Mode
 from rewardgen.report.write import write_report
 from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
@@ -105,7 +106,7 @@ def run(
     task = _task_of(config)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
-    require(config.isolation)
+    ensure(config.isolation)
     check_writers(config.writers)
     made = brief(config, task)
     try_task(task)
@@ -138,7 +139,7 @@ def generate(config: GenerateConfig) -> GenerateRecord:
         ExhaustedError: the cost cap does not allow a single request.
     """
     task = _task_of(config)
-    require(config.isolation)
+    ensure(config.isolation)
     check_folder(config)
     check_endpoint(config)
     start = start_reward(config.start, task)
@@ -169,7 +170,7 @@ def train(
     task = load_task(config.task)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
-    require(config.isolation)
+    ensure(config.isolation)
     check_writers(config.writers)
     try_task(task)
     started = _started("train", config, task, recipe, command, None)
@@ -333,6 +334,7 @@ def check(
     task: str | None = None,
     *,
     stage: str | None = None,
+    gate: bool = True,
     isolation: Mode = "standard",
 ) -> CheckRecord:
     """Check a reward file without training.
@@ -341,18 +343,24 @@ def check(
         file: reward file, or a reply with one fenced block.
         task: installed name or file:Class; may be left out for the gate alone.
         stage: run this stage alone; by default all.
+        gate: whether the static gate is among them; without it the reward host stands alone.
         isolation: mode of the reward host.
 
     Raises:
         UsageError: the file cannot be read, the task is unknown, or a stage needs a task.
     """
+    stages = tuple(STAGES) if stage is None else (stage,)
+    if not gate:
+        stages = tuple(name for name in stages if name != "gate")
+    if not stages:
+        raise UsageError("--gate off leaves nothing of --stage gate")
     text = read_source(file)
     loaded = None if task is None else load_task(task)
     result = check_reward(
         text,
         None if loaded is None else loaded.table,
         None if loaded is None else loaded.action,
-        stages=tuple(STAGES) if stage is None else (stage,),
+        stages=stages,
         options=HostOptions(mode=isolation),
     )
     return CheckRecord(
@@ -372,7 +380,7 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     task = _task_of(config)
     recipe = recipe_of(task, config)
     check_memory(task, recipe, config)
-    require(config.isolation)
+    ensure(config.isolation)
     check_writers(config.writers)
     new_run_path(config.runs_dir, config.name, config.task)
     try_task(task)

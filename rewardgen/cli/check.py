@@ -13,6 +13,7 @@ from rewardgen.cli.output import say, say_json
 from rewardgen.isolation.protection import Mode
 
 Stage = Literal["gate", "probe"]
+Switch = Literal["on", "off"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Check:
     """Installed task, or path/to/file.py:Class; needed by the probe."""
     stage: Annotated[Stage | None, one_of("--stage", Stage)] = None
     """Run this stage alone; by default all."""
+    gate: Annotated[Switch, one_of("--gate", Switch)] = "on"
+    """Whether the static gate is asked; without it the process that holds the code stands alone."""
     isolation: Annotated[Mode, one_of("--isolation", Mode)] = "standard"
     """How the reward is kept from this machine."""
     json: bool = False
@@ -35,7 +38,13 @@ class Check:
         from rewardgen import api
         from rewardgen.report.text import finding_text
 
-        record = api.check(self.file, self.task, stage=self.stage, isolation=self.isolation)
+        record = api.check(
+            self.file,
+            self.task,
+            stage=self.stage,
+            gate=self.gate == "on",
+            isolation=self.isolation,
+        )
         if self.json:
             say_json(record.model_dump(mode="json"))
         else:

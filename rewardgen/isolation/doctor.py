@@ -1,4 +1,4 @@
-"""What this machine offers against reward code, in words for ``rewardgen doctor``."""
+"""What this machine offers against reward code, tried out, and in words for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import torch
 
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.processes import HostUnavailable
-from rewardgen.isolation.protection import ALWAYS, TRIED, Mode, Protection, offered
+from rewardgen.isolation.protection import (
+    ALWAYS,
+    TRIED,
+    IsolationError,
+    Mode,
+    Protection,
+    offered,
+    require,
+)
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import Feature, FeatureTable
@@ -49,6 +57,20 @@ class Offer:
     protection: Protection
     start_ms: float | None
     sentence: str
+
+
+def ensure(mode: Mode) -> None:
+    """Check that this machine offers a mode; ``strict`` is tried out, which takes two seconds.
+
+    Raises:
+        IsolationError: it does not; says what is missing and what to do.
+    """
+    require(mode)
+    if mode == "strict" and (offer := examine()).mode != "strict":
+        raise IsolationError(
+            f"isolation 'strict' is not to be had here. {offer.sentence} To go on with what there "
+            "is: --isolation standard"
+        )
 
 
 def examine() -> Offer:

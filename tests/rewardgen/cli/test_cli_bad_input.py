@@ -118,7 +118,7 @@ def test_a_preset_that_is_no_mapping(
         ),
         (
             ["check", "x.py", "--isolation", "non"],
-            "--isolation: unknown value 'non'; did you mean 'none'? Valid: none, standard",
+            "--isolation: unknown value 'non'; did you mean 'none'? Valid: none, standard, strict",
         ),
         (
             ["check", "x.py", "--stage=prob"],
