@@ -64,6 +64,15 @@ class Deadlines:
     factor: float = 50.0
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """Views of the shared memory for one layout; making them anew takes as long as a call."""
+
+    layout: Layout
+    inputs: tuple[Transitions, ...]
+    outputs: Tensor
+
+
 class Session:
     """A running worker for one reward.
 
@@ -81,7 +90,9 @@ class Session:
         self._requests = 0
         self._slowest_s: float | None = None
         self._memories: list[SharedMemory] = []
-        self._pending: tuple[Layout, float] | None = None
+        self._prepared: _Prepared | None = None
+        self._names: list[str] | None = None
+        self._pending_since: float | None = None
         self._slots_used = SLOTS
         self.over: Finding | None = None
         self.protection = self._greeting()
@@ -111,24 +122,27 @@ class Session:
             HostFailure: the worker is gone.
             HostUnavailable: there is no memory to share.
         """
-        new = self._grow(layout)
-        action, state, next_state = layout.inputs(self._memories[0].memory)
-        for member in range(layout.members):
-            fill(member, Transitions(state[member], action[member], next_state[member]))
-        # what the worker leaves unwritten must not look like an answer
-        layout.outputs(self._memories[1].memory)[: self._slots_used].fill_(float("nan"))
-        request: Message = {
-            "op": "score",
-            "members": layout.members,
-            "rows": layout.rows,
-            "action_size": layout.action_size,
-        }
-        try:
-            self._send(request, [memory.fd for memory in new])
-        finally:
-            for memory in new:
-                os.close(memory.fd)
-        self._pending = layout, time.monotonic()
+        prepared = self._prepared
+        if prepared is not None and prepared.layout == layout:
+            self._write(prepared, fill)
+            self._send({"op": "again"})
+        else:
+            new = self._grow(layout)
+            prepared = self._prepare(layout)
+            self._write(prepared, fill)
+            request: Message = {
+                "op": "score",
+                "members": layout.members,
+                "rows": layout.rows,
+                "action_size": layout.action_size,
+            }
+            try:
+                self._send(request, [memory.fd for memory in new])
+            finally:
+                for memory in new:
+                    os.close(memory.fd)
+            self._prepared = prepared
+        self._pending_since = time.monotonic()
 
     def collect(self) -> tuple[Tensor, dict[str, Tensor]]:
         """Wait for the rewards (P, R) and terms of what was submitted; private copies.
@@ -136,23 +150,26 @@ class Session:
         Raises:
             HostFailure: no valid answer in time.
         """
-        assert self._pending is not None, "submit comes before collect"
-        layout, since = self._pending
-        self._pending = None
+        since, prepared = self._pending_since, self._prepared
+        assert since is not None and prepared is not None, "submit comes before collect"
+        self._pending_since = None
         allowed = self._deadlines.first_s
         if self._slowest_s is not None:
             allowed = max(self._deadlines.least_s, self._deadlines.factor * self._slowest_s)
         answer = self._receive(min(allowed, MAX_DEADLINE_S), since)
-        names = self._term_names(answer)
+        # terms that are those of the last answer are not sent again
+        if "terms" in answer or self._names is None:
+            self._names = self._term_names(answer)
+        names = self._names
         self._slowest_s = max(self._slowest_s or 0.0, time.monotonic() - since)
         self._slots_used = 1 + len(names)
-        copied = layout.outputs(self._memories[1].memory)[: self._slots_used].clone()
+        copied = prepared.outputs[: self._slots_used].clone()
         return copied[0], {name: copied[i] for i, name in enumerate(names, start=1)}
 
     @property
     def waiting(self) -> bool:
         """Whether something was submitted that was not collected."""
-        return self._pending is not None
+        return self._pending_since is not None
 
     def close(self) -> None:
         """End the worker."""
@@ -161,7 +178,7 @@ class Session:
             self._end()
 
     def _end(self) -> int | None:
-        self._memories = []
+        self._memories, self._prepared = [], None
         return self._worker.end()
 
     def _greeting(self) -> Protection:
@@ -176,6 +193,20 @@ class Session:
         except (ChannelClosedError, ChannelTimeoutError, ChannelGarbageError, KeyError) as error:
             status = self._worker.end()
             raise HostUnavailable(f"a reward host did not come up ({status=})") from error
+
+    def _prepare(self, layout: Layout) -> _Prepared:
+        action, state, next_state = layout.inputs(self._memories[0].memory)
+        inputs = tuple(
+            Transitions(state[member], action[member], next_state[member])
+            for member in range(layout.members)
+        )
+        return _Prepared(layout, inputs, layout.outputs(self._memories[1].memory))
+
+    def _write(self, prepared: _Prepared, fill: Callable[[int, Transitions], None]) -> None:
+        for member, into in enumerate(prepared.inputs):
+            fill(member, into)
+        # what the worker leaves unwritten must not look like an answer
+        prepared.outputs[: self._slots_used].fill_(float("nan"))
 
     def _grow(self, layout: Layout) -> list[SharedMemory]:
         """Make shared memory that is large enough; return it if it is new."""

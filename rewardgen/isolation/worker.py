@@ -63,6 +63,9 @@ class _Worker:
         self._function: RewardFunction | None = None
         self._table = FeatureTable([])
         self._memories: list[mmap.mmap] = []
+        self._inputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._slots: Tensor | None = None
+        self._names: list[str] | None = None
 
     def answer(self, request: Message, fds: list[int]) -> Message:
         if fds:
@@ -70,7 +73,9 @@ class _Worker:
         try:
             if request["op"] == "load":
                 return self._load(request)
-            return self._score(request)
+            if request["op"] == "score":
+                self._prepare(request)
+            return self._score()
         except EvaluationError as error:
             return {"error": _plain(error.finding)}
         except BaseException as error:
@@ -83,21 +88,29 @@ class _Worker:
         self._function = compile_reward(RewardCode(str(request["source"])))
         return {}
 
-    def _score(self, request: Message) -> Message:
+    def _prepare(self, request: Message) -> None:
+        """Make views of the shared memory, for this request and those that repeat it."""
         members, rows, action_size = (
             cast(int, request[key]) for key in ("members", "rows", "action_size")
         )
         layout = Layout(members, rows, self._table.width, action_size)
         action, state, next_state = layout.inputs(self._memories[0])
-        slots = layout.outputs(self._memories[1])
+        self._inputs = [(state[i], action[i], next_state[i]) for i in range(members)]
+        self._slots = layout.outputs(self._memories[1])
+
+    def _score(self) -> Message:
+        assert self._slots is not None, "the owner says the sizes first"
         names: list[str] = []
-        for member in range(members):
-            output = self._evaluate(state[member], action[member], next_state[member])
+        for member, (state, action, next_state) in enumerate(self._inputs):
+            output = self._evaluate(state, action, next_state)
             names = names or list(output.terms)
             require_terms(names, output)
-            slots[0, member] = output.reward
+            self._slots[0, member] = output.reward
             for slot, name in enumerate(names, start=1):
-                slots[slot, member] = output.terms[name]
+                self._slots[slot, member] = output.terms[name]
+        if names == self._names:
+            return {}
+        self._names = names
         return {"terms": names}
 
     def _evaluate(self, state: Tensor, action: Tensor, next_state: Tensor) -> Output:
