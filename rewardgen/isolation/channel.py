@@ -17,6 +17,10 @@ MAX_FDS = 4
 
 Message = dict[str, object]
 
+# made once: json.dumps makes one for every call that has options
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_decode = json.JSONDecoder().decode
+
 
 class ChannelClosedError(Exception):
     """The peer has closed the connection."""
@@ -53,7 +57,7 @@ class Channel:
             ChannelClosedError: nobody is there.
             ChannelTimeoutError: the peer does not read.
         """
-        data = json.dumps(message, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        data = _encode(message).encode() + b"\n"
         try:
             self._socket.settimeout(_remaining(deadline))
             if fds:
@@ -117,7 +121,7 @@ class Channel:
     def _message(self) -> Message:
         line, _, self._buffer = self._buffer.partition(b"\n")
         try:
-            message = json.loads(line)
+            message = _decode(line.decode())
         except (ValueError, RecursionError) as error:
             raise ChannelGarbageError("it is not JSON") from error
         if not isinstance(message, dict):
