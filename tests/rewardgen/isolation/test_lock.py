@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+import torch
 
 if sys.platform != "linux":
     pytest.skip("locks exist on Linux only", allow_module_level=True)
@@ -20,9 +21,12 @@ from rewardgen.isolation.linux import landlock
 from rewardgen.isolation.linux.syscalls import NUMBERS
 from rewardgen.isolation.processes import HostUnavailable, Launcher, ProcessOptions, Worker, Zygote
 from rewardgen.isolation.protection import Protection
+from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import FeatureTable
 from rewardgen_policies.seam import Rollout
+from tests.rewardgen.check.test_gate import LEGAL
 
 MEMORY_BYTES = 2**31
 # locks itself without some layers, tries everything, and says how that went
@@ -204,3 +208,19 @@ def test_strict_is_complete_here(
     assert strict.protection.complete
     assert "tried out" in strict.applied
     assert Protection().complete is False
+
+
+@pytest.mark.parametrize("name", LEGAL)
+def test_a_legal_reward_gives_the_same_locked_and_inline(
+    strict: HostPool, robot_table: FeatureTable, name: str
+) -> None:
+    """What a library loads when it is first used must be readable in the lock."""
+    code, public = parse_reward(LEGAL[name]), robot_table.public()
+    state, next_state = torch.rand(2, 6, public.width)
+    action = torch.rand(6, 8)
+    given = Transitions(state.clone(), action.clone(), next_state.clone())
+    answer = strict.open(code, robot_table).evaluate(given)
+    inline = evaluate(compile_reward(code), public, state, action, next_state)
+    assert torch.equal(answer.reward, inline.reward)
+    assert answer.terms.keys() == inline.terms.keys()
+    assert all(torch.equal(answer.terms[term], inline.terms[term]) for term in inline.terms)
