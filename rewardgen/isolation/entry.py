@@ -1,7 +1,7 @@
 """The first file of a zygote or worker process, run as a script by ``python -I``.
 
 The argument is a JSON object: ``role``, ``fd`` of the channel, ``paths`` to import from, ``mode``
-and ``limits``.
+and ``confines``.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ def main() -> None:
 
     from rewardgen.isolation import worker
     from rewardgen.isolation.channel import Channel
-    from rewardgen.isolation.protection import Limits, protect
+    from rewardgen.isolation.confines import Confines
+    from rewardgen.isolation.protection import protect
 
     channel = Channel(socket.socket(fileno=given["fd"]))
-    mode, limits = given["mode"], Limits(**given["limits"])
+    mode, confines = given["mode"], Confines(**given["confines"])
     if given["role"] == "zygote":
         from rewardgen.isolation import zygote
 
-        zygote.run(channel, mode, limits)
+        zygote.run(channel, mode, confines)
     else:
         worker.silence()
-        worker.serve(channel, protect(mode, os.getppid(), limits))
+        worker.serve(channel, protect(mode, os.getppid(), confines))
 
 
 if __name__ == "__main__":

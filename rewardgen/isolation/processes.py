@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
@@ -31,6 +31,7 @@ from rewardgen.isolation.channel import (
     connected_pair,
     deadline_in,
 )
+from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.protection import Mode
 
 START_S = 120.0  # importing torch from a cold disk takes long
@@ -97,7 +98,7 @@ class Executed:
             "fd": theirs.fileno(),
             "paths": _import_paths(),
             "mode": options.mode,
-            "limits": {"memory_bytes": options.memory_bytes, "readable": _readable_paths()},
+            "confines": asdict(Confines(options.memory_bytes, readable_paths())),
         }
         try:
             self._process = subprocess.Popen(
@@ -272,7 +273,7 @@ def _import_paths() -> list[str]:
     return list(dict.fromkeys(str(Path(place).parent) for place in _places(names)))
 
 
-def _readable_paths() -> list[str]:
+def readable_paths() -> list[str]:
     """Return what a worker may read: libraries, parts of which load when they are first used.
 
     Not the folders that packages lie in: in a source tree they hold other files too.

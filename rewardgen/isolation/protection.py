@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rewardgen.isolation.confines import Confines
 from rewardgen_envs.errors import UsageError
 
 try:
@@ -27,19 +28,6 @@ TRIED = "tried out"
 
 class IsolationError(UsageError):
     """The mode asked for is not offered by this system."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a worker is left with.
-
-    Attributes:
-        memory_bytes: private memory it may have.
-        readable: directories that it may read; no other file, and none to write.
-    """
-
-    memory_bytes: int
-    readable: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -88,11 +76,11 @@ def require(mode: Mode) -> None:
         )
 
 
-def protect(mode: str, parent: int, limits: Limits) -> Protection:
+def protect(mode: str, parent: int, confines: Confines) -> Protection:
     """Protect this process, which is about to load a candidate, and try whether it holds."""
     if mode == "none" or linux is None:
         return Protection()
-    locked = linux.lock(parent, limits.memory_bytes, limits.readable)
+    locked = linux.lock(parent, confines)
     tried = () if locked.escapes else (TRIED,)
     return Protection((*ALWAYS, *locked.applied, *tried), locked.missing, locked.escapes)
 

@@ -18,7 +18,8 @@ import torch
 
 from rewardgen.isolation import worker
 from rewardgen.isolation.channel import Channel, ChannelClosedError, Message, deadline_in
-from rewardgen.isolation.protection import Limits, protect
+from rewardgen.isolation.confines import Confines
+from rewardgen.isolation.protection import protect
 from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
 from rewardgen_envs.features import Feature, FeatureTable
@@ -32,12 +33,12 @@ def compute_reward(state, action, next_state):
 """
 
 
-def run(owner: Channel, mode: str, limits: Limits) -> None:
+def run(owner: Channel, mode: str, confines: Confines) -> None:
     """Fork workers on request until the owner hangs up."""
     _warm_up()
     gc.collect()
     gc.freeze()  # workers share these pages
-    zygote = _Zygote(owner, mode, limits)
+    zygote = _Zygote(owner, mode, confines)
     owner.send({"id": 0}, deadline_in(_SEND_S))
     try:
         while True:
@@ -54,10 +55,10 @@ def _warm_up() -> None:
 
 
 class _Zygote:
-    def __init__(self, owner: Channel, mode: str, limits: Limits) -> None:
+    def __init__(self, owner: Channel, mode: str, confines: Confines) -> None:
         self._owner = owner
         self._mode = mode
-        self._limits = limits
+        self._confines = confines
         self._workers: set[int] = set()
 
     def answer(self, request: Message, fds: list[int]) -> Message:
@@ -82,7 +83,7 @@ class _Zygote:
             self._owner.close()
             worker.silence()
             channel = Channel(socket.socket(fileno=fd))
-            worker.serve(channel, protect(self._mode, zygote, self._limits))
+            worker.serve(channel, protect(self._mode, zygote, self._confines))
         finally:
             os._exit(1)
 

@@ -9,15 +9,17 @@ import tempfile
 import threading
 from collections.abc import Callable
 
+from rewardgen.isolation.confines import Confines
+
 _NOWHERE = "/nonexistent/rewardgen-canary"
 
 
-def escapes(parent: int, memory_bytes: int) -> list[str]:
+def escapes(parent: int, confines: Confines) -> list[str]:
     """Return what this process could do although it must not.
 
     Args:
         parent: process id of another process of the same user.
-        memory_bytes: private memory that it may have.
+        confines: what it may do.
     """
     attempts: dict[str, Callable[[], object]] = {
         "read a file of the system": lambda: _read("/etc/passwd"),
@@ -25,7 +27,7 @@ def escapes(parent: int, memory_bytes: int) -> list[str]:
         "read its parent's environment": lambda: _read(f"/proc/{parent}/environ"),
         "create a file": _create,
         "change a file's mode": lambda: _reaches(lambda: os.chmod(_NOWHERE, 0o600)),
-        "remove a file": lambda: _reaches(lambda: os.unlink(_NOWHERE)),
+        "remove a file": lambda: _reaches(lambda: os.unlink("/tmp")),
         "execute a program": lambda: _reaches(lambda: os.execv(_NOWHERE, [_NOWHERE])),
         "start a process": _fork,
         "start a thread": _thread,
@@ -33,8 +35,10 @@ def escapes(parent: int, memory_bytes: int) -> list[str]:
         "open a TCP socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).close(),
         "open a UDP socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
         "open a local socket": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).close(),
-        "exceed its memory": lambda: mmap.mmap(-1, memory_bytes + mmap.PAGESIZE, mmap.MAP_PRIVATE),
+        "exceed its memory": lambda: _allocate(confines.memory_bytes),
     }
+    if confines.placement == "worker":
+        del attempts["start a thread"]
     return [name for name, attempt in attempts.items() if _succeeds(attempt)]
 
 
@@ -50,7 +54,7 @@ def _reaches(call: Callable[[], object]) -> None:
     """Make a call that cannot do anything; raise if it is refused before it finds that out."""
     try:
         call()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, IsADirectoryError):
         return
 
 
@@ -62,6 +66,10 @@ def _read(path: str) -> None:
 def _create() -> None:
     with tempfile.TemporaryFile(dir="/tmp"):
         pass
+
+
+def _allocate(size: int) -> None:
+    mmap.mmap(-1, size + mmap.PAGESIZE, mmap.MAP_PRIVATE).close()
 
 
 def _fork() -> None:

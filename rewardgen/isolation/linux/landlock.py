@@ -1,7 +1,8 @@
 """Landlock: which files a process may open, whoever it runs as (Linux 5.13 and later).
 
-Only reading below a few directories stays allowed: not writing, making, removing or executing.
-Newer kernels also refuse TCP, device control, and signals and abstract sockets to the outside.
+What stays allowed is to read below a few directories, and to write below others; nothing may be
+executed. Newer kernels also refuse TCP, device control, and signals and abstract sockets to the
+outside.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from rewardgen.isolation.linux.syscalls import number
 
 _VERSION = 1
 _PATH_BENEATH = 1
-_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_TRUNCATE, _DEVICE_CONTROL = 1 << 14, 1 << 15
+_ON_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _DEVICE_CONTROL
 # how many kinds of access to files each version of the interface knows; see landlock(7)
 _FILE_ACCESSES = {1: 13, 2: 14, 3: 15, 5: 16}
 _NETWORK_SINCE, _TCP = 4, 0b11
@@ -46,11 +49,12 @@ def version() -> int:
     return libc.system_call(number("landlock_create_ruleset"), None, 0, _VERSION)
 
 
-def restrict(readable: Sequence[str]) -> int:
-    """Let this thread, and what it starts, open files below some directories for reading only.
+def restrict(readable: Sequence[str], writable: Sequence[str] = ()) -> int:
+    """Let this thread, and what it starts, open files below some directories only.
 
     Args:
         readable: the directories, or files; what does not exist is left out.
+        writable: the same, where files may also be made, written and removed.
 
     Returns:
         The version of the interface that was used.
@@ -69,20 +73,23 @@ def restrict(readable: Sequence[str]) -> int:
     rules = libc.system_call(number("landlock_create_ruleset"), ruleset, size, 0)
     try:
         for path in readable:
-            _allow(rules, path)
+            _allow(rules, path, _READ_FILE | _READ_DIR)
+        for path in writable:
+            _allow(rules, path, ruleset.handled_access_fs & ~_EXECUTE)
         libc.system_call(number("landlock_restrict_self"), rules, 0)
     finally:
         os.close(rules)
     return offered
 
 
-def _allow(rules: int, path: str) -> None:
+def _allow(rules: int, path: str, access: int) -> None:
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return  # one missing directory must not leave all others unprotected
     try:
-        access = _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0)
+        if not os.path.isdir(path):
+            access &= _ON_FILES
         rule = _PathBeneath(allowed_access=access, parent_fd=place)
         libc.system_call(number("landlock_add_rule"), rules, _PATH_BENEATH, rule, 0)
     finally:

@@ -9,7 +9,7 @@ import signal
 from rewardgen.isolation.linux import libc
 
 _PR_SET_PDEATHSIG = 1
-_MAX_OPEN_FILES = 256
+_MAX_OPEN_FILES = 1024
 
 
 def die_with_parent(parent: int) -> None:

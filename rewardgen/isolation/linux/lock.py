@@ -6,9 +6,10 @@ be opened, and after the filter of system calls no layer can be added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.linux import landlock, limits, privileges, seccomp
 from rewardgen.isolation.linux.canaries import escapes
 
@@ -28,26 +29,28 @@ class Locked:
     escapes: tuple[str, ...]
 
 
-def lock(parent: int, memory_bytes: int, readable: Sequence[str]) -> Locked:
+def lock(parent: int, confines: Confines) -> Locked:
     """Apply every layer to this process, which has one thread, and try whether they hold.
 
     Args:
         parent: process id of its parent, with which it dies.
-        memory_bytes: private memory it may have.
-        readable: directories that it may read.
+        confines: what it is left with.
     """
     layers: tuple[tuple[str, Callable[[], object]], ...] = (
         ("no core dumps", limits.dump_no_core),
-        ("no file writes", limits.write_no_files),
+        *((("no file writes", limits.write_no_files),) if not confines.writable else ()),
         ("open files limit", limits.open_few_files),
-        ("memory limit", lambda: limits.limit_memory(memory_bytes)),
+        ("memory limit", lambda: limits.limit_memory(confines.memory_bytes)),
         ("first to go when memory is short", limits.volunteer_for_the_oom_killer),
         ("no network", privileges.leave_the_network),
         ("no capabilities", privileges.drop_capabilities),
         ("no new privileges", privileges.gain_nothing_by_exec),
         ("dies with its parent", lambda: limits.die_with_parent(parent)),
-        ("files closed by Landlock", lambda: landlock.restrict(readable)),
-        ("system calls filtered", seccomp.install),
+        (
+            "files closed by Landlock",
+            lambda: landlock.restrict(confines.readable, confines.writable),
+        ),
+        ("system calls filtered", lambda: seccomp.install(confines.placement)),
     )
     applied: list[str] = []
     missing: dict[str, str] = {}
@@ -58,4 +61,4 @@ def lock(parent: int, memory_bytes: int, readable: Sequence[str]) -> Locked:
             missing[name] = error.strerror or str(error)
         else:
             applied.append(name)
-    return Locked(tuple(applied), missing, tuple(escapes(parent, memory_bytes)))
+    return Locked(tuple(applied), missing, tuple(escapes(parent, confines)))

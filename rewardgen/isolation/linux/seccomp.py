@@ -1,4 +1,4 @@
-"""A filter of system calls: what a worker needs is allowed, everything else is refused.
+"""A filter of system calls: what a process needs is allowed, everything else is refused.
 
 A list of what is allowed stays right when kernels learn new calls. The filter is a program for the
 kernel's classic BPF machine (linux/filter.h); a refused call returns EPERM.
@@ -11,13 +11,17 @@ import errno
 import os
 from dataclasses import dataclass
 
+from rewardgen.isolation.confines import Placement
 from rewardgen.isolation.linux import libc
 from rewardgen.isolation.linux.syscalls import audit_name, number, numbers
 
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
-_ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
+_ALLOW, _KILL, _FAIL_WITH = 0x7FFF0000, 0x80000000, 0x00050000
+_REFUSE, _UNKNOWN = _FAIL_WITH | errno.EPERM, _FAIL_WITH | errno.ENOSYS
 _NUMBER, _PROCESSOR, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _SET_MODE_FILTER = 1
+_CLONE_THREAD = 0x00010000
+_NAMES_OF_THREADS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 
 ALLOWED = (
     # memory
@@ -38,6 +42,17 @@ ALLOWED = (
 )  # fmt: skip
 
 
+# what a trainer, its threads and a GPU's driver need beside; files are Landlock's to refuse
+ALLOWED_TO_WORKERS = (
+    "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "fallocate",
+    "fdatasync", "flock", "fstatfs", "fsync", "ftruncate", "get_mempolicy", "ioctl", "mbind",
+    "memfd_create", "mkdir", "mkdirat", "mlock", "msync", "munlock", "openat", "pipe2", "pwrite64",
+    "rename", "renameat", "renameat2", "rt_sigtimedwait", "sched_get_priority_max",
+    "sched_get_priority_min", "sched_getparam", "sched_getscheduler", "sched_setaffinity",
+    "set_mempolicy", "set_tid_address", "statfs", "unlink", "unlinkat",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Condition:
     """An allowed call, if the lower half of an argument is as it should be.
@@ -45,28 +60,36 @@ class Condition:
     Attributes:
         name: of the system call.
         argument: counted from 0.
-        values: what the argument may be; empty: anything without the bits below.
-        without: bits that it must not have.
+        values: what the argument may be.
+        without: bits that it must not have, if there are no values.
+        with_bit: a bit that it must have, if there are no values.
     """
 
     name: str
     argument: int
     values: tuple[int, ...] = ()
     without: int = 0
+    with_bit: int = 0
 
 
-def conditions() -> tuple[Condition, ...]:
+def conditions(placement: Placement) -> tuple[Condition, ...]:
     """Return the calls that are allowed with certain arguments only; this process's own id too."""
-    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-    return (
-        Condition("openat", 2, without=writing),
+    always = (
         # not F_SETOWN and F_SETSIG: they make the kernel send signals to other processes
         Condition("fcntl", 1, values=(0, 1, 2, 3, 4, 1030)),  # duplicate, flags
-        Condition("ioctl", 1, values=(0x5401, 0x5421, 0x5451)),  # TCGETS, FIONBIO, FIOCLEX
         # abort() signals the process itself
         Condition("tgkill", 0, values=(os.getpid(),)),
         # limits of this process, not of others
         Condition("prlimit64", 0, values=(0,)),
+    )
+    if placement == "worker":
+        threads = Condition("clone", 0, with_bit=_CLONE_THREAD)
+        return (*always, threads, Condition("prctl", 0, values=_NAMES_OF_THREADS))
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+    return (
+        *always,
+        Condition("openat", 2, without=writing),
+        Condition("ioctl", 1, values=(0x5401, 0x5421, 0x5451)),  # TCGETS, FIONBIO, FIOCLEX
     )
 
 
@@ -86,7 +109,7 @@ class _Program(ctypes.Structure):
 _Code = tuple[int, int, int, int]
 
 
-def program() -> list[_Code]:
+def program(placement: Placement) -> list[_Code]:
     """Return the filter: code, jump if true, jump if false, value of each instruction.
 
     Raises:
@@ -98,9 +121,13 @@ def program() -> list[_Code]:
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER),
     ]
-    for allowed in numbers(ALLOWED):
+    beside = ALLOWED_TO_WORKERS if placement == "worker" else ()
+    for allowed in numbers((*ALLOWED, *beside)):
         code += [(_EQUAL, 0, 1, allowed), (_RETURN, 0, 0, _ALLOW)]
-    for condition in conditions():
+    # its flags lie in memory that a filter cannot read; told that it is unknown, the C library
+    # falls back to clone
+    code += [(_EQUAL, 0, 1, number("clone3")), (_RETURN, 0, 0, _UNKNOWN)]
+    for condition in conditions(placement):
         body = _conditional(condition)
         code += [(_EQUAL, 0, len(body), number(condition.name)), *body]
     return [*code, (_RETURN, 0, 0, _REFUSE)]
@@ -112,18 +139,20 @@ def _conditional(condition: Condition) -> list[_Code]:
     body: list[_Code] = [(_LOAD, 0, 0, _ARGUMENTS + 8 * condition.argument)]
     if condition.without:
         body += [(_ANY_BIT, 1, 0, condition.without), (_RETURN, 0, 0, _ALLOW)]
+    if condition.with_bit:
+        body += [(_ANY_BIT, 0, 1, condition.with_bit), (_RETURN, 0, 0, _ALLOW)]
     for value in condition.values:
         body += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
     return [*body, (_RETURN, 0, 0, _REFUSE)]
 
 
-def install() -> None:
+def install(placement: Placement) -> None:
     """Filter the system calls of this thread, and of all that it starts, for ever.
 
     Raises:
         OSError: the kernel refuses, or the processor is not known.
     """
-    code = program()
+    code = program(placement)
     instructions = (_Instruction * len(code))(*(_Instruction(*line) for line in code))
     filter_ = _Program(len(code), instructions)
     libc.system_call(number("seccomp"), _SET_MODE_FILTER, 0, filter_)

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,6 +33,7 @@ MEMORY_BYTES = 2**31
 # locks itself without some layers, tries everything, and says how that went
 LOCKED = """
 import json, os, sys
+from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.linux import canaries, landlock, limits, privileges, seccomp
 from rewardgen.isolation.linux.lock import lock
 
@@ -41,14 +43,14 @@ def refused(*_):
 for module, function in json.loads(sys.argv[1]):
     setattr({m.__name__.rpartition(".")[2]: m for m in
              (landlock, limits, privileges, seccomp)}[module], function, refused)
-memory_bytes, bare = json.loads(sys.argv[2]), json.loads(sys.argv[3])
+confines, bare = Confines(**json.loads(sys.argv[2])), json.loads(sys.argv[3])
 parent = os.getpid()
 ends = os.pipe()
 if os.fork() == 0:
     if bare:
-        found = {}, canaries.escapes(parent, memory_bytes)
+        found = {}, canaries.escapes(parent, confines)
     else:
-        locked = lock(parent, memory_bytes, [])
+        locked = lock(parent, confines)
         found = locked.missing, locked.escapes
     os.write(ends[1], json.dumps(found).encode())
     os._exit(0)
@@ -57,10 +59,14 @@ print(os.read(ends[0], 10**5).decode())
 """
 
 
-def attempts(*without: tuple[str, str], bare: bool = False) -> tuple[dict[str, str], set[str]]:
+def attempts(
+    *without: tuple[str, str], bare: bool = False, placement: str = "process"
+) -> tuple[dict[str, str], set[str]]:
     """Return the layers that were missing and what was possible, in a process of its own."""
+    confines: dict[str, object] = {"memory_bytes": MEMORY_BYTES, "readable": ()}
+    confines["placement"] = placement
     done = subprocess.run(
-        [sys.executable, "-c", LOCKED, json.dumps(without), str(MEMORY_BYTES), json.dumps(bare)],
+        [sys.executable, "-c", LOCKED, json.dumps(without), json.dumps(confines), json.dumps(bare)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -79,8 +85,10 @@ def everything() -> set[str]:
 
 
 def test_all_attempts_succeed_without_a_lock_and_none_with_it(everything: set[str]) -> None:
-    assert len(everything) == 14
+    # only root may try to remove what lies in the root directory
+    assert len(everything) == (14 if os.geteuid() == 0 else 13)
     assert attempts() == ({}, set())
+    assert attempts(placement="worker") == ({}, set())
 
 
 FILTER = ("seccomp", "install")
@@ -224,3 +232,59 @@ def test_a_legal_reward_gives_the_same_locked_and_inline(
     assert torch.equal(answer.reward, inline.reward)
     assert answer.terms.keys() == inline.terms.keys()
     assert all(torch.equal(answer.terms[term], inline.terms[term]) for term in inline.terms)
+
+
+TRAINER = """
+import os, sys, torch
+from rewardgen.isolation.confines import Confines
+from rewardgen.isolation.linux.lock import lock
+from rewardgen.isolation.processes import readable_paths
+
+scratch, outside = sys.argv[1:]
+parent = os.getpid()
+if os.fork() == 0:
+    locked = lock(parent, Confines(2**33, readable_paths(), [scratch], "worker"))
+    assert (locked.missing, locked.escapes) == ({}, ()), locked
+    torch.set_num_threads(2)
+    model = torch.nn.Linear(256, 256)
+    for _ in range(3):
+        model(torch.ones(512, 256)).square().mean().backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= 0.1 * parameter.grad
+    os.mkdir(f"{scratch}/cache")
+    with open(f"{scratch}/cache/kernel", "w") as file:
+        file.write("x" * 1000)
+    os.rename(f"{scratch}/cache/kernel", f"{scratch}/kernel")
+    for attempt in (
+        lambda: open(f"{outside}/file", "w"),
+        lambda: os.mkdir(f"{outside}/folder"),
+        lambda: os.rename(f"{scratch}/kernel", f"{outside}/kernel"),
+        lambda: os.chmod(f"{scratch}/kernel", 0o777),
+    ):
+        try:
+            attempt()
+        except OSError:
+            continue
+        os._exit(7)
+    os._exit(0)
+status = os.waitstatus_to_exitcode(os.wait()[1])
+print("trained" if status == 0 else f"status {status}")
+"""
+
+
+def test_a_locked_trainer_trains_and_writes_to_its_scratch_only(tmp_path: Path) -> None:
+    scratch, outside = tmp_path / "scratch", tmp_path / "outside"
+    scratch.mkdir()
+    outside.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINER, str(scratch), str(outside)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "trained\n", done.stderr
+    assert [path.name for path in outside.iterdir()] == []
+    assert (scratch / "kernel").stat().st_size == 1000
