@@ -2,9 +2,9 @@
 
 Run as a script by ``python -I``; it imports the standard library and torch. The argument is a
 JSON object: ``file``, ``function``, ``inputs`` (raw numbers: action, state, next state),
-``action`` and ``features`` (columns: name and shape) of so many ``rows``, and ``protections``, a
-file with the function ``protect`` or null. On stdout: one line of JSON, then raw float32 numbers,
-the reward and each term; or the error.
+``action`` and ``features`` (columns: name and shape) of so many ``rows``, and ``lock``: null, or
+``paths`` to import this project's lock from, and the ``confines`` that it leaves. On stdout: one
+line of JSON, then raw float32 numbers, the reward and each term; or the error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _OURS = ("rewardgen", "rewardgen_envs", "rewardgen_policies")
-_MEMORY_BYTES = 4 * 1024**3
 
 
 class _NothingOfOurs:
@@ -47,13 +46,13 @@ def main() -> None:
     # what is printed, also by the reward's code, must not get between the numbers
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    sys.meta_path.insert(0, _NothingOfOurs())
 
     import torch
 
     torch.set_num_threads(1)
-    if given["protections"] is not None:
-        _load(given["protections"]).protect(os.getppid(), _MEMORY_BYTES)
+    if given["lock"] is not None:
+        _lock(**given["lock"])
+    sys.meta_path.insert(0, _NothingOfOurs())
     try:
         names, values = _evaluate(given)
         answer: dict[str, Any] = {"terms": names}
@@ -65,6 +64,19 @@ def main() -> None:
         numbers: list[float] = cast(Any, value).tolist()
         output.write(array("f", numbers).tobytes())
     output.close()
+
+
+def _lock(paths: list[str], confines: dict[str, Any]) -> None:
+    """Lock this process as reward hosts are, and forget the project again."""
+    before = list(sys.path)
+    sys.path[:0] = paths
+    from rewardgen.isolation.confines import Confines
+    from rewardgen.isolation.linux.lock import lock
+
+    lock(os.getppid(), Confines(**confines))
+    sys.path[:] = before
+    for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
+        del sys.modules[name]
 
 
 def _evaluate(given: dict[str, Any]) -> tuple[list[str], list[Tensor]]:

@@ -6,12 +6,12 @@ its own that cannot import this project, under the same protections.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from torch import Tensor
 
 from rewardgen.export import isolated
 from rewardgen.export.reward_file import RewardFile
+from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.processes import clean_environment
+from rewardgen.isolation.processes import clean_environment, import_paths, readable_paths
 from rewardgen.isolation.protection import offered
 from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.code import MAX_TERMS, Output
@@ -126,7 +127,7 @@ def _isolated(
             "rows": len(rows.state),
             "action": list(rows.action.shape[1:]),
             "features": [(feature.name, feature.shape) for feature in table],
-            "protections": _protections(options),
+            "lock": _lock(options, (path, inputs)),
         }
         try:
             done = subprocess.run(
@@ -158,13 +159,12 @@ def _bytes(table: FeatureTable, rows: Transitions) -> bytes:
     return b"".join(part.contiguous().numpy().tobytes() for part in (rows.action, *states))
 
 
-def _protections(options: HostOptions) -> str | None:
-    """Return the file of what protects reward hosts; it needs nothing but Python."""
+def _lock(options: HostOptions, files: Sequence[Path]) -> dict[str, Any] | None:
+    """Return where the lock of reward hosts lies, and what it leaves; None if there is none."""
     if options.mode == "none" or offered() == "none":
         return None
-    spec = importlib.util.find_spec("rewardgen.isolation.linux")
-    assert spec is not None and spec.origin is not None
-    return spec.origin
+    readable = [*readable_paths(), *(str(file.resolve()) for file in files)]
+    return {"paths": import_paths(), "confines": asdict(Confines(options.memory_bytes, readable))}
 
 
 def _output(names: list[str], numbers: bytes, rows: int) -> Output:

@@ -96,7 +96,7 @@ class Executed:
         arguments = {
             "role": role,
             "fd": theirs.fileno(),
-            "paths": _import_paths(),
+            "paths": import_paths(),
             "mode": options.mode,
             "confines": asdict(Confines(options.memory_bytes, readable_paths())),
         }
@@ -267,7 +267,7 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def _import_paths() -> list[str]:
+def import_paths() -> list[str]:
     """Return where this process finds the packages that a worker imports."""
     names = ("rewardgen", "rewardgen_envs", "torch", "numpy", "jaxtyping")
     return list(dict.fromkeys(str(Path(place).parent) for place in _places(names)))
