@@ -97,14 +97,12 @@ class TrialResult:
         comparisons: of every arm with each reference.
         members: the last outcome of each member, by arm.
         finishers: the arms that nobody made retire.
-        isolation: what was applied to the reward hosts.
     """
 
     arms: tuple[ArmStatistics, ...]
     comparisons: tuple[Comparison, ...]
     members: dict[str, tuple[MemberOutcome, ...]]
     finishers: tuple[str, ...]
-    isolation: tuple[str, ...]
 
 
 def trial(
@@ -150,7 +148,6 @@ def trial(
         comparisons=comparisons,
         members=trained.members,
         finishers=trained.finishers,
-        isolation=trained.isolation,
     )
 
 
@@ -158,7 +155,6 @@ def trial(
 class _Trained:
     members: dict[str, tuple[MemberOutcome, ...]]
     finishers: tuple[str, ...]
-    isolation: tuple[str, ...]
 
 
 def _train(
@@ -168,7 +164,6 @@ def _train(
     latest: dict[tuple[int, int], MemberOutcome] = {}
     running = list(range(len(plan.rewards)))
     members: list[Member] = []
-    applied: tuple[str, ...] = ()
     for rung, seeds in enumerate(plan.starting()):
         members += [Member(reward=i, seed=seed) for i in running for seed in seeds]
         if not members or (plan.fresh and rung > 0 and len(running) == 1):
@@ -183,7 +178,6 @@ def _train(
             env_steps=plan.env_steps if plan.fresh else max(1, plan.env_steps // plan.rungs),
             eval_seeds=plan.eval_seeds[rung],
         )
-        applied = outcome.isolation or applied
         latest |= {(m.reward, m.seed): m for m in outcome.members}
         if rung < plan.rungs - 1 and plan.keep < 1.0:
             running = _going_on(running, list(latest.values()), metric, plan)
@@ -198,7 +192,6 @@ def _train(
             for i, reward in enumerate(plan.rewards)
         },
         finishers=tuple(plan.rewards[i].name for i in running),
-        isolation=applied,
     )
 
 

@@ -11,6 +11,7 @@ import tests.shapes
 
 # Several workers share the machine, and results must not depend on the number of threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
 
 # Must precede the first import of the packages; outside tests shapes cost nothing.
 jaxtyping.install_import_hook(

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rewardgen.check.gate import gate
 from rewardgen.check.probe import probe
 from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.protection import Mode
+from rewardgen.isolation.protection import Mode, offered
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import ParseError, RewardCode, parse_reward
+from rewardgen.rewards.format import ParseError, RewardCode
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import FeatureTable
@@ -59,13 +59,13 @@ class CheckContext:
     Attributes:
         table: features of the task; None if there is no task.
         action: its action space.
-        hosts: where the reward may run; None if no stage runs it.
+        hosts: where the reward may run.
         transitions: rows of earlier rollouts, if there are any.
     """
 
     table: FeatureTable | None
     action: BoxAction | DiscreteAction | None
-    hosts: HostPool | None
+    hosts: HostPool
     transitions: Transitions | None
 
 
@@ -77,7 +77,7 @@ def _gate_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
 
 
 def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
-    if context.table is None or context.action is None or context.hosts is None:
+    if context.table is None or context.action is None:
         raise UsageError("the probe needs a task: its features and actions")
     host = context.hosts.open(code, context.table)
     try:
@@ -115,27 +115,30 @@ def check_reward(
         HostUnavailable: no reward host can be started on this machine.
     """
     chosen = [_stage(name) for name in stages]
-    try:
-        code = reward if isinstance(reward, RewardCode) else parse_reward(reward)
-    except ParseError as error:
-        return CheckResult("refused", (error.finding,), Isolation(_mode(hosts, options)), None)
     with ExitStack() as stack:
-        if hosts is None and _probe_stage in chosen:
-            hosts = stack.enter_context(HostPool(options))
-        started = hosts.started if hosts else 0
+        if hosts is None:
+            hosts = stack.enter_context(HostPool(_possible(options or HostOptions(), chosen)))
+        try:
+            code = reward if isinstance(reward, RewardCode) else hosts.read(reward)
+        except ParseError as error:
+            return CheckResult("refused", (error.finding,), Isolation(hosts.options.mode), None)
+        started = hosts.started
         context = CheckContext(table, action, hosts, transitions)
         findings: list[Finding] = []
         for stage in chosen:
             findings += stage(code, context)
             if any(finding.severity == "error" for finding in findings):
                 break
-        applied = hosts.applied if hosts and hosts.started > started else ()
-    isolation = Isolation(_mode(hosts, options), applied)
+        applied = hosts.applied if hosts.started > started else ()
+    isolation = Isolation(hosts.options.mode, applied)
     return CheckResult(_verdict(findings), tuple(findings), isolation, code)
 
 
-def _mode(hosts: HostPool | None, options: HostOptions | None) -> Mode:
-    return (hosts.options if hosts else options or HostOptions()).mode
+def _possible(options: HostOptions, stages: Sequence[Stage]) -> HostOptions:
+    """Return what every system can do, if nothing is run but the parser."""
+    if _probe_stage in stages or offered() != "none":
+        return options
+    return replace(options, mode="none")
 
 
 def _stage(name: str) -> Stage:

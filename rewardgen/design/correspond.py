@@ -15,7 +15,7 @@ from rewardgen.design.prompting import FULL_PARENTS, first_messages, repair_mess
 from rewardgen.llm.errors import ContextLengthError
 from rewardgen.llm.messages import Message
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import ParseError, parse_reward
+from rewardgen.rewards.format import reply_code
 
 _NOTE_LENGTH = 200
 
@@ -113,11 +113,9 @@ def _letter(
 
 
 def _proposal(answer: Answer, parents: tuple[str, ...], origin: str) -> Proposal:
-    try:
-        source = parse_reward(answer.text).source
-    except ParseError:  # the check says what is wrong with it, unless the reply itself does
-        return Proposal(answer.text, parents, origin, fault=_fault(answer))
-    return Proposal(source, parents, origin, note=_note(answer.text))
+    # parsed by the check alone, where it can do no harm
+    source, note = reply_code(answer.text), _note(answer.text)
+    return Proposal(source, parents, origin, note=note, fault=_fault(answer))
 
 
 def _fault(answer: Answer) -> Finding | None:

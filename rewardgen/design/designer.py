@@ -99,7 +99,8 @@ class Proposal:
         parents: ids of the candidates that it was made from.
         origin: ``scratch``, ``mutation:<operator>``, ``crossover``, ``again``, …
         note: one sentence for people on what it tries.
-        fault: why there is no reward to check (an empty, refused or cut-off reply), or None.
+        fault: what is wrong with the reply (empty, refused, cut off), or None; it matters only if
+            the source is no reward.
     """
 
     source: str

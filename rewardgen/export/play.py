@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -109,6 +110,8 @@ def load_policy(about: dict[str, Any]) -> Act:
     Raises:
         ImportError: onnxruntime is not installed.
     """
+    # it reports to its maker from 1.31 on, and its own switch comes too late
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from rewardgen.export import isolated
 from rewardgen.export.reward_file import RewardFile
+from rewardgen.isolation import environment
 from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.processes import clean_environment, import_paths, readable_paths
+from rewardgen.isolation.processes import import_paths, readable_paths
 from rewardgen.isolation.protection import offered
 from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.code import MAX_TERMS, Output
@@ -134,7 +135,7 @@ def _isolated(
                 [sys.executable, "-I", "-B", str(isolated.__file__), json.dumps(request)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                env=clean_environment(),
+                env=environment.of_rewards(),
                 cwd="/",
                 timeout=_TIMEOUT_S,
                 check=False,

@@ -1,4 +1,4 @@
-"""The first file of a zygote or worker process, run as a script by ``python -I``.
+"""The first file of every process that is locked, run as a script by ``python -I``.
 
 The argument is a JSON object: ``role``, ``fd`` of the channel, ``paths`` to import from, ``mode``
 and ``confines``.
@@ -22,7 +22,8 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
 
-    from rewardgen.isolation import worker
+    # all that any role needs: in the lock no module can be read
+    from rewardgen.isolation import computing, worker, zygote
     from rewardgen.isolation.channel import Channel
     from rewardgen.isolation.confines import Confines
     from rewardgen.isolation.protection import protect
@@ -30,9 +31,9 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=given["fd"]))
     mode, confines = given["mode"], Confines(**given["confines"])
     if given["role"] == "zygote":
-        from rewardgen.isolation import zygote
-
         zygote.run(channel, mode, confines)
+    elif given["role"] == "compute":
+        computing.serve(channel, protect(mode, os.getppid(), confines))
     else:
         worker.silence()
         worker.serve(channel, protect(mode, os.getppid(), confines))

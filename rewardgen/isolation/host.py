@@ -11,7 +11,7 @@ A ``HostPool`` starts a process for each ``RewardHost``. Several hosts work at t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from torch import Tensor
@@ -28,7 +28,7 @@ from rewardgen.isolation.protection import Mode, Protection, can_fork, require
 from rewardgen.isolation.session import Deadlines, HostFailure, Session
 from rewardgen.rewards.code import Output
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import RewardCode
+from rewardgen.rewards.format import ParseError, RewardCode, bounded, parse_reward
 from rewardgen.rewards.transitions import Transitions, copy_member, scores
 from rewardgen_envs.features import FeatureTable
 from rewardgen_policies.seam import RewardFailure, Rollout, Scores, SourceSpec
@@ -79,6 +79,23 @@ class HostPool:
         self._hosts.append(host)
         return host
 
+    def read(self, text: str) -> RewardCode:
+        """Parse a reward that nobody vouches for, in a process of its own before it is done here.
+
+        Raises:
+            ParseError: the text holds no usable reward, or Python's parser does not survive it.
+            HostUnavailable: no process could be started.
+        """
+        text = bounded(text)
+        session = self._started_session()
+        try:
+            session.parse(text)
+        except HostFailure as error:
+            raise ParseError(_unparsable(error.finding)) from error
+        finally:
+            session.close()
+        return parse_reward(text)
+
     @property
     def applied(self) -> tuple[str, ...]:
         """What protects against the code, as the last host that has started reports."""
@@ -95,6 +112,13 @@ class HostPool:
         return self._started
 
     def _session(self, code: RewardCode, table: FeatureTable) -> Session:
+        session = self._started_session()
+        self._protection = session.protection
+        self._started += 1
+        session.load(code, table)
+        return session
+
+    def _started_session(self) -> Session:
         session = Session(self._launcher.start(), self.options.deadlines)
         if self.options.mode == "strict" and not session.protection.complete:
             session.close()
@@ -102,9 +126,6 @@ class HostPool:
                 f"isolation 'strict' is not to be had here: {session.protection.gaps}. "
                 "'rewardgen doctor' says more. To go on with what there is: --isolation standard"
             )
-        self._protection = session.protection
-        self._started += 1
-        session.load(code, table)
         return session
 
     def release(self) -> None:
@@ -262,6 +283,16 @@ class RewardHost:
     def _fail(self, error: RewardFailure) -> None:
         self._failure = error
         self.close()
+
+
+def _unparsable(finding: Finding) -> Finding:
+    return replace(
+        finding,
+        stage="parse",
+        kind="policy",
+        message=f"Python's parser does not get through this text: {finding.message}",
+        remedy="write plain code without huge literals or deep nesting",
+    )
 
 
 def _action_size(action: Tensor, leading: int) -> int:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from rewardgen.isolation import entry
+from rewardgen.isolation import entry, environment
 from rewardgen.isolation.channel import (
     Channel,
     ChannelClosedError,
@@ -37,7 +37,6 @@ from rewardgen.isolation.protection import Mode
 START_S = 120.0  # importing torch from a cold disk takes long
 _ANSWER_S = 30.0
 _END_S = 5.0
-_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _LAST_WORDS = 2000
 
 
@@ -88,17 +87,27 @@ class Launcher(Protocol):
 
 
 class Executed:
-    """A process that runs ``entry``: a zygote, or a worker where forking is not safe."""
+    """A process that runs ``entry``.
 
-    def __init__(self, role: str, options: ProcessOptions) -> None:
+    Args:
+        role: ``zygote``; ``worker`` where forking is not safe; ``compute`` to try a device.
+        mode: protections, see ``protection``.
+        confines: what it, or a worker that it forks, is left with.
+        given: all of its environment.
+
+    Raises:
+        HostUnavailable: it cannot be started.
+    """
+
+    def __init__(self, role: str, mode: Mode, confines: Confines, given: dict[str, str]) -> None:
         self.channel, theirs = connected_pair()
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         arguments = {
             "role": role,
             "fd": theirs.fileno(),
             "paths": import_paths(),
-            "mode": options.mode,
-            "confines": asdict(Confines(options.memory_bytes, readable_paths())),
+            "mode": mode,
+            "confines": asdict(confines),
         }
         try:
             self._process = subprocess.Popen(
@@ -107,7 +116,7 @@ class Executed:
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 pass_fds=[theirs.fileno()],
-                env=clean_environment(),
+                env=given,
                 cwd="/",
                 start_new_session=True,
             )
@@ -161,7 +170,7 @@ class Spawner:
         Raises:
             HostUnavailable: it cannot be started.
         """
-        worker = Executed("worker", self._options)
+        worker = _executed("worker", self._options)
         self._workers.append(worker)
         return worker
 
@@ -217,7 +226,7 @@ class Zygote:
             return None
 
     def _started(self) -> Executed:
-        process = Executed("zygote", self._options)
+        process = _executed("zygote", self._options)
         try:
             process.channel.receive(deadline_in(START_S))
         except (ChannelClosedError, ChannelTimeoutError, ChannelGarbageError) as error:
@@ -261,10 +270,9 @@ class _Forked:
         return self._zygote.reap(self._process, self._pid)
 
 
-def clean_environment() -> dict[str, str]:
-    """Return all that a worker's environment holds: no keys, no home, one thread."""
-    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**kept, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+def _executed(role: str, options: ProcessOptions) -> Executed:
+    confines = Confines(options.memory_bytes, readable_paths())
+    return Executed(role, options.mode, confines, environment.of_rewards())
 
 
 def import_paths() -> list[str]:

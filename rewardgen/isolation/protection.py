@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self, cast
 
 from rewardgen.isolation.confines import Confines
 from rewardgen_envs.errors import UsageError
@@ -43,6 +43,19 @@ class Protection:
     applied: tuple[str, ...] = ALWAYS
     missing: Mapping[str, str] = field(default_factory=dict[str, str])
     escapes: tuple[str, ...] = ()
+
+    @classmethod
+    def reported(cls, said: Mapping[str, object]) -> Self:
+        """Return what a process said of itself before it loaded any code.
+
+        Raises:
+            KeyError: it said something else.
+        """
+        return cls(
+            applied=tuple(cast("list[str]", said["applied"])),
+            missing=cast("dict[str, str]", said["missing"]),
+            escapes=tuple(cast("list[str]", said["escapes"])),
+        )
 
     @property
     def complete(self) -> bool:

@@ -1,4 +1,4 @@
-"""One worker with one candidate's code, seen from its owner: load, submit, collect.
+"""One worker with one candidate's code, seen from its owner: parse; or load, submit, collect.
 
 Everything a worker says is held against what it may say. Whatever goes wrong on its side becomes
 a ``HostFailure``.
@@ -57,11 +57,14 @@ class Deadlines:
         first_s: for loading the code, and for the first call.
         least_s: for any later call, at least.
         factor: later calls may take so many times the slowest call so far, if that is more.
+        row_s: all calls together may make their owner wait for ``first_s``, and so long for each
+            transition.
     """
 
     first_s: float = 10.0
     least_s: float = 1.0
     factor: float = 50.0
+    row_s: float = 2e-4
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class _Prepared:
 
 
 class Session:
-    """A running worker for one reward.
+    """A running worker for one reward or text.
 
     Args:
         worker: the process, just started; the session owns it.
@@ -89,6 +92,7 @@ class Session:
         self._deadlines = deadlines
         self._requests = 0
         self._slowest_s: float | None = None
+        self._waited_s, self._rows = 0.0, 0
         self._memories: list[SharedMemory] = []
         self._prepared: _Prepared | None = None
         self._names: list[str] | None = None
@@ -96,6 +100,15 @@ class Session:
         self._slots_used = SLOTS
         self.over: Finding | None = None
         self.protection = self._greeting()
+
+    def parse(self, text: str) -> None:
+        """Make the worker parse a text.
+
+        Raises:
+            HostFailure: it did not survive that, or not in time.
+        """
+        self._send({"op": "parse", "text": text})
+        self._receive(self._deadlines.first_s)
 
     def load(self, code: RewardCode, table: FeatureTable) -> None:
         """Make the worker load a reward over public features; on failure it is ended.
@@ -156,7 +169,9 @@ class Session:
         allowed = self._deadlines.first_s
         if self._slowest_s is not None:
             allowed = max(self._deadlines.least_s, self._deadlines.factor * self._slowest_s)
+        began = time.monotonic()
         answer = self._receive(min(allowed, MAX_DEADLINE_S), since)
+        self._spend(time.monotonic() - began, prepared.layout)
         # terms that are those of the last answer are not sent again
         if "terms" in answer or self._names is None:
             self._names = self._term_names(answer)
@@ -165,6 +180,22 @@ class Session:
         self._slots_used = 1 + len(names)
         copied = prepared.outputs[: self._slots_used].clone()
         return copied[0], {name: copied[i] for i, name in enumerate(names, start=1)}
+
+    def _spend(self, waited_s: float, layout: Layout) -> None:
+        """Count what a call made its owner wait, which the work of siblings is no part of.
+
+        Raises:
+            HostFailure: all calls so far took too long together.
+        """
+        self._waited_s += waited_s
+        self._rows += layout.members * layout.rows
+        if self._waited_s > self._deadlines.first_s + self._deadlines.row_s * self._rows:
+            raise self._failed(
+                "throughput",
+                f"too slow: {self._waited_s:.3g} s for {self._rows:,} transitions, where "
+                f"{1e3 * self._deadlines.row_s:.3g} ms for each are allowed",
+                "use whole-batch torch operations and no loops over transitions",
+            )
 
     @property
     def waiting(self) -> bool:
@@ -185,11 +216,7 @@ class Session:
         # no candidate's code has run in it yet, so that it can be believed
         try:
             said = self._worker.channel.receive(deadline_in(START_S))
-            return Protection(
-                applied=tuple(cast(list[str], said["applied"])),
-                missing=cast(dict[str, str], said["missing"]),
-                escapes=tuple(cast(list[str], said["escapes"])),
-            )
+            return Protection.reported(said)
         except (ChannelClosedError, ChannelTimeoutError, ChannelGarbageError, KeyError) as error:
             status = self._worker.end()
             raise HostUnavailable(f"a reward host did not come up ({status=})") from error

@@ -1,4 +1,4 @@
-"""The process in which one candidate's code runs: load it, score with it, until told to end.
+"""The process in which one candidate's code is parsed or runs, until it is told to end.
 
 Whatever the code raises is an answer. What it cannot answer for (a crash, a hang, garbage on the
 channel) is found out by the other side.
@@ -6,6 +6,7 @@ channel) is found out by the other side.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import mmap
 import os
@@ -26,7 +27,7 @@ from rewardgen.rewards.code import (
     require_terms,
 )
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import RewardCode
+from rewardgen.rewards.format import ParseError, RewardCode, parse_reward
 from rewardgen_envs.features import Feature, FeatureTable
 
 MAX_TEXT = 600
@@ -71,6 +72,8 @@ class _Worker:
         if fds:
             self._memories = [attach(fd) for fd in fds]
         try:
+            if request["op"] == "parse":
+                return _parse(request)
             if request["op"] == "load":
                 return self._load(request)
             if request["op"] == "score":
@@ -116,6 +119,13 @@ class _Worker:
     def _evaluate(self, state: Tensor, action: Tensor, next_state: Tensor) -> Output:
         assert self._function is not None, "the owner loads the code first"
         return evaluate(self._function, self._table, state, action, next_state)
+
+
+def _parse(request: Message) -> Message:
+    """Parse, to see whether that harms: its owner does it again and says what is wrong."""
+    with contextlib.suppress(ParseError):
+        parse_reward(str(request["text"]))
+    return {}
 
 
 def _plain(finding: Finding) -> Message:

@@ -53,18 +53,49 @@ class RewardCode:
 def parse_reward(text: str) -> RewardCode:
     """Parse a reward file, or a reply with one fenced block.
 
+    A text can make Python's parser crash or take very long: what a stranger wrote is parsed in a
+    process of its own first, see ``HostPool.read``.
+
     Raises:
         ParseError: carries the finding that says what is wrong, where, and what to do.
     """
-    text = _normalized(text)
-    lines = text.split("\n")
-    fences = [i for i, line in enumerate(lines) if _FENCE.match(line)]
+    text = bounded(text)
+    lines, fences = _fenced(text)
     # a file may show a fence in a docstring, so a text that is Python as a whole is a file
     source = text if not fences or _is_python(text) else _block(lines, fences)
     code = RewardCode(_normalized(source))
     _check_size(code.source)
     _check_signature(_parsed(code.source))
     return code
+
+
+def bounded(text: str) -> str:
+    """Return what a parser is given of a file or reply; of a long reply that is its block.
+
+    Raises:
+        ParseError: it is too long, its blocks cannot be told, or no file can hold it.
+    """
+    text = _normalized(text)
+    if _size(text) <= MAX_SOURCE_BYTES:
+        return text
+    lines, fences = _fenced(text)
+    if fences:
+        text = _normalized(_block(lines, fences))
+    _check_size(text)
+    return text
+
+
+def reply_code(text: str) -> str:
+    """Return the one block of a reply if it holds the reward, else the whole; parses nothing."""
+    if f"def {ENTRY}" not in text:
+        return text
+    text = _normalized(text)
+    lines, fences = _fenced(text)
+    if len(fences) == 2:
+        block = _block(lines, fences)
+        if f"def {ENTRY}" in block:
+            return _normalized(block)
+    return text
 
 
 def read_source(path: Path) -> str:
@@ -105,9 +136,26 @@ def _normalized(text: str) -> str:
     return "\n".join(line.rstrip(" \t") for line in text.split("\n")).rstrip("\n") + "\n"
 
 
+def _fenced(text: str) -> tuple[list[str], list[int]]:
+    """Return the lines of a text, and the numbers of those that open or close a block."""
+    lines = text.split("\n")
+    return lines, [i for i, line in enumerate(lines) if _FENCE.match(line)]
+
+
+def _size(text: str) -> int:
+    """Return the size of a text in bytes."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise _error(
+            "encoding",
+            text.count("\n", 0, error.start) + 1,
+            f"the line holds U+{ord(text[error.start]):04X}, half of a character",
+            "remove it",
+        ) from error
+
+
 def _is_python(text: str) -> bool:
-    if len(text.encode()) > MAX_SOURCE_BYTES:
-        return False
     try:
         ast.parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -138,7 +186,7 @@ def _block(lines: list[str], fences: list[int]) -> str:
 
 
 def _check_size(source: str) -> None:
-    size = len(source.encode())
+    size = _size(source)
     if size > MAX_SOURCE_BYTES:
         raise _error(
             "too-long",

@@ -18,7 +18,7 @@ from rewardgen.llm.keys import read_key
 from rewardgen.llm.notebook import FileCache
 from rewardgen.llm.prices import price_of
 from rewardgen.rewards.fitness import FitnessCode
-from rewardgen.rewards.format import read_reward
+from rewardgen.rewards.format import read_source, reply_code
 from rewardgen.run.preflight import check_start, own_fitness
 from rewardgen.run.replies import ModelCorrespondent, RunNotebook
 from rewardgen.run.search import pause_if_late
@@ -110,7 +110,7 @@ def start_reward(start: str | None, task: Task) -> Proposal | None:
     if start is None:
         return None
     path = task.human_reward if start == "human" else Path(start)
-    return _start(read_reward(path).source, start)
+    return _start(reply_code(read_source(path)), start)
 
 
 def _start(source: str, origin: str) -> Proposal:

@@ -35,7 +35,7 @@ class CandidateEntry:
         state: ``proposed``, ``accepted`` or a final state.
         parents: ids of the candidates it was made from.
         attempt: 0, or 1 after a repair.
-        fault: why there is no reward to check, or None.
+        fault: what is wrong with the reply that it comes from, or None.
     """
 
     candidate: str

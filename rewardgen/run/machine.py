@@ -12,13 +12,16 @@ import imageio_ffmpeg
 import mujoco
 import torch
 
+from rewardgen.isolation.computing import try_computing
 from rewardgen.isolation.doctor import examine as examine_isolation
+from rewardgen.isolation.protection import offered
 from rewardgen.run.budget import available_bytes
 from rewardgen.rungs import gl
 from rewardgen.rungs.video import gl_backends
 from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.registry import task_names
 
+_NVIDIA = Path("/dev/nvidiactl")
 _ENOUGH_BYTES = 4 * 2**30
 
 
@@ -39,7 +42,15 @@ class Fact:
 
 def examine(runs_dir: Path) -> list[Fact]:
     """Look at everything that a run needs; takes a few seconds."""
-    return [_python(), _physics(), _memory(), _disk(runs_dir), _isolation(), _rendering()]
+    return [
+        _python(),
+        _physics(),
+        examine_gpu(),
+        _memory(),
+        _disk(runs_dir),
+        _isolation(),
+        _rendering(),
+    ]
 
 
 def _python() -> Fact:
@@ -51,6 +62,31 @@ def _python() -> Fact:
 def _physics() -> Fact:
     text = f"MuJoCo {mujoco.__version__} on {cpu_count()} CPU cores; training uses the CPU"
     return Fact("physics", True, text)
+
+
+def examine_gpu() -> Fact:
+    """Compute on the GPU, if there is one, in a process that is locked as beside reward code."""
+    if not torch.cuda.is_available():
+        if not _NVIDIA.exists():
+            return Fact("gpu", True, "no NVIDIA GPU")
+        text = f"torch {torch.__version__} cannot use the NVIDIA GPU here: it is a build for the "
+        return Fact("gpu", False, text + "CPU, or the driver is too old for it")
+    name = torch.cuda.get_device_name()
+    inside = try_computing("cuda", offered())
+    if inside.failure is None and inside.protection.complete:
+        return Fact("gpu", True, f"{name}: CUDA works in a locked process (tried out just now)")
+    if inside.failure is None:
+        gaps = inside.protection.gaps or "this system locks no process"
+        return Fact("gpu", True, f"{name}: CUDA works, in a process not quite locked: {gaps}")
+    outside = try_computing("cuda", "none")
+    if outside.failure is None:
+        return Fact(
+            "gpu",
+            False,
+            f"{name}: CUDA fails in a locked process ({inside.failure}) but works outside: reward "
+            "code can share a process with CUDA under --isolation none only",
+        )
+    return Fact("gpu", False, f"{name}: CUDA does not work here: {outside.failure}")
 
 
 def _memory() -> Fact:

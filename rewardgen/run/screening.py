@@ -39,18 +39,20 @@ class Screening:
     def check(
         self, candidate: str, source: str, fault: Finding | None = None
     ) -> p.CandidateChecked:
-        """Check one candidate; one with a fault is refused for it.
+        """Check one candidate.
+
+        Args:
+            candidate: its id.
+            source: what was proposed.
+            fault: what is wrong with the reply; said instead where that holds no reward.
 
         Raises:
             HostUnavailable: no reward host can be started; no fault of the candidate.
         """
-        if fault is not None:
-            return p.CandidateChecked(
-                candidate=candidate, verdict="refused", findings=(recorded(fault),)
-            )
         result = check_reward(source, self._task.table, self._task.action, hosts=self._pool)
+        said = (fault,) if result.code is None and fault is not None else result.findings
         return p.CandidateChecked(
             candidate=candidate,
             verdict=result.verdict,
-            findings=tuple(recorded(finding) for finding in result.findings),
+            findings=tuple(recorded(finding) for finding in said),
         )

@@ -54,7 +54,7 @@ class TimedHost:
         try:
             return self._host.score(rollout)
         except HostFailure as failure:
-            if failure.finding.rule == "deadline":
+            if failure.finding.rule in ("deadline", "throughput"):
                 self._report(call, str(failure))
             raise
 

@@ -1,28 +1,30 @@
 """Runs jobs on this machine: worker processes that train, and one that evaluates.
 
 The evaluating worker never holds a reward, so no candidate can touch a score. A worker that
-dies is replaced once per job; a second death is an infrastructure failure, never the fault of
-a reward.
+dies or is stuck is replaced once per job; a second one that does is an infrastructure failure,
+never the fault of a reward.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Self
 
+from rewardgen.isolation.environment import of_workers
 from rewardgen.rewards.fitness import FitnessError
 from rewardgen.rungs.jobs import (
     EvaluateJob,
@@ -43,19 +45,31 @@ Progress = Callable[[int, int], None]
 Late = Callable[[LateAnswer], None]
 """Called at once when a reward misses a deadline."""
 
-_MESSAGE_LIMIT = 1 << 20
 
-# OpenMP threads that spin while they wait take the cores from the physics threads: a step of
-# 512 ants then costs 5 times as much. They must sleep instead; read at the library's start.
-_OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+@dataclass(frozen=True)
+class Patience:
+    """How long a worker may report nothing before it counts as stuck, in seconds.
 
+    A worker reports what it has done, after each update or during an episode; one that is stopped
+    or hangs does not, whatever its threads do.
 
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+    Attributes:
+        first_s: until its first report on a job, in which it loads its libraries.
+        least_s: between later ones, at least: longer than a reward may take for a call.
+        factor: so many times its longest silence so far, if that is more.
+    """
 
+    first_s: float = 300.0
+    least_s: float = 120.0
+    factor: float = 20.0
 
-def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the variables that look like keys: workers need none."""
-    return {name: value for name, value in environment.items() if not _SECRET.search(name)}
+    def allowed_s(self, longest_s: float | None) -> float:
+        """Return the time until the next report.
+
+        Args:
+            longest_s: the longest silence after the first one, None before that.
+        """
+        return self.first_s if longest_s is None else max(self.least_s, self.factor * longest_s)
 
 
 class ExecutorError(RuntimeError):
@@ -69,8 +83,10 @@ class _WorkerDied(RuntimeError):
 class _Worker:
     """A process that takes job directories on stdin and reports JSON lines on stdout."""
 
-    def __init__(self, role: str) -> None:
+    def __init__(self, role: str, patience: Patience) -> None:
         self._role = role
+        self._patience = patience
+        self._heard = b""
         # as long as the process lives; a pipe that nobody reads would block it
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -78,30 +94,33 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            bufsize=0,
             start_new_session=True,
-            env={**without_secrets(os.environ), **_OPENMP},
+            env=of_workers(),
         )
 
     def run(self, directory: Path, progress: Progress, late: Late) -> None:
         """Do one job.
 
         Raises:
-            _WorkerDied: the process ended before the job did.
+            _WorkerDied: the process ended before the job did, or was stuck.
             FitnessError: the user's own fitness fails.
             ExecutorError: the job cannot be done, with the worker's message.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({"job": str(directory)}).encode() + b"\n")
-            self._process.stdin.flush()
         except BrokenPipeError:
             raise self._death() from None
+        longest_s: float | None = None
         while True:
-            line = self._process.stdout.readline(_MESSAGE_LIMIT)
-            if not line:
-                raise self._death()
-            message = json.loads(line)
+            since = time.monotonic()
+            message = json.loads(self._line(self._patience.allowed_s(longest_s)))
+            silence_s = time.monotonic() - since
+            longest_s = 0.0 if longest_s is None else max(longest_s, silence_s)
             match message["event"]:
+                case "alive":
+                    pass
                 case "progress":
                     progress(int(message["done"]), int(message["total"]))
                 case "late":
@@ -113,6 +132,30 @@ class _Worker:
                     return
                 case _:
                     raise ExecutorError(str(message["message"]))
+
+    def _line(self, allowed_s: float) -> bytes:
+        """Wait for a line.
+
+        Raises:
+            _WorkerDied: the process has ended, or says nothing for too long.
+        """
+        assert self._process.stdout is not None
+        end = time.monotonic() + allowed_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._heard:
+                if not selector.select(max(0.0, end - time.monotonic())):
+                    self.stop()
+                    raise _WorkerDied(
+                        f"the {self._role} process was stuck: it reported nothing for "
+                        f"{allowed_s:.3g} s and was ended"
+                    )
+                data = self._process.stdout.read(65536)
+                if not data:
+                    raise self._death()
+                self._heard += data
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
 
     def _death(self) -> _WorkerDied:
         code = self._process.wait()
@@ -141,11 +184,15 @@ class LocalExecutor:
     Args:
         workspace: folder for job directories; made on first use.
         trainers: how many processes that train to start at once; more come when they are needed.
+        patience: how long a worker may report nothing.
     """
 
-    def __init__(self, workspace: Path, trainers: int = 0) -> None:
+    def __init__(
+        self, workspace: Path, trainers: int = 0, patience: Patience | None = None
+    ) -> None:
         self._workspace = workspace
         self._trainers = trainers
+        self._patience = patience or Patience()
         self._workers: dict[tuple[str, int], _Worker] = {}
 
     def __enter__(self) -> Self:
@@ -272,7 +319,7 @@ class LocalExecutor:
         if worker is None or not worker.alive:
             if worker is not None:
                 worker.stop()
-            worker = self._workers[role, slot] = _Worker(role)
+            worker = self._workers[role, slot] = _Worker(role, self._patience)
         return worker
 
 

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import os
 
-_VARIABLE = "MUJOCO_GL"
+VARIABLE = "MUJOCO_GL"
 _NONE = "disable"
 
-CHOSEN = os.environ.get(_VARIABLE)
+CHOSEN = os.environ.get(VARIABLE)
 """What the user wants to render with; None to try what there is."""
 
 
 def spare() -> None:
     """Keep MuJoCo from loading a GL library in this process and its children."""
     if CHOSEN is not None:
-        os.environ[_VARIABLE] = _NONE
-
-
-def environment(backend: str) -> dict[str, str]:
-    """Return the environment of a process that renders."""
-    return {**os.environ, _VARIABLE: backend}
+        os.environ[VARIABLE] = _NONE

@@ -55,6 +55,11 @@ def divide(job: TrainJob, count: int) -> list[Share]:
     ]
 
 
+def _in_all(applied: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    first = applied[0] if applied else ()
+    return tuple(layer for layer in first if all(layer in other for other in applied))
+
+
 def _edges(total: int, count: int) -> list[int]:
     return [total * i // count for i in range(count + 1)]
 
@@ -102,5 +107,5 @@ def join(results: Sequence[TrainResult], folders: Sequence[str]) -> TrainResult:
         curves=tuple(curves for result in results for curves in result.curves),
         env_steps=sum(result.env_steps for result in results),
         wall_s=max(result.wall_s for result in results),
-        isolation=tuple(dict.fromkeys(line for result in results for line in result.isolation)),
+        isolation=_in_all([result.isolation for result in results if result.isolation]),
     )

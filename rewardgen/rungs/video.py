@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from rewardgen.isolation.environment import of_workers
 from rewardgen.rewards.fitness import METRIC, FitnessCode
 from rewardgen.rungs import gl
 from rewardgen.rungs.own_fitness import OwnFitness
@@ -79,7 +80,7 @@ def render(job: VideoJob) -> None:
             done = subprocess.run(
                 [sys.executable, "-m", "rewardgen.rungs.video"],
                 input=job.model_dump_json(),
-                env=gl.environment(backend),
+                env={**of_workers(), gl.VARIABLE: backend},
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT_S,
@@ -131,7 +132,7 @@ def gl_backends() -> list[str]:
         try:
             done = subprocess.run(
                 [sys.executable, "-c", probe],
-                env=gl.environment(backend),
+                env={**of_workers(), gl.VARIABLE: backend},
                 capture_output=True,
                 timeout=60,
                 check=False,

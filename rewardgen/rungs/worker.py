@@ -57,6 +57,7 @@ from rewardgen_policies.recipe import Recipe
 from rewardgen_policies.seam import RewardSource
 from rewardgen_policies.train import Member, Progress, train
 
+_HEARTBEAT_S = 1.0
 _WATCHED_STEPS = 100  # control steps per episode that enter the columns' statistics
 
 
@@ -182,6 +183,31 @@ class ColumnWatcher:
         return tuple(_columns(self._task, torch.cat(rows)) for rows in self._rows)
 
 
+class Heartbeat:
+    """Reports now and then that an episode goes on.
+
+    Args:
+        reporter: to the executor.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._last = time.monotonic()
+
+    def start(self, simulation: Simulation) -> None:
+        """See the start of all episodes."""
+        del simulation
+        self._reporter.send(event="alive")
+
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+        """Say so once a second."""
+        del state, action, step, simulation
+        now = time.monotonic()
+        if now - self._last > _HEARTBEAT_S:
+            self._last = now
+            self._reporter.send(event="alive")
+
+
 class Watchers:
     """Several that look on; None is nobody."""
 
@@ -206,13 +232,13 @@ def _columns(task: Task, data: Tensor) -> Columns:
     return {name: (s.mean, s.low, s.median, s.high) for name, s in statistics.items()}
 
 
-def do_evaluate(job: EvaluateJob) -> EvaluateResult:
+def do_evaluate(job: EvaluateJob, reporter: Reporter) -> EvaluateResult:
     """Evaluate stored policies."""
     task = load_task(job.task)
     states = [load_checkpoint(Path(path)) for path in job.checkpoints]
     watcher = ColumnWatcher(task, len(states))
     own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
-    watchers = Watchers(watcher, own)
+    watchers = Watchers(watcher, own, Heartbeat(reporter))
     result = evaluate(task, states, job.eval_seeds, watcher=watchers, threads=job.threads)
     fitness = result.fitness if own is None else {METRIC.name: own.result(len(states))}
     return EvaluateResult(
@@ -232,14 +258,15 @@ def _spent(result: Evaluation) -> int:
     return int(result.length.sum())
 
 
-def do_survey(job: SurveyJob) -> SurveyResult:
+def do_survey(job: SurveyJob, reporter: Reporter) -> SurveyResult:
     """Roll out random actions."""
     task = load_task(job.task)
     watcher = ColumnWatcher(task, 1)
     own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
     seeds = [job.seed + world for world in range(job.worlds)]
     start = time.monotonic()
-    result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, Watchers(watcher, own))
+    watchers = Watchers(watcher, own, Heartbeat(reporter))
+    result = run_episodes(task, RandomPolicy(task, job.seed), 1, seeds, watchers)
     if own is not None:
         own.require_finite()
     spent = _spent(result)
@@ -273,9 +300,9 @@ def _serve(role: str, reporter: Reporter, stack: ExitStack) -> None:
                         if job.isolation in pools:
                             pools[job.isolation].release()
                 case EvaluateJob() if role == "evaluate":
-                    result = do_evaluate(job)
+                    result = do_evaluate(job, reporter)
                 case SurveyJob() if role == "evaluate":
-                    result = do_survey(job)
+                    result = do_survey(job, reporter)
                 case _:
                     raise ValueError(f"a {role} worker does no {job.kind} jobs")
             write_result(directory, result)

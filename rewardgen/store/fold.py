@@ -189,7 +189,9 @@ def _rung_finished(state: RunState, payload: p.RungFinished) -> None:
         raise StoreError(f"rung '{payload.rung}' finished twice")
     rung.finished = payload
     state.env_steps += payload.env_steps
-    state.isolation_applied += [a for a in payload.isolation if a not in state.isolation_applied]
+    if payload.isolation:  # else no reward host was needed
+        earlier = state.isolation_applied or payload.isolation
+        state.isolation_applied = [layer for layer in payload.isolation if layer in earlier]
     for index, outcome in enumerate(payload.members):
         members = _members(state, rung, outcome.source)
         member = members.setdefault(outcome.seed, MemberState(outcome.seed))

@@ -402,7 +402,7 @@ class RungFinished(Payload):
         details: artifact with whatever else the executor knows.
         env_steps: environment steps spent by all members, evaluation included.
         wall_s: seconds it took, for display only.
-        isolation: what took effect in the reward hosts.
+        isolation: what took effect in all reward hosts; empty if there were none.
     """
 
     rung: str

@@ -114,7 +114,7 @@ class RunState:
         env_steps: environment steps spent, evaluations included.
         wall_s: seconds that processes have worked on it.
         cost_usd: money spent on endpoints.
-        isolation_applied: what took effect in reward hosts.
+        isolation_applied: what took effect in the reward hosts of every rung.
         jobs: jobs outside of rungs, by id.
         human_feedback: what people said, oldest first.
         replies: answers of language models, by what was asked.

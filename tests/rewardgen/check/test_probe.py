@@ -205,7 +205,7 @@ def test_a_text_without_a_reward_is_refused(robot_table: FeatureTable, pool: Hos
     assert [f.rule for f in result.findings] == ["no-code"]
 
 
-def test_the_gate_alone_needs_no_task_and_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gate_alone_needs_no_task_and_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protection, "linux", None)  # nor does it need what only Linux offers
     result = check_reward(LEGAL["plain"], stages=("gate",))
     assert (result.verdict, result.isolation.applied) == ("accepted", ())

@@ -87,14 +87,14 @@ def test_a_reply_without_a_reward_says_why(text: str, finish: Finish, rule: str)
     proposal = asked.propose(replace(CONTEXT, count=1))[0]
     assert proposal.fault is not None
     assert proposal.fault.rule == rule
-    assert proposal.source == text
+    assert proposal.source.strip() == text.strip()
 
 
 @pytest.mark.parametrize("text", ["Only prose.", REPLY + REPLY, "```python\nx = (\n```"])
 def test_what_the_check_can_judge_is_left_to_it(text: str) -> None:
     asked, _ = designer(lambda i: Answer(text))
     proposal = asked.propose(replace(CONTEXT, count=1))[0]
-    assert (proposal.fault, proposal.source) == (None, text)
+    assert (proposal.fault, proposal.source.strip()) == (None, text.strip())
 
 
 def test_a_whole_reward_in_a_cut_off_reply_counts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -167,6 +168,15 @@ def test_play_prints_last_what_the_evaluator_reported(winner: Path) -> None:
     assert float(last) == pytest.approx(reported, rel=0.05)
     assert f"the evaluator reported {reported:.6g}" in lines[-1]
     assert lines[0].startswith(f"seed {evaluation['eval_seeds'][0]}: ")
+
+
+def test_play_keeps_onnxruntime_from_calling_home(
+    winner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setattr(play, "HERE", winner)
+    play.load_policy(json.loads((winner / "policy.json").read_text()))
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_play_takes_other_seeds(winner: Path) -> None:

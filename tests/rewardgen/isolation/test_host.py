@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rewardgen.isolation.host import HostOptions, HostPool, RewardHost
 from rewardgen.isolation.processes import ProcessOptions, Spawner
 from rewardgen.isolation.session import Deadlines, HostFailure
-from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.format import ParseError, parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_envs.features import FeatureTable
 from rewardgen_policies.seam import RewardFailure, RewardSource, Rollout
@@ -205,3 +205,45 @@ def test_what_was_applied_is_reported(
     with HostPool(dataclasses.replace(QUICK, mode="none")) as pool:
         pool.open(parse_reward(SOURCE), robot_table).score(robot_rollout())
         assert pool.applied == ("own process", "clean environment", "deadlines")
+
+
+def test_a_text_is_parsed_in_a_process_before_it_is_here(pool: HostPool) -> None:
+    assert pool.read(f"So:\n```python\n{SOURCE}```\n") == parse_reward(SOURCE)
+    for text in ("no code", "def compute_reward(state:\n", "x = 1\n", "-" * 15_000 + "1"):
+        with pytest.raises(ParseError) as here:
+            parse_reward(text)
+        with pytest.raises(ParseError) as there:
+            pool.read(text)
+        assert there.value.finding == here.value.finding
+
+
+def test_what_takes_the_parser_too_long_is_not_parsed_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def parse(text: str) -> None:
+        pytest.fail("it is parsed here")
+
+    monkeypatch.setattr("rewardgen.isolation.host.parse_reward", parse)
+    long = SOURCE + "".join(f"X{i} = [1, 2, 3, 4, 5, 6]\n" for i in range(600))
+    hasty = HostOptions(deadlines=Deadlines(first_s=0.0))
+    with HostPool(hasty) as pool, pytest.raises(ParseError) as refused:
+        pool.read(long)
+    finding = refused.value.finding
+    assert (finding.stage, finding.kind, finding.rule) == ("parse", "policy", "deadline")
+    assert "parser does not get through" in finding.message
+
+
+def test_calls_that_are_each_in_time_may_not_take_too_long_together(
+    robot_table: FeatureTable, robot_rollout: MakeRollout
+) -> None:
+    slow = "n = 0\nwhile n < 3_000_000:\n    n += 1\nreturn state.height, {}"
+    budget = Deadlines(first_s=2.0, least_s=60.0, row_s=0.0)
+    with HostPool(HostOptions(deadlines=budget)) as pool:
+        host, rollout = opened(pool, slow, robot_table), robot_rollout()
+        with pytest.raises(HostFailure, match=r"too slow: .* 0 ms for each are allowed") as failed:
+            while True:
+                host.score(rollout)
+        assert failed.value.finding.rule == "throughput"
+        quick = opened(pool, "return state.height, {}", robot_table)
+        for _ in range(3):
+            quick.score(rollout)

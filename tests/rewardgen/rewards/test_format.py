@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from rewardgen.rewards.format import ParseError, parse_reward, read_reward
+from rewardgen.rewards.format import (
+    MAX_SOURCE_BYTES,
+    ParseError,
+    bounded,
+    parse_reward,
+    read_reward,
+    reply_code,
+)
 
 GOOD = """\
 def compute_reward(state, action, next_state):
@@ -111,3 +118,33 @@ def test_files_are_read_and_refused_by_path(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00bad")
     with pytest.raises(ParseError, match="UTF-8"):
         read_reward(path)
+
+
+def test_half_a_character_is_refused_with_its_line() -> None:
+    finding = refusal(GOOD + "# \ud800\n").finding
+    assert (finding.rule, finding.line) == ("encoding", GOOD.count("\n") + 1)
+    assert "U+D800" in finding.message
+
+
+def test_of_a_long_reply_the_parser_gets_the_block_alone() -> None:
+    thoughts = "Let me think. " * MAX_SOURCE_BYTES
+    assert bounded(f"{thoughts}\n```python\n{GOOD}```\n") == GOOD
+    assert bounded(GOOD) == GOOD
+    for text in (thoughts, f"{thoughts}\n```python\n{thoughts}\n```"):
+        with pytest.raises(ParseError, match="too-long"):
+            bounded(text)
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (f"Pay for speed:\n```python\n{GOOD}```\nDone.", GOOD),
+        (GOOD, GOOD),
+        ("I cannot do that.", "I cannot do that."),
+        (f'"""Notes.\n\n```\nx\n```\n"""\n{GOOD}', f'"""Notes.\n\n```\nx\n```\n"""\n{GOOD}'),
+        (f"```\n{GOOD}```\n```\n{GOOD}```\n", f"```\n{GOOD}```\n```\n{GOOD}```\n"),
+        ("```python\ndef compute_reward(", "```python\ndef compute_reward(\n"),
+    ],
+)
+def test_the_code_of_a_reply_is_told_without_a_parser(reply: str, code: str) -> None:
+    assert reply_code(reply) == code

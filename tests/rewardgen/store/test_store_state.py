@@ -335,3 +335,17 @@ def test_ten_thousand_candidates_are_read_in_seconds(
     with RunDirectory.resume(tmp_path / "run") as run:
         assert run.state == expected
         assert len(run.state.candidates) == count
+
+
+def test_what_protected_a_run_is_what_every_rung_had(run_started: p.RunStarted) -> None:
+    unprotected = run_started.model_copy(update={"isolation": p.Isolation(mode="standard")})
+
+    def state_after(*applied: tuple[str, ...]) -> list[str]:
+        payloads: list[p.Payload] = [unprotected, p.IterationStarted(iteration=0), proposed("c1-1")]
+        for number, layers in enumerate(applied):
+            begun, finished = rung_events(f"r{number}", "c1-1", {1: None})
+            payloads += [begun, finished.model_copy(update={"isolation": layers})]
+        return fold(RunState(), numbered(payloads)).isolation_applied
+
+    assert state_after((), ("clean", "locked"), ()) == ["clean", "locked"]
+    assert state_after(("clean", "locked"), ("clean",)) == ["clean"]
