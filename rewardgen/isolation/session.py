@@ -330,7 +330,8 @@ def _reported(error: object) -> Finding:
         kind=kind,
         rule=_printable(given.get("rule"), 40) or "exception",
         severity="error",
-        line=line if isinstance(line, int) and 0 < line < 100_000 else None,
+        # exactly: True is an int too
+        line=line if type(line) is int and 0 < line < 100_000 else None,
         message=_printable(given.get("message"), MAX_TEXT) or "the reward failed",
         remedy=_printable(given.get("remedy"), MAX_TEXT),
     )

@@ -10,6 +10,9 @@ from rewardgen.isolation.linux import libc
 
 _PR_SET_PDEATHSIG = 1
 _MAX_OPEN_FILES = 1024
+_MAX_STACK_BYTES = 8 * 2**20
+# tables of pages cost a 512th of the addresses: of so many, a 32nd of the memory at most
+_ADDRESSES_PER_BYTE = 16
 
 
 def die_with_parent(parent: int) -> None:
@@ -42,8 +45,20 @@ def open_few_files() -> None:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Limit private memory; shared mappings of files are not counted."""
+    """Limit private memory and the stack; shared mappings of files are not counted."""
     _limit(resource.RLIMIT_DATA, memory_bytes)
+    _limit(resource.RLIMIT_STACK, _MAX_STACK_BYTES)
+
+
+def limit_addresses(memory_bytes: int) -> None:
+    """Limit what is mapped beyond what is there: empty pages too cost the kernel memory.
+
+    Args:
+        memory_bytes: private memory that this process may have.
+    """
+    with open("/proc/self/statm") as file:
+        mapped = int(file.read().split()[0]) * resource.getpagesize()
+    _limit(resource.RLIMIT_AS, mapped + _ADDRESSES_PER_BYTE * memory_bytes)
 
 
 def volunteer_for_the_oom_killer() -> None:

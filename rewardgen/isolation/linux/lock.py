@@ -41,6 +41,12 @@ def lock(parent: int, confines: Confines) -> Locked:
         *((("no file writes", limits.write_no_files),) if not confines.writable else ()),
         ("open files limit", limits.open_few_files),
         ("memory limit", lambda: limits.limit_memory(confines.memory_bytes)),
+        # a GPU's driver maps the addresses of the whole machine
+        *(
+            (("address space limit", lambda: limits.limit_addresses(confines.memory_bytes)),)
+            if confines.placement == "process"
+            else ()
+        ),
         ("first to go when memory is short", limits.volunteer_for_the_oom_killer),
         ("no network", privileges.leave_the_network),
         ("no capabilities", privileges.drop_capabilities),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 from dataclasses import dataclass
 
@@ -15,23 +16,24 @@ from rewardgen.isolation.confines import Placement
 from rewardgen.isolation.linux import libc
 from rewardgen.isolation.linux.syscalls import audit_name, number, numbers
 
-_LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _EQUAL, _ANY_BIT, _RETURN, _MASK = 0x20, 0x15, 0x45, 0x06, 0x54
 _ALLOW, _KILL, _FAIL_WITH = 0x7FFF0000, 0x80000000, 0x00050000
 _REFUSE, _UNKNOWN = _FAIL_WITH | errno.EPERM, _FAIL_WITH | errno.ENOSYS
 _NUMBER, _PROCESSOR, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _SET_MODE_FILTER = 1
 _CLONE_THREAD = 0x00010000
 _NAMES_OF_THREADS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
+# memory that the limit on private memory leaves out: shared with nobody, or growing like a stack
+_UNCOUNTED = (mmap.MAP_SHARED | mmap.MAP_ANONYMOUS, 0x100)
 
 ALLOWED = (
     # memory
-    "brk", "madvise", "mincore", "mmap", "mprotect", "mremap", "munmap",
+    "brk", "madvise", "mincore", "mprotect", "mremap", "munmap",
     # the channel to the owner
     "poll", "ppoll", "pselect6", "recvfrom", "recvmsg", "select", "sendmsg", "sendto", "shutdown",
     # files that are open, or that Landlock lets it read
     "access", "close", "dup", "faccessat", "faccessat2", "fstat", "getcwd", "getdents64", "lseek",
-    "lstat", "newfstatat", "pread64", "read", "readlink", "readlinkat", "readv", "stat", "statx",
-    "write", "writev",
+    "lstat", "newfstatat", "pread64", "read", "readv", "stat", "statx", "write", "writev",
     # time and itself
     "clock_getres", "clock_gettime", "clock_nanosleep", "getcpu", "getegid", "geteuid", "getgid",
     "getpid", "getppid", "getrandom", "getrlimit", "getrusage", "gettid", "gettimeofday", "getuid",
@@ -42,14 +44,15 @@ ALLOWED = (
 )  # fmt: skip
 
 
-# what a trainer, its threads and a GPU's driver need beside; files are Landlock's to refuse
+# what a trainer, its threads and a GPU's driver need beside; files are Landlock's to refuse, but
+# not where links point to
 ALLOWED_TO_WORKERS = (
     "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "fallocate",
     "fdatasync", "flock", "fstatfs", "fsync", "ftruncate", "get_mempolicy", "ioctl", "mbind",
-    "memfd_create", "mkdir", "mkdirat", "mlock", "msync", "munlock", "openat", "pipe2", "pwrite64",
-    "rename", "renameat", "renameat2", "rt_sigtimedwait", "sched_get_priority_max",
-    "sched_get_priority_min", "sched_getparam", "sched_getscheduler", "sched_setaffinity",
-    "set_mempolicy", "set_tid_address", "statfs", "unlink", "unlinkat",
+    "memfd_create", "mkdir", "mkdirat", "mlock", "mmap", "msync", "munlock", "openat", "pipe2",
+    "pwrite64", "readlink", "readlinkat", "rename", "renameat", "renameat2", "rt_sigtimedwait",
+    "sched_get_priority_max", "sched_get_priority_min", "sched_getparam", "sched_getscheduler",
+    "sched_setaffinity", "set_mempolicy", "set_tid_address", "statfs", "unlink", "unlinkat",
 )  # fmt: skip
 
 
@@ -61,14 +64,14 @@ class Condition:
         name: of the system call.
         argument: counted from 0.
         values: what the argument may be.
-        without: bits that it must not have, if there are no values.
+        without: groups of bits, of none of which it must have all, if there are no values.
         with_bit: a bit that it must have, if there are no values.
     """
 
     name: str
     argument: int
     values: tuple[int, ...] = ()
-    without: int = 0
+    without: tuple[int, ...] = ()
     with_bit: int = 0
 
 
@@ -85,10 +88,10 @@ def conditions(placement: Placement) -> tuple[Condition, ...]:
     if placement == "worker":
         threads = Condition("clone", 0, with_bit=_CLONE_THREAD)
         return (*always, threads, Condition("prctl", 0, values=_NAMES_OF_THREADS))
-    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
     return (
         *always,
-        Condition("openat", 2, without=writing),
+        Condition("mmap", 3, without=_UNCOUNTED),
+        Condition("openat", 2, without=(os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC)),
         Condition("ioctl", 1, values=(0x5401, 0x5421, 0x5451)),  # TCGETS, FIONBIO, FIOCLEX
     )
 
@@ -136,9 +139,12 @@ def program(placement: Placement) -> list[_Code]:
 def _conditional(condition: Condition) -> list[_Code]:
     """Return what follows when the call is the one of a condition."""
     # the lower half of a 64-bit argument comes first on both processors
-    body: list[_Code] = [(_LOAD, 0, 0, _ARGUMENTS + 8 * condition.argument)]
+    load = (_LOAD, 0, 0, _ARGUMENTS + 8 * condition.argument)
+    body: list[_Code] = [load]
+    for bits in condition.without:
+        body += [(_MASK, 0, 0, bits), (_EQUAL, 0, 1, bits), (_RETURN, 0, 0, _REFUSE), load]
     if condition.without:
-        body += [(_ANY_BIT, 1, 0, condition.without), (_RETURN, 0, 0, _ALLOW)]
+        body += [(_RETURN, 0, 0, _ALLOW)]
     if condition.with_bit:
         body += [(_ANY_BIT, 0, 1, condition.with_bit), (_RETURN, 0, 0, _ALLOW)]
     for value in condition.values:
