@@ -220,18 +220,28 @@ def _module_state(item: Located, changed: ast.expr) -> Iterator[Finding]:
 
 
 def _repeated(tree: ast.Module) -> Iterator[Finding]:
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     seen: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             if node.name in seen:
-                yield _finding(
-                    "policy",
-                    "repeated-function",
-                    node,
-                    f"function '{node.name}' is defined twice",
-                    "keep one of them",
-                )
+                yield _twice(node.name, node)
             seen.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            stored = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+            for name in stored:
+                if isinstance(name.ctx, ast.Store) and name.id in functions:
+                    yield _twice(name.id, node)
+
+
+def _twice(name: str, node: ast.stmt) -> Finding:
+    return _finding(
+        "policy",
+        "repeated-function",
+        node,
+        f"function '{name}' is defined twice, or replaced",
+        "keep one of them",
+    )
 
 
 def _below(tree: ast.Module) -> Iterator[Finding]:
@@ -312,6 +322,11 @@ def _term_names(terms: ast.Dict) -> Iterator[Finding]:
                 "contract",
                 "term-name",
                 key,
-                f"term name {str(key.value)[:60]!r} is not an identifier of at most 40 characters",
+                f"term name {_shown(key.value)} is not an identifier of at most 40 characters",
                 "name terms with letters, digits and underscores",
             )
+
+
+def _shown(value: object) -> str:
+    """Return a name as text; the digits of a huge number are none that Python writes."""
+    return repr(value[:60]) if isinstance(value, str) else f"of type {type(value).__name__}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rewardgen.rewards.findings import Finding
 
@@ -12,16 +13,22 @@ MAX_NODES = 3000
 MAX_DEPTH = 60
 MAX_RANGE = 1000
 MAX_EXPONENT = 64
-# characters that change the direction of text, so that code reads otherwise than it runs
-_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+MAX_BITS = 63
+# no editor shows them, and names may hold them: fillers, and variants of letters
+_UNSEEN = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
+    chr(code) for codes in (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)) for code in codes
+}
+_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# what a picture such as a warning sign in a comment is composed with
+_JOINERS = frozenset("\u200d\ufe0e\ufe0f")
+_KEYCAP = "\ufe0f\u20e3"
 
 
 def text_findings(source: str) -> Iterator[Finding]:
     """Yield a finding for the first line that holds characters no editor shows."""
     for number, line in enumerate(source.split("\n"), start=1):
-        for character in line:
-            hidden = character in _DIRECTIONS or unicodedata.category(character) in ("Cc", "Cs")
-            if hidden and character not in "\t\f":
+        for before, character in pairwise(f" {line.replace(_KEYCAP, '')}"):
+            if _hidden(character, before):
                 yield _policy(
                     "hidden-character",
                     number,
@@ -29,6 +36,15 @@ def text_findings(source: str) -> Iterator[Finding]:
                     "remove it",
                 )
                 return
+
+
+def _hidden(character: str, before: str) -> bool:
+    """Tell whether a reader would not see a character, or read others in another order."""
+    if character in "\t\f":
+        return False
+    if character in _JOINERS:
+        return unicodedata.category(before) not in ("So", "Sk") and before not in _JOINERS
+    return character in _UNSEEN or unicodedata.category(character) in _CATEGORIES
 
 
 def tree_findings(tree: ast.Module) -> Iterator[Finding]:
@@ -63,8 +79,16 @@ def number_findings(node: ast.AST) -> Iterator[Finding]:
                 f"a power or shift by {exponent:g}",
                 f"use exponents up to {MAX_EXPONENT}",
             )
-        elif exponent is None and _is_power(node.right) and _number(node.left) is not None:
+        elif exponent is None and _is_power(node.right) and _is_constant(node.left):
             yield _policy("huge-number", node.lineno, "a power of a power", "write the number")
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
+        if node.value.bit_length() > MAX_BITS:
+            yield _policy(
+                "huge-number",
+                node.lineno,
+                f"a whole number of {node.value.bit_length():,} bits",
+                f"use whole numbers of up to {MAX_BITS} bits",
+            )
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         sizes = [_number(argument) for argument in node.args]
         if any(size is not None and abs(size) > MAX_RANGE for size in sizes):
@@ -78,6 +102,10 @@ def number_findings(node: ast.AST) -> Iterator[Finding]:
 
 def _is_power(node: ast.expr) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return not any(isinstance(part, ast.Name | ast.Call) for part in ast.walk(node))
 
 
 def _number(node: ast.expr) -> float | None:

@@ -82,7 +82,11 @@ def compile_reward(code: RewardCode) -> RewardFunction:
 
 def is_script_decorator(node: ast.expr) -> bool:
     """Tell whether a decorator is ``torch.jit.script``."""
-    return ast.unparse(node) == "torch.jit.script"
+    match node:
+        case ast.Attribute(ast.Attribute(ast.Name("torch"), "jit"), "script"):
+            return True
+        case _:
+            return False
 
 
 def evaluate(

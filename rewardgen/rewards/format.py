@@ -262,6 +262,15 @@ def _check_signature(tree: ast.Module) -> None:
         raise _error(
             "signature",
             entries[0].lineno,
-            f"{ENTRY} takes ({ast.unparse(arguments)}), not (state, action, next_state)",
+            f"{ENTRY} takes ({_listed(arguments)}), not (state, action, next_state)",
             f"write {SIGNATURE}; features are read as state.name and next_state.name",
         )
+
+
+def _listed(arguments: ast.arguments) -> str:
+    """Return the parameters without their defaults, which may be of any size."""
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    names += [f"*{arguments.vararg.arg}"] if arguments.vararg else []
+    names += [argument.arg for argument in arguments.kwonlyargs]
+    names += [f"**{arguments.kwarg.arg}"] if arguments.kwarg else []
+    return ", ".join(names)

@@ -114,3 +114,42 @@ def compute_reward(state, action, next_state) -> Tuple[torch.Tensor, Dict[str, t
     return reward, {"reward": reward}
 """
     assert {f.kind for f in judged(source, robot_table)} == {"contract"}
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["⚠️ the torso may tip", "1️⃣ speed", "👩‍🔬 café, Größe, θ → 0", "👍🏽 naïve"],
+)
+def test_pictures_and_letters_in_comments_are_fine(comment: str, robot_table: FeatureTable) -> None:
+    source = f"{HEAD}    # {comment}\n    return state.height, {{}}\n"
+    assert judged(source, robot_table) == []
+
+
+@pytest.mark.parametrize("code", [0x202E, 0x200B, 0xAD, 0x3164, 0xE0041, 0xE0101, 0xFE0F, 0x2028])
+def test_what_no_editor_shows_is_refused(code: int, robot_table: FeatureTable) -> None:
+    source = f"{HEAD}    # a{chr(code)}b\n    return state.height, {{}}\n"
+    (finding,) = judged(source, robot_table)
+    assert (finding.rule, finding.line) == ("hidden-character", 2)
+    assert f"U+{code:04X}" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("x = 2 ** 3 ** 4", "huge-number"),
+        ("x = (1 << 60) ** 60 ** 2", "huge-number"),
+        ("x = 0x" + "f" * 17, "huge-number"),
+        ("x = 9007199254740993", None),
+        ("x = state.height ** 2 ** 2", None),
+    ],
+)
+def test_numbers_without_end_are_refused(
+    line: str, rule: str | None, robot_table: FeatureTable
+) -> None:
+    found = judged(f"{HEAD}    {line}\n    return state.height, {{}}\n", robot_table)
+    assert [f.rule for f in found] == ([] if rule is None else [rule])
+
+
+def test_a_function_may_not_be_replaced(robot_table: FeatureTable) -> None:
+    source = f"{HEAD}    return state.height, {{}}\n\n\ncompute_reward, x = 1.0, 2.0\n"
+    assert "repeated-function" in [f.rule for f in judged(source, robot_table)]

@@ -29,17 +29,6 @@ QUICKLY_STOPPED = frozenset(
      "half-an-answer", "wide-loop", "at-exit")
 )  # fmt: skip
 SLOW = [each for each in EVERY if each.effect == "hangs" and each.name not in QUICKLY_STOPPED]
-# what takes the parser or the gate out of step, so that no finding comes of it
-_NUMBER = "the text of a huge number is asked for, which Python refuses with a ValueError"
-_HALF = "half a character cannot be encoded: UnicodeEncodeError"
-UNREADABLE = {
-    "huge-number-in-a-decorator": _NUMBER,
-    "huge-number-for-a-name": _NUMBER,
-    "huge-number-as-a-default": _NUMBER,
-    "long-sum-as-a-default": "the text of a long sum is asked for: RecursionError",
-    "half-a-character": _HALF,
-    "half-a-character-in-a-name": _HALF,
-}
 # what the static gate lets through, so that a change to it shows what it does
 PASSING = frozenset((HERE / "passing-the-gate.txt").read_text().split())
 # what a whole check may accept: honest mistakes, and edits of the copies that a reward is given
@@ -122,7 +111,7 @@ def test_what_hangs_does_not_come_back(bare: BareMachine) -> None:
     assert not behaved_hangs, "there was too little time for anything"
 
 
-@by_name(EVERY, {name: pytest.mark.xfail(reason=why) for name, why in UNREADABLE.items()})
+@by_name(EVERY)
 def test_a_snippet_does_nothing_when_it_is_checked(
     snippet: Snippet, world: World, arena: Arena
 ) -> None:
