@@ -109,6 +109,20 @@ def test_no_file_names_a_registry_host_or_a_folder_of_one_machine() -> None:
     assert found == []
 
 
+# what turns bytes into objects by running what the bytes say, or carries objects in this way
+_UNPICKLING = {"cloudpickle", "dill", "joblib", "marshal", "multiprocessing", "pickle", "shelve"}
+_LOADERS = re.compile(
+    r"torch\.(jit\.|export\.)?(load|save)\b|allow_pickle|ProcessPoolExecutor|\bnp\.load\b|read_pickle"
+)
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_nothing_is_unpickled(folder: Path) -> None:
+    assert _imported(folder) & _UNPICKLING == set()
+    loading = [str(f) for f in folder.rglob("*.py") if _LOADERS.search(f.read_text())]
+    assert loading == []
+
+
 def test_tasks_are_registered_under_their_own_names() -> None:
     declared = _project()["entry-points"][GROUP]
     installed = {e.name: e.value for e in entry_points(group=GROUP)}
