@@ -1,7 +1,7 @@
 """Jobs and checks whose outcome is known: training is the same for the same job.
 
 So a run that is disturbed and repeated many times costs its own work, not that of its workers,
-which do each job once. The jobs' folders are written as workers write them.
+which do each job once. The jobs' folders are written as workers write them. Figures are empty.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
+from rewardgen.report import plots
 from rewardgen.rewards.findings import Finding
 from rewardgen.run import program, session
 from rewardgen.run.screening import Screening
@@ -29,6 +31,8 @@ from rewardgen.rungs.jobs import (
 )
 from rewardgen.store.payloads import CandidateChecked
 
+_FIGURE = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+
 
 def remember(folder: Path) -> None:
     """Let runs of this process look up what is known, and keep what is not known yet."""
@@ -41,6 +45,8 @@ def remember(folder: Path) -> None:
 
     session.LocalExecutor = Remembering  # type: ignore[misc]
     program.Screening = RememberingScreening  # type: ignore[misc]
+    # half of what such a run takes would be the drawing of figures
+    mock.patch.object(plots, "_svg", lambda *_: _FIGURE).start()
 
 
 class _Executor(LocalExecutor):

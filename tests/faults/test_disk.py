@@ -112,7 +112,7 @@ def fill(path: Path, free: int) -> None:
 
 
 def test_a_disk_that_fills_up_at_some_writes(scene: Scene, tmp_path: Path) -> None:
-    fill_up(scene, tmp_path, step=25)
+    fill_up(scene, tmp_path, step=40)
 
 
 @pytest.mark.slow
