@@ -271,6 +271,22 @@ def _curve(name: str, figures: dict[str, Any]) -> str:
     return f"{name}: ours {mine}; SB3 {theirs}. Ours along training (IQM): {points}."
 
 
+def kills(parts: Figures) -> str:
+    """What was lost, and where the kills met the runs."""
+    from benchmarks.kills import PHASES, combine
+
+    figures = combine(parts)
+    least = min(figures["kills"].get(phase, 0) for phase in PHASES)
+    rows = [
+        ["kill -9 at moments drawn from all of a run's time", f"{figures['uniform']}", "≥ 200"],
+        ["least number of kills in a phase", f"{least}", "≥ 5"],
+        ["acknowledged events lost", f"{figures['lost']}", "0"],
+        ["runs that came to the undisturbed result", f"{figures['equal']}", f"{figures['runs']}"],
+    ]
+    met = [[phase, str(count)] for phase, count in sorted(figures["kills"].items())]
+    return "\n\n".join([table(["", "counted", "asked for"], rows), table(["phase", "kills"], met)])
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -279,6 +295,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "evolve": evolve,
     "search": search,
     "time_to_fitness": time_to_fitness,
+    "kills": kills,
 }
 
 

@@ -46,6 +46,7 @@ from rewardgen.run.preflight import (
     try_task,
 )
 from rewardgen.run.program import search_program, train_program
+from rewardgen.run.resumption import check_unchanged, ensure_still, take_up
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
 from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
@@ -204,12 +205,15 @@ def resume(
 
     Raises:
         UsageError: no such run, or its task has changed.
+        IsolationError: this machine no longer offers the run's isolation.
         StoreError: the run is locked, damaged or of another version.
         InterruptedRunError: again.
         RunFailedError: again.
     """
     path = find_run(reference, runs_dir)
+    display = display or make_display()
     if read_run(path).state.status == "done":
+        display.note(f"{path.resolve().name} is finished: nothing is left to do")
         return load(path)
     with RunDirectory.resume(path) as directory:
         started = directory.state.started
@@ -218,14 +222,9 @@ def resume(
         config = kind.model_validate(started.config)
         check_writers(config.writers)
         task = load_task(config.task)
-        _check_unchanged(task, started)
-        directory.append(
-            p.Resumed(
-                command=tuple(command),
-                isolation=p.Isolation(mode=config.isolation),
-                manifest=collect_manifest(),
-            )
-        )
+        check_unchanged(task, started)
+        ensure_still(config.isolation)
+        take_up(directory, started, command, display)
         recipe = Recipe.model_validate(started.recipe)
         made = kept_inputs(directory, config, task) if isinstance(config, RunConfig) else Brief()
 
@@ -236,7 +235,7 @@ def resume(
             else:
                 train_program(session, config, _stored_rewards(directory, config))
 
-        _work(directory, config, task, recipe, display or make_display(), program, made.fitness)
+        _work(directory, config, task, recipe, display, program, made.fitness)
     return load(path)
 
 
@@ -456,22 +455,6 @@ def _started(
             "budget_env_steps": plan_env_steps(config, task, recipe),
         }
     )
-
-
-def _check_unchanged(task: Task, started: p.RunStarted) -> None:
-    """Refuse to mix scores of two versions of a task.
-
-    Raises:
-        UsageError: scene or version differ from when the run started.
-    """
-    then = started.task
-    if (task.version, task.scene_sha256) != (then.version, then.scene_sha256):
-        raise UsageError(
-            f"task '{then.name}' has changed since this run started (version {then.version}, "
-            f"scene {then.scene_sha256[:12]}; now version {task.version}, scene "
-            f"{task.scene_sha256[:12]}): its scores would not be comparable. Start a new run, or "
-            "restore the task"
-        )
 
 
 def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, RewardCode]:

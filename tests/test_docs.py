@@ -21,6 +21,7 @@ from rewardgen_envs.registry import load_task
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "runs" / "README.md"])
 REWARD_GUIDE = ROOT / "docs" / "write-a-reward.md"
+RELIABILITY = ROOT / "docs" / "reliability.md"
 REWARDGEN = Path(sys.executable).with_name("rewardgen")
 
 
@@ -60,6 +61,22 @@ def test_options_exist() -> None:
         shown = subprocess.run([REWARDGEN, verb, "--help"], capture_output=True, text=True).stdout
         options = {o for v, rest in used if v == verb for o in re.findall(r"--[a-z-]+", rest)}
         assert [option for option in sorted(options) if option not in shown] == []
+
+
+def test_every_fault_has_a_test_or_a_reason() -> None:
+    rows = re.findall(r"^\| (\d+) \|(.*)\|(.*)\|$", RELIABILITY.read_text(), re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 41))
+    missing: list[str] = []
+    for number, _, tests in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", tests)
+        assert named or tests.strip().endswith("."), f"fault {number} has neither"
+        missing += [
+            f"{path}::{name}"
+            for path, name in named
+            if not (ROOT / "tests" / path).is_file()
+            or f"\ndef {name}(" not in (ROOT / "tests" / path).read_text()
+        ]
+    assert missing == []
 
 
 def test_what_can_be_imported_is_what_the_gate_lets_through() -> None:

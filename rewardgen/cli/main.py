@@ -54,7 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     """
     gl.spare()
     given = sys.argv[1:] if arguments is None else arguments
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        # what a terminal of another encoding cannot show is no reason to end in an error
+        reconfigure(errors="backslashreplace")
     try:
+        _check_text(given)
         if not given or given[0] in ("-h", "--help"):
             say(_overview())
             return 0 if given else 2
@@ -76,6 +81,18 @@ def main(arguments: list[str] | None = None) -> int:
         # as in `| head`; what is still buffered must not fail once more at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _check_text(given: list[str]) -> None:
+    """Refuse what is no text, such as a path in another encoding: no log could record it."""
+    for argument in given:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"{argument!a} is no text in the encoding {sys.getfilesystemencoding()}: "
+                "rename the folder or file in UTF-8, or set LC_ALL=C.UTF-8"
+            ) from None
 
 
 def _verb(given: list[str]) -> tuple[str, list[str]]:

@@ -7,8 +7,9 @@ back when the program is repeated. ``resume`` is therefore nothing but running i
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Failure, Feedback
@@ -36,6 +37,9 @@ from rewardgen.store.payloads import CandidateChecked, FinalState
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
+
+Context = Callable[[], DesignContext]
+"""What a designer is told, made when it is asked for."""
 
 PARENTS = 4
 """How many of the best candidates so far a designer starts from."""
@@ -132,13 +136,16 @@ class Search:
             if self._exhausted(iteration):
                 break
             self.display.iteration(iteration, rounds)
-            context = self._context(iteration, incumbent)
+            self._begin(iteration)
+            # of an iteration that is recorded nobody asks; making all of them takes a resumed
+            # run time that grows with the square of its length
+            context = cache(partial(self._context, iteration, incumbent))
             try:
-                candidates = self._propose(context)
+                candidates = self._propose(iteration, context)
             except ExhaustedError as exhausted:
                 self.display.note(f"no more proposals: {exhausted}")
                 break
-            runners = self._screen(context, candidates)
+            runners = self._screen(iteration, candidates, context)
             over = self.journal.iteration_finished(iteration)
             incumbent = self._race(iteration, runners, incumbent)
             self.journal.finish_iteration(
@@ -156,11 +163,13 @@ class Search:
 
     # ---- propose and check
 
-    def _context(self, iteration: int, incumbent: Incumbent | None) -> DesignContext:
-        """Return what the designer is told; the same again when a run is repeated."""
+    def _begin(self, iteration: int) -> None:
         said = self.journal.begin_iteration(iteration)
         if said:
             self.display.note(f"remarks of yours that go into the next prompt: {said}")
+
+    def _context(self, iteration: int, incumbent: Incumbent | None) -> DesignContext:
+        """Return what the designer is told; the same again when a run is repeated."""
         history = self.journal.history(before=iteration)
         seed = derive_seed(self.config.seed, Purpose.DESIGN, iteration=iteration)
         return replace(
@@ -172,15 +181,15 @@ class Search:
             human_feedback=self.journal.human_feedback(iteration),
         )
 
-    def _propose(self, context: DesignContext) -> list[CandidateEntry]:
-        recorded = self.journal.proposals(context.iteration)
+    def _propose(self, iteration: int, context: Context) -> list[CandidateEntry]:
+        recorded = self.journal.proposals(iteration)
         if recorded is not None:
             return recorded
-        first = context.iteration == 0
-        proposals = (
-            [self.start] if first and self.start is not None else self.designer.propose(context)
-        )
-        return self.journal.record_proposals(context.iteration, proposals)
+        if iteration == 0 and self.start is not None:
+            proposals = [self.start]
+        else:
+            proposals = self.designer.propose(context())
+        return self.journal.record_proposals(iteration, proposals)
 
     def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
@@ -189,15 +198,17 @@ class Search:
         trained = [t for t in history if t.state != "failed"]
         return tuple(best_first(trained, incumbent)[:PARENTS])
 
-    def _screen(self, context: DesignContext, candidates: Sequence[CandidateEntry]) -> list[Runner]:
+    def _screen(
+        self, iteration: int, candidates: Sequence[CandidateEntry], context: Context
+    ) -> list[Runner]:
         """Check every candidate; return those that may be trained."""
         refused = [entry for entry in candidates if not self._accepted(entry)]
-        repaired = {entry.slot: entry for entry in self._repair(context, refused)}
+        repaired = {entry.slot: entry for entry in self._repair(iteration, refused, context)}
         runners: list[Runner] = []
         for proposed in candidates:
             entry = repaired.get(proposed.slot, proposed)
             if self._accepted(entry):
-                seeds = self._train_seeds(context.iteration, entry.slot)
+                seeds = self._train_seeds(iteration, entry.slot)
                 runners.append(Runner(entry.candidate, entry.source, seeds))
             else:
                 failures = _failures(self._check(entry))
@@ -217,17 +228,17 @@ class Search:
         return self._check(entry).verdict == "accepted"
 
     def _repair(
-        self, context: DesignContext, refused: Sequence[CandidateEntry]
+        self, iteration: int, refused: Sequence[CandidateEntry], context: Context
     ) -> list[CandidateEntry]:
         """Have refused candidates corrected, once; return those that were."""
         open_ones = [e for e in refused if e.attempt == 0 and e.state == "proposed"]
         if not open_ones or not isinstance(self.designer, Repairs):
             return []
-        if self.start is not None and context.iteration == 0:
+        if self.start is not None and iteration == 0:
             return []
         self.display.note(f"asking again for {', '.join(e.candidate for e in open_ones)}")
         proposals = self.designer.repair(
-            context,
+            context(),
             [
                 Refused(
                     entry.candidate,

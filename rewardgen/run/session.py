@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes
 from rewardgen.store import payloads as p
+from rewardgen.store.atomic import clear_errors
 from rewardgen.store.errors import StoreError
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen_envs.metrics import Metric
@@ -138,11 +141,16 @@ def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
         InterruptedRunError: by a signal or a time limit.
         RunFailedError: by an error that no reward is to blame for.
     """
-    append, path = directory.append, directory.path
+    path = directory.path
+
+    def append(ending: p.Payload) -> None:
+        with _interrupts_ignored():
+            directory.append(ending)
+
     try:
-        with _signals_as_interrupts():
+        with _signals_as_interrupts(), _clear_errors(path):
             work()
-            append(p.RunFinished())
+            directory.append(p.RunFinished())
     except KeyboardInterrupt:
         append(p.RunInterrupted(reason="interrupted by the user"))
         raise InterruptedRunError("interrupted", path) from None
@@ -176,6 +184,36 @@ def _signals_as_interrupts() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _interrupts_ignored() -> Generator[None]:
+    """Let Ctrl-C, pressed again, not stop what is recorded of the first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go elsewhere
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _clear_errors(run: Path) -> Generator[None]:
+    """Tell of a file outside the store, such as a job's, what the store tells of its own.
+
+    Raises:
+        StoreError: the operating system refused something.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody watches any more
+    except OSError as error:
+        place = run if error.filename is None else Path(os.fsdecode(error.filename))
+        with clear_errors(place, "use"):
+            raise
 
 
 def recipe_of(task: Task, config: RunConfig | TrainConfig) -> Recipe:

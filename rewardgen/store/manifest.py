@@ -26,6 +26,28 @@ def collect_manifest() -> Manifest:
     )
 
 
+def differences(then: Manifest, now: Manifest) -> str:
+    """Say what has changed that can change results; empty if nothing has."""
+    found = [
+        f"{name} {before}, now {after}"
+        for name, before, after in (
+            ("Python", then.python, now.python),
+            ("processor", then.cpu, now.cpu),
+            *(
+                (name, then.packages.get(name, "missing"), now.packages.get(name, "missing"))
+                for name in sorted(then.packages | now.packages)
+            ),
+        )
+        if before != after
+    ]
+    if not found:
+        return ""
+    return (
+        f"begun with {'; '.join(found)}: what is trained from here on may differ a little from "
+        "what the run would have given"
+    )
+
+
 def _installed(package: str) -> str | None:
     try:
         return version(package)
