@@ -1,4 +1,4 @@
-"""Small messages between processes: one JSON object a line, over a socket.
+"""Small messages between processes: one JSON object a line, over a socket; {} is an empty line.
 
 Nothing that arrives is unpickled. A peer may send garbage, floods, or nothing at all; every call
 takes an absolute monotonic deadline and every message is capped.
@@ -6,6 +6,7 @@ takes an absolute monotonic deadline and every message is capped.
 
 from __future__ import annotations
 
+import array
 import json
 import socket
 import time
@@ -14,6 +15,8 @@ from typing import cast
 
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_FDS = 4
+_CHUNK = 4096
+_FDS_BYTES = socket.CMSG_LEN(MAX_FDS * array.array("i").itemsize)
 
 Message = dict[str, object]
 
@@ -57,7 +60,7 @@ class Channel:
             ChannelClosedError: nobody is there.
             ChannelTimeoutError: the peer does not read.
         """
-        data = _encode(message).encode() + b"\n"
+        data = _encode(message).encode() + b"\n" if message else b"\n"
         try:
             self._socket.settimeout(_remaining(deadline))
             if fds:
@@ -82,7 +85,7 @@ class Channel:
         while b"\n" not in self._buffer:
             self._socket.settimeout(_remaining(deadline))
             try:
-                self._take(self._socket.recv(65536))
+                self._take(self._socket.recv(_CHUNK))
             except TimeoutError as error:
                 raise ChannelTimeoutError from error
             except OSError as error:
@@ -100,10 +103,13 @@ class Channel:
         fds: list[int] = []
         while b"\n" not in self._buffer:
             try:
-                data, received, _, _ = socket.recv_fds(self._socket, 65536, MAX_FDS)
+                data, ancillary, _, _ = self._socket.recvmsg(_CHUNK, _FDS_BYTES)
             except OSError as error:
                 raise ChannelClosedError from error
-            fds += received
+            for _, _, given in ancillary:
+                received = array.array("i")
+                received.frombytes(given[: len(given) - len(given) % received.itemsize])
+                fds += received
             self._take(data)
         return self._message(), fds
 
@@ -120,6 +126,8 @@ class Channel:
 
     def _message(self) -> Message:
         line, _, self._buffer = self._buffer.partition(b"\n")
+        if not line:
+            return {}
         try:
             message = _decode(line.decode())
         except (ValueError, RecursionError) as error:

@@ -6,16 +6,17 @@ a ``HostFailure``.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from torch import Tensor
 
-from rewardgen.isolation.buffers import SLOTS, Layout, SharedMemory, shared_memory, unlinked_file
+from rewardgen.isolation.buffers import Layout, SharedMemory, shared_memory, unlinked_file
 from rewardgen.isolation.channel import (
     ChannelClosedError,
     ChannelGarbageError,
@@ -67,13 +68,21 @@ class Deadlines:
     row_s: float = 2e-4
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Prepared:
-    """Views of the shared memory for one layout; making them anew takes as long as a call."""
+    """Views of the shared memory for one layout; making them anew takes as long as a call.
+
+    Attributes:
+        layout: the sizes.
+        inputs: what the worker reads, by member.
+        outputs: all slots.
+        used: those that the last answer filled, and the next one may.
+    """
 
     layout: Layout
     inputs: tuple[Transitions, ...]
     outputs: Tensor
+    used: Tensor
 
 
 class Session:
@@ -91,13 +100,13 @@ class Session:
         self._worker = worker
         self._deadlines = deadlines
         self._requests = 0
+        self._repeated = False
         self._slowest_s: float | None = None
         self._waited_s, self._rows = 0.0, 0
         self._memories: list[SharedMemory] = []
         self._prepared: _Prepared | None = None
         self._names: list[str] | None = None
         self._pending_since: float | None = None
-        self._slots_used = SLOTS
         self.over: Finding | None = None
         self.protection = self._greeting()
 
@@ -138,7 +147,7 @@ class Session:
         prepared = self._prepared
         if prepared is not None and prepared.layout == layout:
             self._write(prepared, fill)
-            self._send({"op": "again"})
+            self._repeat()
         else:
             new = self._grow(layout)
             prepared = self._prepare(layout)
@@ -177,8 +186,9 @@ class Session:
             self._names = self._term_names(answer)
         names = self._names
         self._slowest_s = max(self._slowest_s or 0.0, time.monotonic() - since)
-        self._slots_used = 1 + len(names)
-        copied = prepared.outputs[: self._slots_used].clone()
+        if len(prepared.used) != 1 + len(names):
+            prepared.used = prepared.outputs[: 1 + len(names)]
+        copied = prepared.used.clone()
         return copied[0], {name: copied[i] for i, name in enumerate(names, start=1)}
 
     def _spend(self, waited_s: float, layout: Layout) -> None:
@@ -227,13 +237,14 @@ class Session:
             Transitions(state[member], action[member], next_state[member])
             for member in range(layout.members)
         )
-        return _Prepared(layout, inputs, layout.outputs(self._memories[1].memory))
+        outputs = layout.outputs(self._memories[1].memory)
+        return _Prepared(layout, inputs, outputs, used=outputs)
 
     def _write(self, prepared: _Prepared, fill: Callable[[int, Transitions], None]) -> None:
         for member, into in enumerate(prepared.inputs):
             fill(member, into)
         # what the worker leaves unwritten must not look like an answer
-        prepared.outputs[: self._slots_used].fill_(float("nan"))
+        prepared.used.fill_(math.nan)
 
     def _grow(self, layout: Layout) -> list[SharedMemory]:
         """Make shared memory that is large enough; return it if it is new."""
@@ -247,17 +258,23 @@ class Session:
             self._memories = [shared_memory(size, create) for size in needed]
         except OSError as error:
             raise HostUnavailable(f"no shared memory for a reward host: {error}") from error
-        self._slots_used = SLOTS
         return self._memories
 
+    def _repeat(self) -> None:
+        """Ask for the same once more, of what is in the shared memory now."""
+        self._transmit({})
+        self._repeated = True
+
     def _send(self, request: Message, fds: list[int] | None = None) -> None:
+        self._requests += 1
+        self._transmit({"id": self._requests, **request}, fds or [])
+        self._repeated = False
+
+    def _transmit(self, message: Message, fds: Sequence[int] = ()) -> None:
         if self.over is not None:
             raise HostFailure(self.over)
-        self._requests += 1
         try:
-            self._worker.channel.send(
-                {"id": self._requests, **request}, deadline_in(self._deadlines.first_s), fds or []
-            )
+            self._worker.channel.send(message, deadline_in(self._deadlines.first_s), fds)
         except ChannelClosedError:
             raise self._crashed() from None
         except ChannelTimeoutError:
@@ -279,7 +296,8 @@ class Session:
             raise self._failed("protocol", f"the reward host sent garbage: {error}") from None
         except ChannelClosedError:
             raise self._crashed() from None
-        if answer.get("id") != self._requests:
+        # to what is repeated, "as before" is an answer
+        if answer.get("id") != self._requests and (answer or not self._repeated):
             raise self._failed("protocol", "the reward host answered what was not asked")
         if "error" in answer:
             raise HostFailure(_reported(answer["error"]))

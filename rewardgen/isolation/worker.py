@@ -51,12 +51,18 @@ def serve(channel: Channel, protection: Protection) -> None:
     """
     channel.send({"id": 0, **dataclasses.asdict(protection)}, deadline_in(_SEND_S))
     worker = _Worker()
+    number: object = None
     while True:
         try:
             request, fds = channel.wait()
         except ChannelClosedError:
             return
-        channel.send({"id": request["id"], **worker.answer(request, fds)}, deadline_in(_SEND_S))
+        answer = worker.answer(request, fds)
+        # an empty request repeats the one before it, and so has no number of its own
+        number = request.get("id", number)
+        if request or answer:
+            answer = {"id": number, **answer}
+        channel.send(answer, deadline_in(_SEND_S))
 
 
 class _Worker:
@@ -65,19 +71,22 @@ class _Worker:
         self._table = FeatureTable([])
         self._memories: list[mmap.mmap] = []
         self._inputs: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._slots: Tensor | None = None
+        self._slots: list[list[Tensor]] = []
         self._names: list[str] | None = None
 
     def answer(self, request: Message, fds: list[int]) -> Message:
         if fds:
             self._memories = [attach(fd) for fd in fds]
         try:
-            if request["op"] == "parse":
-                return _parse(request)
-            if request["op"] == "load":
-                return self._load(request)
-            if request["op"] == "score":
-                self._prepare(request)
+            match request.get("op"):
+                case "parse":
+                    return _parse(request)
+                case "load":
+                    return self._load(request)
+                case "score":
+                    self._prepare(request)
+                case _:  # as before
+                    pass
             return self._score()
         except EvaluationError as error:
             return {"error": _plain(error.finding)}
@@ -99,18 +108,19 @@ class _Worker:
         layout = Layout(members, rows, self._table.width, action_size)
         action, state, next_state = layout.inputs(self._memories[0])
         self._inputs = [(state[i], action[i], next_state[i]) for i in range(members)]
-        self._slots = layout.outputs(self._memories[1])
+        outputs = layout.outputs(self._memories[1])
+        self._slots = [list(outputs[:, member]) for member in range(members)]
 
     def _score(self) -> Message:
-        assert self._slots is not None, "the owner says the sizes first"
+        assert self._inputs, "the owner says the sizes first"
         names: list[str] = []
-        for member, (state, action, next_state) in enumerate(self._inputs):
+        for (state, action, next_state), slots in zip(self._inputs, self._slots, strict=True):
             output = self._evaluate(state, action, next_state)
             names = names or list(output.terms)
             require_terms(names, output)
-            self._slots[0, member] = output.reward
+            slots[0].copy_(output.reward)
             for slot, name in enumerate(names, start=1):
-                self._slots[slot, member] = output.terms[name]
+                slots[slot].copy_(output.terms[name])
         if names == self._names:
             return {}
         self._names = names

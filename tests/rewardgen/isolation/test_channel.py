@@ -55,7 +55,7 @@ def test_answer_of_a_peer_that_is_gone_at_once_is_read(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "line",
     [
-        b"\n",
+        b" \n",
         b"nothing\n",
         b"[1]\n",
         b'"text"\n',
@@ -111,3 +111,11 @@ def test_numbers_that_json_does_not_have_are_not_sent() -> None:
     with pytest.raises(ValueError, match="JSON"):
         ours.send({"x": float("nan")}, deadline_in(1.0))
     theirs.close()
+
+
+def test_an_empty_message_is_an_empty_line() -> None:
+    ours, theirs = connected_pair()
+    ours.send({}, deadline_in(1.0))
+    assert theirs.recv(10) == b"\n"
+    theirs.sendall(b"\n")
+    assert ours.receive(deadline_in(1.0)) == {}

@@ -6,6 +6,7 @@ import json
 import socket
 from dataclasses import asdict
 
+import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -104,12 +105,21 @@ def test_messages(message: dict[str, object]) -> None:
     assert_harmless(says(LOAD, {}) + says(SCORE, message))
 
 
-def test_a_proper_answer_is_taken() -> None:
+def test_a_proper_answer_is_taken_and_as_before_where_it_was_before() -> None:
     worker = Impostor()
     session = Session(worker, SOON)
-    worker.theirs.sendall(says(LOAD, {}) + says(SCORE, {"terms": ["a", "b"]}))
+    worker.theirs.sendall(says(LOAD, {}) + says(SCORE, {"terms": ["a", "b"]}) + b"\n\n")
     session.load(CODE, TABLE)
-    session.submit(LAYOUT, fill)
-    _, terms = session.collect()
-    assert list(terms) == ["a", "b"]
+    for _ in range(3):
+        session.submit(LAYOUT, fill)
+        _, terms = session.collect()
+        assert list(terms) == ["a", "b"]
     session.close()
+
+
+def test_as_before_is_no_answer_to_something_new() -> None:
+    worker = Impostor()
+    session = Session(worker, SOON)
+    worker.theirs.sendall(b"\n")
+    with pytest.raises(HostFailure, match="answered what was not asked"):
+        session.load(CODE, TABLE)
