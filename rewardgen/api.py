@@ -61,7 +61,7 @@ from rewardgen.store.records import (
     ShowRecord,
 )
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
-from rewardgen.store.show import list_record, show_record
+from rewardgen.store.show import is_done, list_record, show_record
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_names
 from rewardgen_envs.task import Task
@@ -209,7 +209,7 @@ def resume(
         RunFailedError: again.
     """
     path = find_run(reference, runs_dir)
-    if read_run(path).state.status == "done":
+    if is_done(path):
         return load(path)
     with RunDirectory.resume(path) as directory:
         started = directory.state.started
