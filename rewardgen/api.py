@@ -62,7 +62,7 @@ from rewardgen.store.records import (
     ShowRecord,
 )
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
-from rewardgen.store.show import list_record, show_record
+from rewardgen.store.show import is_done, list_record, show_record
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_names
 from rewardgen_envs.task import Task
@@ -212,7 +212,7 @@ def resume(
     """
     path = find_run(reference, runs_dir)
     display = display or make_display()
-    if read_run(path).state.status == "done":
+    if is_done(path):
         display.note(f"{path.resolve().name} is finished: nothing is left to do")
         return load(path)
     with RunDirectory.resume(path) as directory:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from rewardgen.cli.flags import one_of
-from rewardgen.cli.output import say, say_json
+from rewardgen.cli.output import say, say_record
 from rewardgen.isolation.protection import Mode
 
 Stage = Literal["gate", "probe"]
@@ -46,7 +46,7 @@ class Check:
             isolation=self.isolation,
         )
         if self.json:
-            say_json(record.model_dump(mode="json"))
+            say_record(record)
         else:
             for finding in record.findings:
                 say(finding_text(str(self.file), finding))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from rewardgen.cli.flags import one_of
-from rewardgen.cli.output import complain, say, say_json
+from rewardgen.cli.output import complain, say, say_record
 from rewardgen.isolation.protection import Mode
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Export:
         for note in record.notes:
             complain(note)
         if self.json:
-            say_json(record.model_dump(mode="json"))
+            say_record(record)
         else:
             say("\n".join(_lines(record)))
         return 0

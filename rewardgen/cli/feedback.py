@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tyro
 
-from rewardgen.cli.output import say, say_json
+from rewardgen.cli.output import say, say_record
 from rewardgen.store.records import FeedbackRecord
 
 
@@ -32,7 +32,7 @@ class Feedback:
 
         iteration = give_feedback(self.run_name, self.text, self.candidate, self.runs_dir)
         if self.json:
-            say_json(FeedbackRecord(iteration=iteration).model_dump(mode="json"))
+            say_record(FeedbackRecord(iteration=iteration))
         else:
             say(f"noted; the prompts read it from iteration {iteration + 1} on")
         return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tyro
 
 from rewardgen.cli.flags import parse_flags
-from rewardgen.cli.output import complain, say, say_json
+from rewardgen.cli.output import complain, say, say_record
 from rewardgen.config import GenerateConfig
 
 
@@ -50,7 +50,7 @@ class Generate:
             return 1
         accepted = [reward for reward in record.rewards if reward.verdict == "accepted"]
         if self.options.json:
-            say_json(record.model_dump(mode="json"))
+            say_record(record)
             return 0 if accepted else 1
         for reward in record.rewards:
             for finding in reward.findings:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json as json_format
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from rewardgen.store.records import ShowRecord, TrialRecord
 
 if TYPE_CHECKING:
     from rewardgen.run.budget import Estimate
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def say(text: str) -> None:
@@ -22,6 +27,13 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Print an error to stderr."""
     print(f"rewardgen: {text}", file=sys.stderr, flush=True)
+
+
+def say_record(record: BaseModel) -> None:
+    """Print a record as one JSON object in one line, the last of stdout, in ASCII."""
+    text = record.model_dump_json(by_alias=True)
+    # outside of strings JSON has no other characters
+    say(_NOT_ASCII.sub(lambda found: json_format.dumps(found[0])[1:-1], text))
 
 
 def say_json(value: dict[str, Any]) -> None:
@@ -36,7 +48,7 @@ def say_json(value: dict[str, Any]) -> None:
 def say_estimate(estimate: Estimate, *, json: bool) -> int:
     """Print what a run would take, and return the exit status."""
     if json:
-        say_json(estimate.model_dump(mode="json"))
+        say_record(estimate)
     else:
         say(str(estimate))
     return 0
@@ -72,7 +84,7 @@ def finish(work: Callable[[], ShowRecord], *, json: bool, path: Path | None = No
         result = TrialRecord(run=record.run, arms=record.arms)
         lines = trial_lines(result, path)
     if json:
-        say_json(result.model_dump(mode="json"))
+        say_record(result)
     else:
         say("\n".join(lines))
     unscored = record.verb != "run" and not all(is_scored(arm) for arm in record.arms)

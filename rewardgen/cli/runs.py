@@ -7,10 +7,10 @@ from pathlib import Path
 
 import tyro
 
-from rewardgen.cli.output import say, say_json
-from rewardgen.store.records import ShowRecord
-from rewardgen.store.run_directory import find_run, read_run
-from rewardgen.store.show import list_record, show_record
+from rewardgen.cli.output import say, say_record
+from rewardgen.store.collector import no_collection
+from rewardgen.store.run_directory import RunSnapshot, find_run, read_run
+from rewardgen.store.show import candidate_record, list_record, show_record
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 
@@ -28,7 +28,7 @@ class ListRuns:
         """Do it and return the exit status."""
         record = list_record(self.runs_dir)
         if self.json:
-            say_json(record.model_dump(mode="json"))
+            say_record(record)
             return 0
         from rewardgen.report.console import list_text
 
@@ -55,33 +55,42 @@ class ShowRun:
         Raises:
             UsageError: no such run or candidate.
         """
-        snapshot = read_run(find_run(self.run_name, self.runs_dir))
-        record = show_record(snapshot)
-        from rewardgen.report.console import candidate_text, show_text
-
-        if self.candidate is None:
-            if self.json:
-                say_json(record.model_dump(mode="json"))
+        with no_collection():  # what is read stays until it is printed
+            run = read_run(find_run(self.run_name, self.runs_dir))
+            if self.candidate is None:
+                self._show(run)
             else:
-                say(show_text(record))
-            return 0
-        found = {c.id: c for c in record.candidates}.get(self.candidate)
-        if found is None:
-            raise UsageError(_no_candidate(record, self.candidate))
-        if self.json:
-            say_json(found.model_dump(mode="json"))
-        else:
-            text = found.feedback
-            say(candidate_text(found, "" if text is None else snapshot.artifacts.read_text(text)))
+                self._show_candidate(run, self.candidate)
         return 0
 
+    def _show(self, run: RunSnapshot) -> None:
+        record = show_record(run)
+        if self.json:
+            say_record(record)
+            return
+        from rewardgen.report.console import show_text
 
-def _no_candidate(record: ShowRecord, name: str) -> str:
-    if record.verb != "run":
-        arms = ", ".join(arm.arm for arm in record.arms)
+        say(show_text(record))
+
+    def _show_candidate(self, run: RunSnapshot, name: str) -> None:
+        found = candidate_record(run, name)
+        if found is None:
+            raise UsageError(_no_candidate(run, name))
+        if self.json:
+            say_record(found)
+            return
+        from rewardgen.report.console import candidate_text
+
+        text = found.feedback
+        say(candidate_text(found, "" if text is None else run.artifacts.read_text(text)))
+
+
+def _no_candidate(run: RunSnapshot, name: str) -> str:
+    state = run.state
+    if state.started is not None and state.started.verb != "run":
+        arms = ", ".join(arm.arm for trial in state.trials.values() for arm in trial.started.arms)
         return (
-            f"'{record.run}' is a training run: it has arms ({arms or 'none yet'}), no "
-            f"candidates; they are shown by: rewardgen show {record.run}"
+            f"'{run.name}' is a training run: it has arms ({arms or 'none yet'}), no "
+            f"candidates; they are shown by: rewardgen show {run.name}"
         )
-    hint = nearest(name, [c.id for c in record.candidates])
-    return f"run '{record.run}' has no candidate '{name}'{hint}"
+    return f"run '{run.name}' has no candidate '{name}'{nearest(name, list(state.candidates))}"

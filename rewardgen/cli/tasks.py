@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from rewardgen.cli.output import complain, say, say_json
+from rewardgen.cli.output import complain, say, say_json, say_record
 from rewardgen_envs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TasksList:
 
         record = list_tasks()
         if self.json:
-            say_json(record.model_dump(mode="json"))
+            say_record(record)
         else:
             say("\n".join(entry.name for entry in record.tasks))
         return 0
@@ -51,7 +51,7 @@ class TasksShow:
 
         record = describe_task(_chosen(self.name, self.task))
         if self.json:
-            say_json(record.model_dump(mode="json", by_alias=True))
+            say_record(record)
         else:
             say("\n".join(_card(record)))
         return 0
@@ -84,7 +84,7 @@ class TasksCheck:
         training = TrainingTest(self.seeds, self.env_steps) if self.train else None
         record = check_task(reference, training)
         if self.json:
-            say_json(record.model_dump(mode="json"))
+            say_record(record)
             return 0 if record.verdict == "accepted" else 1
         for finding in record.findings:
             line = "" if finding.line is None else f" (line {finding.line})"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from rewardgen.report import code
-from rewardgen.report.outcome import ancestors, candidate, ranking
+from rewardgen.report.candidates import finalists
+from rewardgen.report.outcome import ancestors, ranking
 from rewardgen.store.records import CandidateRecord, ShowRecord
-
-# a fitness after all rungs; those of candidates that stopped earlier are of less training
-_FINALISTS = ("evaluated", "confirmed")
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,10 @@ class Generation:
 def lineage(record: ShowRecord, winner: CandidateRecord) -> list[Ancestor]:
     """Return the winner and all it was made from, nearest first."""
     steps: list[Ancestor] = []
-    for step in ancestors(record, winner.id):
-        parent = candidate(record, step.parents[0]) if step.parents else None
+    family = ancestors(record, winner.id)
+    by_id = {one.id: one for one in family}
+    for step in family:
+        parent = by_id.get(step.parents[0]) if step.parents else None
         steps.append(Ancestor(step, None if parent is None else _change(parent, step)))
     return steps
 
@@ -85,8 +86,9 @@ def generations(record: ShowRecord, shown: list[Ancestor]) -> list[Generation]:
     """
     told = {(step.change.before, step.change.after) for step in shown if step.change is not None}
     steps: list[Generation] = []
+    passed = {one.id: one for one in finalists(record)}
     for iteration in record.iterations:
-        best = _best(record, iteration.candidates)
+        best = _best(record, [passed[name] for name in iteration.candidates if name in passed])
         if best is None:
             continue
         before = steps[-1].record if steps else None
@@ -97,13 +99,9 @@ def generations(record: ShowRecord, shown: list[Ancestor]) -> list[Generation]:
     return steps
 
 
-def _best(record: ShowRecord, names: tuple[str, ...]) -> CandidateRecord | None:
+def _best(record: ShowRecord, passed: Sequence[CandidateRecord]) -> CandidateRecord | None:
     sign = 1.0 if ranking(record).direction == "higher" else -1.0
-    scored = [
-        (one.fitness * sign, one)
-        for one in record.candidates
-        if one.id in names and one.state in _FINALISTS and one.fitness is not None
-    ]
+    scored = [(sign * one.fitness, one) for one in passed if one.fitness is not None]
     return max(scored, key=lambda pair: pair[0])[1] if scored else None
 
 

@@ -16,6 +16,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from rewardgen.report.candidates import left_out, notable
 from rewardgen.report.names import HTML_NAME
 from rewardgen.report.numbers import (
     count,
@@ -65,6 +66,8 @@ _COLOURS = {
     "retired": "dim",
 }
 _PLAIN_WIDTH = 140
+# candidates that are listed, and from how many on not all are
+_MOST_LISTED, _MANY_CANDIDATES = 30, 100
 _RUNS_DIR = Path("runs")  # where the verbs look by themselves
 
 
@@ -91,7 +94,10 @@ def show_text(record: ShowRecord) -> str:
         parts += [Text(""), _arms(record.arms, f"{_metric(record)} (IQM)")]
         parts += _failed(record.arms)
     if record.candidates:
-        parts += [Text(""), _candidates(record)]
+        shown = notable(record, _MOST_LISTED, _MANY_CANDIDATES)
+        parts += [Text(""), _candidates(record, shown)]
+        if len(shown) < len(record.candidates):
+            parts.append(Text(printable(_others(record, shown)), style="dim"))
     return _text(*parts)
 
 
@@ -288,12 +294,12 @@ def _said(given: HumanFeedbackRecord) -> str:
     return f"{about}{given.text}"
 
 
-def _candidates(record: ShowRecord) -> Table:
+def _candidates(record: ShowRecord, shown: Sequence[CandidateRecord]) -> Table:
     table = _table("candidate", "state")
     table.add_column(escape(_metric(record)), justify="right")
     table.add_column("made from")
     table.add_column("why", overflow="fold")
-    for one in record.candidates:
+    for one in shown:
         table.add_row(
             escape(one.id),
             _state(one.state),
@@ -303,6 +309,14 @@ def _candidates(record: ShowRecord) -> Table:
             style="bold" if one.id == record.winner else None,
         )
     return table
+
+
+def _others(record: ShowRecord, shown: Sequence[CandidateRecord]) -> str:
+    """Say what became of the candidates that are not listed, and how to see them."""
+    return (
+        f"the best {count(len(shown))}; {left_out(record, shown)}. "
+        f"One of them: rewardgen show {record.run} ID; all: rewardgen show {record.run} --json"
+    )
 
 
 def _table(*headings: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
@@ -111,22 +112,19 @@ def search(
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        shown: set[str] = set()
+        groups = Counter(c.iteration for c in candidates)
+        # one artist per state: one per candidate takes a large run minutes
+        points: dict[str, list[tuple[float, float]]] = {}
         for record in candidates:
             if record.fitness is None:
                 continue
             state = record.state if record.state in _STATES else "retired"
-            group = sum(c.iteration == record.iteration for c in candidates)
+            group = groups[record.iteration]
             shift = (record.slot - (group - 1) / 2) * 0.5 / max(group, 1)
-            axes.scatter(
-                [record.iteration + 1 + shift],
-                [record.fitness],
-                s=44,
-                color=_STATES[state],
-                linewidths=0,
-                label=None if state in shown else state,
-            )
-            shown.add(state)
+            points.setdefault(state, []).append((record.iteration + 1 + shift, record.fitness))
+        for state, places in points.items():
+            across, up = zip(*places, strict=True)
+            axes.scatter(across, up, s=44, color=_STATES[state], linewidths=0, label=state)
         best = [(i.iteration + 1, i.fitness) for i in iterations if i.fitness is not None]
         for place, value in best:
             axes.plot(

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from rewardgen.analysis.reflection import REMARKS
 from rewardgen.analysis.statistics import FEW
 from rewardgen.report import code, numbers, plots, text
+from rewardgen.report.candidates import finalists, left_out, notable
 from rewardgen.report.changes import generations, lineage
 from rewardgen.report.curves import Band, CurveReader
 from rewardgen.report.outcome import (
@@ -32,13 +33,15 @@ from rewardgen.report.outcome import (
     reference,
     runs,
 )
-from rewardgen.report.terms import other_stories, winner_story
+from rewardgen.report.terms import MOST_TOLD, other_stories, winner_story
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.records import ArmRecord, ImprovementRecord, ShowRecord
 
 _TEMPLATES = Path(__file__).parent / "templates"
 # learning curves of a run without arms: of its best candidates
 _SHOWN_CANDIDATES = 5
+# candidates in the table of the search
+_MOST_LISTED = 200
 _PHASES = {"playoff": "play-off", "confirm": "confirmation", "train": "training"}
 _SHARE_NOTE = (
     "What drives a policy is the advantage: how much better an action turned out than expected. "
@@ -105,6 +108,7 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
     result = outcome(record)
     winner = candidate(record, record.winner)
     over = reference(record.arms)
+    listed = notable(record, _MOST_LISTED, _MOST_LISTED)
     ancestry = [] if winner is None else lineage(record, winner)
     shared: dict[str, object] = {
         "run": record,
@@ -116,6 +120,9 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
         "winner": winner,
         "runs_of": runs,
         "lineage": ancestry,
+        "candidates": listed,
+        "left_out": left_out(record, listed) if len(listed) < len(record.candidates) else "",
+        "untold": max(0, len(finalists(record)) - MOST_TOLD),
         "generations": generations(record, ancestry),
         "winner_terms": winner_terms,
         "other_terms": other_terms,

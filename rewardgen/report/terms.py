@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from rewardgen.analysis.feedback import Term
 from rewardgen.analysis.summary import summarize_terms
 from rewardgen.report import plots
+from rewardgen.report.candidates import best_first, finalists
 from rewardgen.report.curves import CurveReader
 from rewardgen.report.outcome import WINNER, arm, candidate, ranking
 from rewardgen.store.records import CandidateRecord, MemberRecord, ShowRecord
+
+# candidates; each is a figure in the page, which takes a while and makes it larger
+MOST_TOLD = 40
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ def winner_story(record: ShowRecord, reader: CurveReader) -> TermStory | None:
 def other_stories(
     record: ShowRecord, reader: CurveReader, winner: TermStory | None
 ) -> list[TermStory]:
-    """Return the terms of every candidate that passed all rungs; of a training, of every arm.
+    """Return the terms of the candidates that passed all rungs; of a training, of every arm.
+
+    Of more than ``MOST_TOLD`` candidates the best are told.
 
     Args:
         record: the run.
@@ -56,8 +62,9 @@ def other_stories(
         winner: what is told of the winner; it is not told again.
     """
     if record.verb == "run":
-        finalists = [c for c in record.candidates if c.state in ("evaluated", "confirmed")]
-        stories = [_candidate(record, reader, c) for c in finalists]
+        best = {c.id for c in best_first(record)[:MOST_TOLD]}
+        passed = [c for c in finalists(record) if c.id in best]
+        stories = [_candidate(record, reader, c) for c in passed]
     else:  # an arm may be named by a path, the file of a figure may not
         stories = [
             _story(record, reader, a.arm, a.members, f"terms-arm-{place + 1}")

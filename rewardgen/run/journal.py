@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,6 +57,8 @@ class RunJournal:
 
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
+        # candidate → how it stood when it was told, and what was told
+        self._told: dict[str, tuple[tuple[str, ...], Tried]] = {}
 
     # ---- rungs
 
@@ -239,10 +241,6 @@ class RunJournal:
             fault=None if proposal.fault is None else as_recorded(proposal.fault),
         )
 
-    def candidates(self) -> list[CandidateEntry]:
-        """Return all candidates, oldest first."""
-        return [self.entry(name) for name in self._directory.state.candidates]
-
     def history(self, before: int | None = None) -> tuple[Tried, ...]:
         """Return the candidates as designers are told about them, oldest first.
 
@@ -250,17 +248,34 @@ class RunJournal:
             before: only those of iterations before this one; None for all.
         """
         return tuple(
-            Tried(
-                candidate=entry.candidate,
-                iteration=entry.iteration,
-                source=entry.source,
-                state=entry.state,
-                feedback=self.feedback(entry.candidate),
-                parents=entry.parents,
-            )
-            for entry in self.candidates()
-            if before is None or entry.iteration < before
+            self._tried(name)
+            for name, recorded in self._directory.state.candidates.items()
+            if before is None or recorded.proposal.iteration < before
         )
+
+    def _tried(self, name: str) -> Tried:
+        """Return a candidate as designers are told about it; its files are read once."""
+        recorded = self._directory.state.candidates[name]
+        feedback = recorded.feedback
+        stands = (
+            recorded.proposal.source,
+            recorded.state,
+            "" if feedback is None else feedback.feedback,
+        )
+        known = self._told.get(name)
+        if known is not None and known[0] == stands:
+            return known[1]
+        entry = self.entry(name)
+        tried = Tried(
+            candidate=name,
+            iteration=entry.iteration,
+            source=entry.source,
+            state=entry.state,
+            feedback=self.feedback(name),
+            parents=entry.parents,
+        )
+        self._told[name] = (stands, tried)
+        return tried
 
     def human_feedback(self, iteration: int) -> tuple[str, ...]:
         """Return what people said before an iteration was proposed, oldest first."""
@@ -295,10 +310,16 @@ class RunJournal:
         )
         return len(new)
 
-    def iteration_finished(self, iteration: int) -> bool:
-        """Whether an iteration is over."""
-        recorded = self._directory.state.iterations.get(iteration)
-        return recorded is not None and recorded.finished is not None
+    def finished_iterations(self) -> list[p.IterationFinished]:
+        """Return how the iterations that are over ended, oldest first."""
+        recorded = self._directory.state.iterations.values()
+        ended = (iteration.finished for iteration in recorded)
+        return [finished for finished in ended if finished is not None]
+
+    def checkpoints(self, candidate: str) -> tuple[str, ...]:
+        """Return the artifacts of a candidate's policies after its last rung of the search."""
+        members = self._directory.state.candidates[candidate].members.values()
+        return tuple(m.checkpoint for m in members if m.checkpoint is not None)
 
     def check(self, candidate: str) -> p.CandidateChecked | None:
         """Return the recorded verdict on a candidate, or None."""
@@ -308,10 +329,24 @@ class RunJournal:
         """Record the verdict on a candidate."""
         self._directory.append(checked)
 
-    def settle(self, candidate: str, state: p.FinalState, reason: str, feedback: Feedback) -> None:
-        """Record how a candidate ended, once, and what designers hear about it."""
+    def settle(
+        self,
+        candidate: str,
+        state: p.FinalState,
+        reason: str,
+        summarize: Callable[[], Feedback],
+    ) -> None:
+        """Record how a candidate ended, once, and what designers hear about it.
+
+        Args:
+            candidate: its id.
+            state: how it ended.
+            reason: why.
+            summarize: makes the feedback; not called where a resumed run has recorded it.
+        """
         if self._directory.state.candidates[candidate].state == state:
             return
+        feedback = summarize()
         data = self._put(feedback.model_dump_json(), f"{candidate}.json", "application/json")
         text = self._put(to_text(feedback), f"{candidate}.txt", "text/plain")
         self._directory.append(

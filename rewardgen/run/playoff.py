@@ -8,6 +8,7 @@ is left wins. Seed by seed, what the search saw of a finalist counts as well.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -118,10 +119,7 @@ def nominated(candidates: Sequence[Tried]) -> list[Finalist]:
             same.setdefault(t.source, []).append(t)
     ended = _levelled([[t.feedback.score or 0.0 for t in tests] for tests in same.values()])
     late = _levelled([[t.feedback.late_score or 0.0 for t in tests] for tests in same.values()])
-    places = [
-        sum(other > one for other in ended) + sum(other > two for other in late)
-        for one, two in zip(ended, late, strict=True)
-    ]
+    places = [one + two for one, two in zip(_better(ended), _better(late), strict=True)]
     fitness = [[x for t in tests for x in t.feedback.fitness[0].members] for tests in same.values()]
     finalists = [
         Finalist(tests[0].candidate, source, tuple(values))
@@ -129,6 +127,12 @@ def nominated(candidates: Sequence[Tried]) -> list[Finalist]:
     ]
     best_first = sorted(range(len(same)), key=lambda i: (places[i], -ended[i]))
     return [finalists[i] for i in best_first]
+
+
+def _better(values: Sequence[float]) -> list[int]:
+    """Return how many of the values are above each."""
+    ordered = sorted(values)
+    return [len(ordered) - bisect_right(ordered, value) for value in values]
 
 
 def _levelled(tests: Sequence[Sequence[float]]) -> list[float]:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Curves, Episodes, Member, MemberOutcome
 from rewardgen_envs.metrics import Metric
+
+
+@dataclass(frozen=True)
+class RungCurves:
+    """The curves of one candidate in a rung.
+
+    Attributes:
+        read: reads those of the whole population, one mapping per member.
+        members: which of them are the candidate's.
+    """
+
+    read: Callable[[], Sequence[Curves]]
+    members: slice
 
 
 @dataclass
@@ -20,7 +33,8 @@ class Runner:
         source: its reward code.
         seeds: training seeds, one per member.
         members: outcomes of the last rung, one per member.
-        curves: one mapping per member, over all rungs so far.
+        rungs: the curves of every rung so far; read when they are asked for, as a large
+            population has many, and a resumed run needs hardly any.
         failure: why it failed, or None.
     """
 
@@ -28,7 +42,7 @@ class Runner:
     source: str
     seeds: tuple[int, ...]
     members: tuple[MemberOutcome, ...] = ()
-    curves: list[Curves] = field(default_factory=list[Curves])
+    rungs: list[RungCurves] = field(default_factory=list[RungCurves])
     failure: str | None = None
 
     @property
@@ -49,10 +63,10 @@ class Runner:
             for seed, start in zip(self.seeds, starts, strict=True)
         ]
 
-    def advance(self, members: Sequence[MemberOutcome], curves: Sequence[Curves]) -> None:
+    def advance(self, members: Sequence[MemberOutcome], curves: RungCurves) -> None:
         """Take in the outcome of a rung."""
         self.members = tuple(members)
-        self.curves = [dict(c) for c in curves] if not self.curves else self._extended(curves)
+        self.rungs.append(curves)
         failures = [m.failure for m in members if m.failure is not None]
         if failures:
             self.failure = failures[0]
@@ -61,12 +75,21 @@ class Runner:
         """Return mean fitness over members and episodes, oriented so that higher is better."""
         return mean_fitness([m.episodes for m in self.members if m.episodes is not None], metric)
 
-    def _extended(self, curves: Sequence[Curves]) -> list[Curves]:
-        """Append a rung's curves; they count env-steps from the start of the member's life."""
-        joined: list[Curves] = []
-        for old, new in zip(self.curves, curves, strict=True):
-            joined.append({name: old.get(name, []) + values for name, values in new.items()})
+    def curves(self) -> list[Curves]:
+        """Return one mapping per member, over all rungs so far.
+
+        They count env-steps from the start of the member's life.
+        """
+        joined: list[Curves] = [{} for _ in self.seeds]
+        for rung in self.rungs:
+            members = zip(joined, rung.read()[rung.members], strict=True)
+            joined = [_extended(old, new) for old, new in members]
         return joined
+
+
+def _extended(old: Curves, new: Curves) -> Curves:
+    """Return a member's curves with those of one more rung."""
+    return {name: old.get(name, []) + values for name, values in new.items()}
 
 
 def mean_fitness(episodes: Sequence[Episodes], metric: Metric) -> float:

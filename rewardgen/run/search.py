@@ -30,7 +30,7 @@ from rewardgen.rewards.findings import restored
 from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
-from rewardgen.run.population import Runner, mean_fitness
+from rewardgen.run.population import RungCurves, Runner, mean_fitness
 from rewardgen.run.screening import Screening
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState
@@ -39,7 +39,8 @@ from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
 
 Context = Callable[[], DesignContext]
-"""What a designer is told, made when it is asked for."""
+"""Makes what a designer is told; in a long search that takes a while, and a resumed iteration whose
+proposals are recorded needs it only for repairs."""
 
 PARENTS = 4
 """How many of the best candidates so far a designer starts from."""
@@ -130,30 +131,29 @@ class Search:
         Raises:
             PausedError: ``max_hours`` is over, or the run is to pause after every iteration.
         """
-        incumbent: Incumbent | None = None
+        first, incumbent = self._taken_up()
         rounds = self.config.rounds
-        for iteration in range(rounds):
+        for iteration in range(first, rounds):
             if self._exhausted(iteration):
                 break
             self.display.iteration(iteration, rounds)
-            self._begin(iteration)
-            # of an iteration that is recorded nobody asks; making all of them takes a resumed
-            # run time that grows with the square of its length
+            said = self.journal.begin_iteration(iteration)
+            if said:
+                self.display.note(f"remarks of yours that go into the next prompt: {said}")
             context = cache(partial(self._context, iteration, incumbent))
             try:
                 candidates = self._propose(iteration, context)
             except ExhaustedError as exhausted:
                 self.display.note(f"no more proposals: {exhausted}")
                 break
-            runners = self._screen(iteration, candidates, context)
-            over = self.journal.iteration_finished(iteration)
+            runners = self._screen(iteration, context, candidates)
             incumbent = self._race(iteration, runners, incumbent)
             self.journal.finish_iteration(
                 iteration,
                 None if incumbent is None else incumbent.candidate,
                 None if incumbent is None else incumbent.fitness,
             )
-            if self.config.pause and not over and iteration < rounds - 1:
+            if self.config.pause and iteration < rounds - 1:
                 raise PausedError(
                     f"pause after iteration {iteration + 1} of {rounds}; look at it with "
                     "'rewardgen show' and 'rewardgen render', and say what is to change with "
@@ -161,12 +161,22 @@ class Search:
                 )
         return incumbent
 
-    # ---- propose and check
+    def _taken_up(self) -> tuple[int, Incumbent | None]:
+        """Return the first iteration that is not over, and who led before it.
 
-    def _begin(self, iteration: int) -> None:
-        said = self.journal.begin_iteration(iteration)
-        if said:
-            self.display.note(f"remarks of yours that go into the next prompt: {said}")
+        What is over is not repeated: of a long search that would take minutes.
+        """
+        over = self.journal.finished_iterations()
+        if not over:
+            return 0, None
+        last = over[-1]
+        if last.best is None or last.fitness is None:
+            return len(over), None
+        best = Incumbent(last.best, self.journal.checkpoints(last.best), last.fitness)
+        self._tell_best(last.iteration, best)
+        return len(over), best
+
+    # ---- propose and check
 
     def _context(self, iteration: int, incumbent: Incumbent | None) -> DesignContext:
         """Return what the designer is told; the same again when a run is repeated."""
@@ -185,10 +195,10 @@ class Search:
         recorded = self.journal.proposals(iteration)
         if recorded is not None:
             return recorded
-        if iteration == 0 and self.start is not None:
-            proposals = [self.start]
-        else:
-            proposals = self.designer.propose(context())
+        first = iteration == 0
+        proposals = (
+            [self.start] if first and self.start is not None else self.designer.propose(context())
+        )
         return self.journal.record_proposals(iteration, proposals)
 
     def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
@@ -199,11 +209,11 @@ class Search:
         return tuple(best_first(trained, incumbent)[:PARENTS])
 
     def _screen(
-        self, iteration: int, candidates: Sequence[CandidateEntry], context: Context
+        self, iteration: int, context: Context, candidates: Sequence[CandidateEntry]
     ) -> list[Runner]:
         """Check every candidate; return those that may be trained."""
         refused = [entry for entry in candidates if not self._accepted(entry)]
-        repaired = {entry.slot: entry for entry in self._repair(iteration, refused, context)}
+        repaired = {entry.slot: entry for entry in self._repair(iteration, context, refused)}
         runners: list[Runner] = []
         for proposed in candidates:
             entry = repaired.get(proposed.slot, proposed)
@@ -228,7 +238,7 @@ class Search:
         return self._check(entry).verdict == "accepted"
 
     def _repair(
-        self, iteration: int, refused: Sequence[CandidateEntry], context: Context
+        self, iteration: int, context: Context, refused: Sequence[CandidateEntry]
     ) -> list[CandidateEntry]:
         """Have refused candidates corrected, once; return those that were."""
         open_ones = [e for e in refused if e.attempt == 0 and e.state == "proposed"]
@@ -308,11 +318,11 @@ class Search:
             ),
             guests=guests,
         )
-        curves = self.journal.curves(outcome.curves)
+        curves = cache(partial(self.journal.curves, outcome.curves))
         width = self.config.train_seeds
         for i, runner in enumerate(running):
             part = slice(i * width, (i + 1) * width)
-            runner.advance(outcome.members[part], curves[part])
+            runner.advance(outcome.members[part], RungCurves(curves, part))
         return outcome
 
     def _without_failures(self, running: list[Runner]) -> list[Runner]:
@@ -361,16 +371,19 @@ class Search:
             if best is None or metric.sign * (fitness - best.fitness) > 0:
                 best = Incumbent(runner.candidate, runner.checkpoints, fitness)
         if best is not None:
-            self.display.note(
-                f"iteration {iteration + 1}: best so far is {best.candidate} with "
-                f"{metric.name} {best.fitness:.3g}{unit(metric.unit)}"
-            )
+            self._tell_best(iteration, best)
         return best
+
+    def _tell_best(self, iteration: int, best: Incumbent) -> None:
+        self.display.note(
+            f"iteration {iteration + 1}: best so far is {best.candidate} with "
+            f"{self.metric.name} {best.fitness:.3g}{unit(self.metric.unit)}"
+        )
 
     # ---- ends
 
     def _finish(self, runner: Runner, state: FinalState, reason: str) -> None:
-        self.journal.settle(runner.candidate, state, reason, self._feedback(runner))
+        self.journal.settle(runner.candidate, state, reason, partial(self._feedback, runner))
 
     def _fail(
         self,
@@ -379,11 +392,11 @@ class Search:
         failures: tuple[Failure, ...],
         runner: Runner | None = None,
     ) -> None:
-        feedback = Feedback(failures=failures)
-        if runner is not None and runner.curves:
-            feedback = summarize(self.metrics, runner.curves, {}).model_copy(
-                update={"failures": failures}
-            )
+        def feedback() -> Feedback:
+            curves = [] if runner is None else runner.curves()
+            trained = summarize(self.metrics, curves, {}) if curves else Feedback()
+            return trained.model_copy(update={"failures": failures})
+
         reason = failures[0].message if failures else state
         self.journal.settle(candidate, state, reason, feedback)
 
@@ -391,7 +404,7 @@ class Search:
         episodes = [m.episodes for m in runner.members if m.episodes is not None]
         return summarize(
             self.metrics,
-            runner.curves,
+            runner.curves(),
             {m.name: [e.fitness[m.name] for e in episodes] for m in self.metrics},
             [
                 {name: ColumnStatistics(*values) for name, values in e.columns.items()}

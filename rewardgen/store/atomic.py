@@ -83,8 +83,10 @@ def write_file(path: Path, data: bytes) -> None:
 
 def remove_temporaries(directory: Path) -> None:
     """Remove what a killed writer left behind; only whoever holds the run's lock may call it."""
-    for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
-        path.unlink(missing_ok=True)
+    with os.scandir(directory) as entries:
+        left = [entry.path for entry in entries if entry.name.startswith(TEMPORARY_PREFIX)]
+    for path in left:
+        Path(path).unlink(missing_ok=True)
 
 
 def require_free_space(path: Path, reserve_bytes: int) -> None:

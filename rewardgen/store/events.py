@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ FORMAT_VERSION = 2
 _APPLICATION_ID = 0x52474C47
 _BUSY_TIMEOUT_S = 30.0
 _NO_DIGEST = b""
+_Row = tuple[Any, ...]
 
 _SCHEMA = (
     """CREATE TABLE events(
@@ -118,28 +119,29 @@ class EventLog:
         )
         return event
 
-    def events(self) -> list[Event]:
-        """Read all events.
+    def events(self) -> Iterator[Event]:
+        """Return all events, oldest first.
 
         Raises:
             StoreCorruptError: rows were changed, or are missing.
         """
         with _clear_errors(self._path):
-            return list(_read(self._path, self._connection))
+            rows = _rows(self._connection)
+        return _verified(self._path, rows)
 
 
-def read_events(path: Path) -> list[Event]:
-    """Read the events of a log that another process may be writing.
+def read_events(path: Path) -> Iterator[Event]:
+    """Return the events of a log that another process may be writing, oldest first.
 
     Returns:
-        All committed events; none for a log that was never begun.
+        All events committed by now; none for a log that was never begun.
 
     Raises:
         StoreCorruptError: the file is damaged or no log.
         StoreVersionError: another format.
         StoreError: it cannot be opened.
     """
-    return _reading(path, lambda connection: list(_read(path, connection)))
+    return _verified(path, _reading(path, _rows))
 
 
 def read_ends(path: Path, closing_types: Sequence[type[Payload]]) -> list[Event]:
@@ -156,13 +158,11 @@ def read_ends(path: Path, closing_types: Sequence[type[Payload]]) -> list[Event]
         "SELECT seq, type, payload, t_wall, t_mono FROM events WHERE seq = 1 OR seq = "
         f"(SELECT max(seq) FROM events WHERE type IN ({marks})) ORDER BY seq"
     )
-    return _reading(
-        path,
-        lambda connection: [_event(path, *row) for row in connection.execute(query, names)],
-    )
+    rows = _reading(path, lambda connection: connection.execute(query, names).fetchall())
+    return [_event(path, *row) for row in rows]
 
 
-def _reading(path: Path, read: Callable[[sqlite3.Connection], list[Event]]) -> list[Event]:
+def _reading(path: Path, read: Callable[[sqlite3.Connection], list[_Row]]) -> list[_Row]:
     if not path.is_file() or path.stat().st_size == 0:
         return []
     with _clear_errors(path), closing(_connect_reader(path)) as connection:
@@ -218,11 +218,15 @@ def _format_version(path: Path, connection: sqlite3.Connection) -> int | None:
     return found
 
 
-def _read(path: Path, connection: sqlite3.Connection) -> Iterator[Event]:
-    digest = _NO_DIGEST
-    rows = connection.execute(
+def _rows(connection: sqlite3.Connection) -> list[_Row]:
+    """Return all rows; who reads them one by one keeps writers waiting."""
+    return connection.execute(
         "SELECT seq, type, payload, t_wall, t_mono, digest FROM events ORDER BY seq"
-    )
+    ).fetchall()
+
+
+def _verified(path: Path, rows: Iterable[_Row]) -> Iterator[Event]:
+    digest = _NO_DIGEST
     for expected, (*row, stored) in enumerate(rows, start=1):
         digest = _digest(digest, *row)
         if row[0] != expected or digest != stored:

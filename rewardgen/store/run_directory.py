@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Self
 
 from rewardgen.store.artifacts import ARTIFACTS_NAME, ArtifactReader, ArtifactStore
 from rewardgen.store.atomic import clear_errors, require_free_space, sync_directory
+from rewardgen.store.collector import no_collection
 from rewardgen.store.errors import RunExistsError, RunNotFoundError, StoreCorruptError, StoreError
 from rewardgen.store.events import DATABASE_NAME, EventLog, read_events
 from rewardgen.store.fold import Event, fold
@@ -36,7 +37,7 @@ class RunDirectory:
         self._log = log
         # None: what is in memory may differ from the log, which is then read again. Reading it
         # here finds damage before anything is written
-        self._state: RunState | None = fold(RunState(), log.events())
+        self._state: RunState | None = _state(log.events())
         self.artifacts = ArtifactStore(path / ARTIFACTS_NAME, self._registered)
 
     @classmethod
@@ -106,7 +107,7 @@ class RunDirectory:
     def state(self) -> RunState:
         """What the events so far say; it changes with the next event."""
         if self._state is None:
-            self._state = fold(RunState(), self._log.events())
+            self._state = _state(self._log.events())
         return self._state
 
     def append(self, *payloads: Payload) -> list[Event]:
@@ -187,7 +188,7 @@ def read_run(path: Path) -> RunSnapshot:
     if not (path / DATABASE_NAME).is_file():
         raise _not_found(path)
     _check_not_lost(path)
-    state = fold(RunState(), read_events(path / DATABASE_NAME))
+    state = _state(read_events(path / DATABASE_NAME))
     if state.started is None:
         raise RunNotFoundError(f"no run was begun in {path}; start one with 'rewardgen run'")
     reader = ArtifactReader(path / ARTIFACTS_NAME, state.artifacts.get)
@@ -256,6 +257,11 @@ def _plain(task: str) -> str:
     """Return a task's name (or its file's and class's) with nothing but letters and digits."""
     _, _, last = task.rpartition("/") if ":" in task else ("", "", task)
     return "".join(c if c.isalnum() and c.isascii() else "-" for c in last.replace(".py", ""))
+
+
+def _state(events: Iterable[Event]) -> RunState:
+    with no_collection():
+        return fold(RunState(), events)
 
 
 def _not_found(path: Path) -> RunNotFoundError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -10,6 +10,7 @@ from statistics import fmean
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
+from rewardgen.store.fold import Event
 from rewardgen.store.lock import is_locked
 from rewardgen.store.payloads import (
     PLAYOFF,
@@ -45,6 +46,8 @@ from rewardgen.store.state import CandidateState, MemberState, RunState, Status,
 # the arm that retrains the search's choice; its record also shows what the search measured
 WINNER_ARM = "winner"
 _SEARCH = "search"
+# events that say whether a process works on the run
+_CLOSING = (RunFinished, RunInterrupted, RunFailed, Resumed)
 
 
 def show_record(run: RunSnapshot) -> ShowRecord:
@@ -109,6 +112,26 @@ def show_record(run: RunSnapshot) -> ShowRecord:
             for said in state.human_feedback
         ),
     )
+
+
+def candidate_record(run: RunSnapshot, name: str) -> CandidateRecord | None:
+    """Return one candidate, without reading the others' files; None if there is none.
+
+    Raises:
+        StoreError: an artifact is missing or was changed.
+    """
+    found = run.state.candidates.get(name)
+    ranking = _started(run.state).task.metrics[0].name
+    return None if found is None else _candidate(found, ranking, run.artifacts)
+
+
+def is_done(path: Path) -> bool:
+    """Whether a run is finished, without reading all of it.
+
+    Raises:
+        StoreError: its log cannot be read.
+    """
+    return _last_status(read_ends(path / DATABASE_NAME, _CLOSING)) == "done"
 
 
 def list_record(runs_dir: Path) -> ListRecord:
@@ -269,30 +292,35 @@ def _trial_arms(run: RunSnapshot, trial: TrialState) -> list[ArmRecord]:
 
 
 def _entry(path: Path) -> tuple[float, RunEntry] | None:
-    closing = (RunFinished, RunInterrupted, RunFailed, Resumed)
     alive = is_locked(path)
     try:
-        events = read_ends(path / DATABASE_NAME, closing)
+        events = read_ends(path / DATABASE_NAME, _CLOSING)
     except StoreError as error:
         written = (path / DATABASE_NAME).stat().st_mtime
         return written, RunEntry(run=path.name, state="unreadable", task=None, reason=str(error))
     if not events or not isinstance(events[0].payload, RunStarted):
         return None
-    first, last = events[0], events[-1].payload
-    status: Status = "running"
-    if isinstance(last, RunFinished):
-        status = "done"
-    elif isinstance(last, RunInterrupted):
-        status = "interrupted"
-    elif isinstance(last, RunFailed):
-        status = "failed"
+    first = events[0]
     entry = RunEntry(
         run=path.name,
-        state=run_state(status, alive=alive),
+        state=run_state(_last_status(events), alive=alive),
         task=events[0].payload.task.name,
         started=_iso(first.t_wall),
     )
     return first.t_wall, entry
+
+
+def _last_status(events: Sequence[Event]) -> Status:
+    """Return where a run stands, by the last of its events that says so."""
+    match events[-1].payload if events else None:
+        case RunFinished():
+            return "done"
+        case RunInterrupted():
+            return "interrupted"
+        case RunFailed():
+            return "failed"
+        case _:
+            return "running"
 
 
 def _started(state: RunState) -> RunStarted:

@@ -267,16 +267,17 @@ def _fill(drafts: Sequence[_Draft], readings: Floats, newcomer_every: int) -> li
         readings: what is expected of each draft, (places, drafts).
         newcomer_every: a place in so many is for a newcomer.
     """
-    chosen: list[int] = []
+    chosen: dict[int, _Draft] = {}
     for place, values in enumerate(readings):
         open_to = [i for i in range(len(drafts)) if i not in chosen]
         newcomers = [i for i in open_to if not drafts[i].parents]
         if (place + 1) % newcomer_every == 0 and newcomers:
             # whoever comes first: the model would keep out what it knows nothing of
-            chosen.append(newcomers[0])
+            best = newcomers[0]
         else:
-            chosen.append(max(open_to, key=lambda i: values[i]))
-    return [drafts[i] for i in chosen]
+            best = max(open_to, key=lambda i: values[i])
+        chosen[best] = drafts[best]
+    return list(chosen.values())
 
 
 def _drafts(

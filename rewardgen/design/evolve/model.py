@@ -11,9 +11,8 @@ the marginal likelihood over a grid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +66,9 @@ class Model:
         self._standing = np.asarray(standing, dtype=np.float64)
         self._asked = _meant(programs)
         self.kernel = self._most_likely()
+        inner, whole = self._parts(self.kernel.length, self._inputs, self._inputs)
+        alike = _mixed(self.kernel.additive, inner, whole)
+        self._factor = cho_factor(_noisy(alike, self.kernel.noise), lower=True)
 
     def sample(self, programs: Sequence[dict[str, float]], draws: Floats) -> Floats:
         """Return joint draws of the expected standing of programs.
@@ -78,39 +80,55 @@ class Model:
         Returns:
             (k, programs).
         """
-        mean, covariance = self._posterior(programs)
+        inputs, across, solved = self._against(programs)
+        covariance = self._likeness(self.kernel, inputs, inputs) - across.T @ solved
+        mean = self._expected(programs, solved)
         values, vectors = np.linalg.eigh(covariance)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         return mean + draws @ root.T
 
     def mean(self, programs: Sequence[dict[str, float]]) -> Floats:
         """Return the expected standing of programs, (programs,)."""
-        return self._posterior(programs)[0]
+        _, _, solved = self._against(programs)
+        return self._expected(programs, solved)
 
-    def _posterior(self, programs: Sequence[dict[str, float]]) -> tuple[Floats, Floats]:
+    def _expected(self, programs: Sequence[dict[str, float]], solved: Floats) -> Floats:
+        rest = self._standing - self.kernel.trust * self._asked
+        expected = rest.mean() + self.kernel.trust * _meant(programs)
+        return expected + solved.T @ (rest - rest.mean())
+
+    def _against(self, programs: Sequence[dict[str, float]]) -> tuple[Floats, Floats, Floats]:
+        """Return inputs of programs, their likeness to the candidates so far, and its solution."""
         inputs = self._matrix(programs)
         # traits that nobody had yet lead away from everybody alike
+        names = frozenset(self._names)
         beyond = [
-            sum(value**2 for name, value in program.items() if name not in self._names)
+            sum(value**2 for name, value in program.items() if name not in names)
             for program in programs
         ]
         inputs = np.hstack([inputs, np.diag(np.sqrt(beyond))])
         known = np.hstack([self._inputs, np.zeros((len(self._inputs), len(programs)))])
         across = self._likeness(self.kernel, known, inputs)
-        within = self._likeness(self.kernel, inputs, inputs)
-        factor = cho_factor(self._covariance(self.kernel), lower=True)
-        solved = cho_solve(factor, across)
-        rest = self._standing - self.kernel.trust * self._asked
-        expected = rest.mean() + self.kernel.trust * _meant(programs)
-        return expected + solved.T @ (rest - rest.mean()), within - across.T @ solved
+        return inputs, across, cho_solve(self._factor, across)
 
     def _likeness(self, kernel: Kernel, left: Floats, right: Floats) -> Floats:
         """Return the covariances of programs (n, traits) and (m, traits), (n, m)."""
+        inner, whole = self._parts(kernel.length, left, right)
+        return (1.0 - kernel.noise) * _mixed(kernel.additive, inner, whole)
+
+    def _parts(self, length: float, left: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """Return the part that adds up over traits and the one for programs as a whole, (n, m).
+
+        Of thousands of candidates these are the largest arrays there are; made in place, they
+        take half of the time and memory.
+        """
         inner = self._shortened(left) @ self._shortened(right).T
-        squares = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :] - 2.0 * inner
-        whole = np.exp(-0.5 * np.maximum(squares, 0.0) / kernel.length**2)
-        parts = kernel.additive * inner + (1.0 - kernel.additive) * whole
-        return (1.0 - kernel.noise) * parts
+        whole = (left**2).sum(1)[:, None] + (right**2).sum(1)[None, :]
+        whole -= 2.0 * inner
+        np.maximum(whole, 0.0, out=whole)
+        whole *= -0.5
+        whole /= length**2
+        return inner, np.exp(whole, out=whole)
 
     def _shortened(self, inputs: Floats) -> Floats:
         """Return the inputs in units of a typical program, longer ones shortened to its length.
@@ -120,19 +138,14 @@ class Model:
         lengths = np.sqrt((inputs**2).sum(1, keepdims=True))
         return inputs / np.maximum(lengths, self._typical**0.5)
 
-    def _covariance(self, kernel: Kernel) -> Floats:
-        matrix = self._likeness(kernel, self._inputs, self._inputs)
-        return matrix + (kernel.noise + JITTER) * np.eye(len(matrix))
-
     def _most_likely(self) -> Kernel:
         """Return the settings under which what was seen is most likely."""
         # what is left over is linear in the trust, so one decomposition serves all of them
         known = np.stack([self._standing, self._asked], axis=1)
         known -= known.mean(0)
         found: list[tuple[float, Kernel]] = []
-        for length, additive, noise in product(LENGTHS, ADDITIVE, NOISE):
-            kernel = Kernel(length, additive, noise, trust=0.0)
-            factor = cho_factor(self._covariance(kernel), lower=True)
+        for kernel, covariance in self._settings():
+            factor = cho_factor(covariance, lower=True)
             logarithm = 2.0 * float(np.log(np.diag(factor[0])).sum())
             products = known.T @ cho_solve(factor, known)
             for trust in TRUST:
@@ -142,9 +155,32 @@ class Model:
                 found.append((likely + prior, replace(kernel, trust=trust)))
         return max(found, key=lambda pair: pair[0])[1]
 
+    def _settings(self) -> Iterator[tuple[Kernel, Floats]]:
+        """Yield all settings, without trust, with the covariance of what was seen under each."""
+        for length in LENGTHS:
+            inner, whole = self._parts(length, self._inputs, self._inputs)
+            for additive in ADDITIVE:
+                alike = _mixed(additive, inner, whole)
+                for noise in NOISE:
+                    yield Kernel(length, additive, noise, trust=0.0), _noisy(alike, noise)
+
     def _matrix(self, programs: Sequence[dict[str, float]]) -> Floats:
         rows = [[program.get(name, 0.0) for name in self._names] for program in programs]
         return np.asarray(rows, dtype=np.float64).reshape(len(programs), len(self._names))
+
+
+def _mixed(additive: float, inner: Floats, whole: Floats) -> Floats:
+    """Return the covariances of programs without noise, of a share of each part."""
+    mixed = additive * inner
+    mixed += (1.0 - additive) * whole
+    return mixed
+
+
+def _noisy(alike: Floats, noise: float) -> Floats:
+    """Return the covariance of observations, of a total variance of 1."""
+    matrix = (1.0 - noise) * alike
+    matrix[np.diag_indices_from(matrix)] += noise + JITTER
+    return matrix
 
 
 def _meant(programs: Sequence[dict[str, float]]) -> Floats:

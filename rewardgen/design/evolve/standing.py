@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist, fmean, median
 
 from rewardgen.analysis.feedback import Column, Feedback
@@ -64,14 +65,17 @@ def _finals(candidates: Sequence[Feedback]) -> list[float]:
     longest = max(c.env_steps for c in candidates)
     finishers = [c for c in candidates if c.env_steps == longest]
     scores = [c.score or 0.0 for c in finishers]
+    # candidates retire after a few rungs, thousands of them after the same
+    lines: dict[int, _Line] = {}
     finals: list[float] = []
     for candidate in candidates:
-        own = candidate.score or 0.0
-        if candidate.env_steps == longest or len(finishers) < FINISHERS:
+        own, env_steps = candidate.score or 0.0, candidate.env_steps
+        if env_steps == longest or len(finishers) < FINISHERS:
             finals.append(own)
             continue
-        paces = [_pace(c, candidate.env_steps) for c in finishers]
-        expected = _regress(paces, scores, _pace(candidate, candidate.env_steps))
+        if env_steps not in lines:
+            lines[env_steps] = _regression([_pace(c, env_steps) for c in finishers], scores)
+        expected = lines[env_steps].at(_pace(candidate, env_steps))
         finals.append(min(expected, max(scores)))
     return finals
 
@@ -90,12 +94,25 @@ def _pace(candidate: Feedback, env_steps: int) -> float:
     return values[-1] if fitness.higher_is_better else -values[-1]
 
 
-def _regress(inputs: Sequence[float], outputs: Sequence[float], at: float) -> float:
-    """Return the least-squares line's value, of a line that does not fall."""
+@dataclass(frozen=True)
+class _Line:
+    """A line through ``(centre, level)``."""
+
+    centre: float
+    level: float
+    slope: float
+
+    def at(self, x: float) -> float:
+        """Return its value."""
+        return self.level + self.slope * (x - self.centre)
+
+
+def _regression(inputs: Sequence[float], outputs: Sequence[float]) -> _Line:
+    """Return the least-squares line among those that do not fall."""
     centre, level = fmean(inputs), fmean(outputs)
     spread = sum((x - centre) ** 2 for x in inputs)
     together = sum((x - centre) * (y - level) for x, y in zip(inputs, outputs, strict=True))
-    return level + (max(0.0, together / spread) * (at - centre) if spread > 0.0 else 0.0)
+    return _Line(centre, level, max(0.0, together / spread) if spread > 0.0 else 0.0)
 
 
 def _moved(candidates: Sequence[Feedback], space: Space) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -102,6 +103,45 @@ def test_show_lists_arms_and_candidates(example_record: ShowRecord) -> None:
             for line in text.splitlines()
         )
     assert "\x1b" not in text
+
+
+def many(record: ShowRecord, count: int) -> ShowRecord:
+    """The same run with so many candidates: every fourth finished, the first one won."""
+    pattern = record.candidates[0]
+    candidates = tuple(
+        pattern.model_copy(
+            update={
+                "id": f"c{i}",
+                "fitness": 0.1 if i == 0 else i / count,
+                "state": "confirmed" if i == 0 else "retired" if i % 4 else "evaluated",
+                "reason": f"reason {i}.",
+            }
+        )
+        for i in range(count)
+    )
+    return record.model_copy(update={"candidates": candidates, "winner": "c0"})
+
+
+def listed(text: str) -> list[str]:
+    return [line.split()[0] for line in text.splitlines() if re.match(r"c\d+ ", line)]
+
+
+def test_show_lists_the_best_of_many_candidates(example_record: ShowRecord) -> None:
+    text = show_text(many(example_record, 2_000))
+    # the winner, then finalists by fitness; those who retired had less training, if more fitness
+    assert listed(text) == ["c0", *(f"c{1996 - 4 * i}" for i in range(29))]
+    words = " ".join(text.split())
+    assert "the best 30; 1,970 more: 1,500 retired and 470 evaluated" in words
+    assert "rewardgen show demo --json" in words
+    lower = tuple(m.model_copy(update={"direction": "lower"}) for m in example_record.fitness)
+    worst = many(example_record, 2_000).model_copy(update={"fitness": lower})
+    assert listed(show_text(worst)) == ["c0", *(f"c{4 + 4 * i}" for i in range(29))]
+
+
+def test_show_lists_all_of_a_hundred_candidates_as_they_came(example_record: ShowRecord) -> None:
+    text = show_text(many(example_record, 100))
+    assert listed(text) == [f"c{i}" for i in range(100)]
+    assert "more:" not in text
 
 
 def test_show_works_for_an_unfinished_run(write_example: Callable[..., RunSnapshot]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rewardgen.analysis.feedback import TermStatus
-from rewardgen.report import plots
+from rewardgen.report import plots, render, terms
 from rewardgen.report.curves import Band, CurveReader
 from rewardgen.report.numbers import percent, significant, usd
 from rewardgen.report.render import Report
@@ -68,6 +68,22 @@ def test_every_candidate_that_passed_all_rungs_is_told(
     assert len(passed) == 7
     # two rungs in one curve, from the first update to the last
     assert all(story.runs == 2 for story in told)
+
+
+def test_of_many_candidates_the_best_are_told(
+    example_record: ShowRecord, example_run: RunSnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (terms, render):
+        monkeypatch.setattr(module, "MOST_TOLD", 3)
+    monkeypatch.setattr(render, "_MOST_LISTED", 5)
+    report = render.render(example_record, example_run.artifacts)
+    drawn = {name for name in report.figures if name not in ("arms", "learning", "search")}
+    passed = [c for c in example_record.candidates if c.state in ("evaluated", "confirmed")]
+    best = sorted(passed, key=lambda c: (c.id != "2.5", -(c.fitness or 0.0)))[:3]
+    assert drawn == {"terms-winner", *(f"terms-{c.id}" for c in best)}
+    assert "Terms of the best candidates that passed every rung (3 of 7)" in report.html
+    for text in (report.html, report.markdown):
+        assert "The best 5; 13 more: " in text
 
 
 def test_an_arm_named_by_a_path_names_no_file(

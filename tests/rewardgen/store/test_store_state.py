@@ -188,7 +188,7 @@ def test_events_that_do_not_fit_are_refused_and_not_stored(
         assert run.state.last_seq == before
         assert run.state.notes == []
         run.append(p.Note(message="goes on"))
-    assert len(read_events(run_path / DATABASE_NAME)) == before + 1
+    assert len(list(read_events(run_path / DATABASE_NAME))) == before + 1
 
 
 def test_a_run_starts_once_and_first(tmp_path: Path, run_started: p.RunStarted) -> None:
