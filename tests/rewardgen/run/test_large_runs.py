@@ -17,7 +17,7 @@ from rewardgen.run.journal import RunJournal
 from rewardgen.run.session import InterruptedRunError
 from rewardgen.store import events
 from rewardgen.store.artifacts import ArtifactReader
-from rewardgen.store.payloads import Resumed, RunInterrupted
+from rewardgen.store.payloads import Payload, Resumed, RunInterrupted
 from rewardgen.store.records import ShowRecord
 from rewardgen.store.run_directory import RunDirectory
 
