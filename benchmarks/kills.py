@@ -139,7 +139,7 @@ def undisturbed(runs_dir: Path) -> Undisturbed:
     """Run to the end, and return what came of it."""
     subprocess.run(begin(runs_dir, "calm"), check=True, capture_output=True, text=True)
     path = runs_dir / "calm"
-    events, state = read_events(path / DATABASE_NAME), RunState()
+    events, state = list(read_events(path / DATABASE_NAME)), RunState()
     phases: list[str] = []
     for event in events:
         fold(state, [event])
@@ -177,7 +177,7 @@ class Hunted:
         return done == 0 and essence(self.path) == self.calm.outcome
 
     def _events(self) -> list[Event]:
-        return read_events(self.path / DATABASE_NAME)
+        return list(read_events(self.path / DATABASE_NAME))
 
     def _start(self) -> subprocess.Popen[bytes]:
         where = (self.path.name, f"--runs-dir={self.path.parent}")

@@ -102,7 +102,7 @@ def search() -> tuple[dict[str, Any], ShowRecord]:
         folder = Path(name)
         began = time.time()
         subprocess.run(command(folder), cwd=ROOT, check=True, stdout=sys.stderr)
-        events = read_events(folder / "search" / DATABASE_NAME)
+        events = list(read_events(folder / "search" / DATABASE_NAME))
         return timeline(events, began), api.load(folder / "search")
 
 
