@@ -287,6 +287,27 @@ def kills(parts: Figures) -> str:
     return "\n\n".join([table(["", "counted", "asked for"], rows), table(["phase", "kills"], met)])
 
 
+def large_run(parts: Figures) -> str:
+    """One row per command."""
+    from benchmarks.large_run import combine
+
+    figures = combine(parts)
+    asked = {"list": "< 2", "show": "< 2", "resume": "< 2"}
+    rows = [
+        [
+            name,
+            f"{side['wall_s']:.2f}",
+            f"{min(side['turns']):.2f} to {max(side['turns']):.2f}",
+            f"{side['cpu_s']:.2f}",
+            asked.get(name, ""),
+        ]
+        for name, side in figures["sides"].items()
+    ]
+    head = ["command", "s (median)", "spread", "s of processor", "asked for"]
+    counted = f"{figures['candidates']:,} candidates in {figures['events']:,} events."
+    return f"{counted}\n\n{table(head, rows)}"
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -296,6 +317,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "search": search,
     "time_to_fitness": time_to_fitness,
     "kills": kills,
+    "large_run": large_run,
 }
 
 

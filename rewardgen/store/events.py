@@ -227,11 +227,11 @@ def _rows(connection: sqlite3.Connection) -> list[_Row]:
 
 def _verified(path: Path, rows: Iterable[_Row]) -> Iterator[Event]:
     digest = _NO_DIGEST
-    for expected, (*row, stored) in enumerate(rows, start=1):
-        digest = _digest(digest, *row)
-        if row[0] != expected or digest != stored:
+    for expected, (seq, kind, payload, t_wall, t_mono, stored) in enumerate(rows, start=1):
+        digest = _digest(digest, seq, kind, payload, t_wall, t_mono)
+        if seq != expected or digest != stored:
             raise _corrupt(path, f"event {expected} is missing or was changed")
-        yield _event(path, *row)
+        yield _event(path, seq, kind, payload, t_wall, t_mono)
 
 
 def _event(path: Path, seq: int, kind: str, payload: str, t_wall: float, t_mono: float) -> Event:

@@ -7,8 +7,7 @@ comes again (a rung started a second time) replaces what the first one said.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rewardgen.store import payloads as p
 from rewardgen.store.errors import StoreError
@@ -22,8 +21,7 @@ from rewardgen.store.state import (
 )
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One entry of the log.
 
     Attributes:
