@@ -39,7 +39,7 @@ class Measurement:
         self._control_dt_s = task.control_dt_s
         judged = ("terminated", *task.causes)  # filled in after the other features
         self._measured = tuple(feature for feature in task.table if feature.name not in judged)
-        self._variables = no_variables(task, engine.nworld)
+        self._variables = no_variables(task, engine.nworld, engine.device)
         # touch every field that the task reads: an engine fills only the fields in use
         task.measure(Physics(engine), Quantities(self._variables))
 
@@ -122,9 +122,12 @@ class Measurement:
         return value
 
 
-def no_variables(task: Task, rows: int) -> dict[str, Tensor]:
+def no_variables(task: Task, rows: int, device: torch.device) -> dict[str, Tensor]:
     """Return zeros, (R, *shape) for each per-episode variable of a task."""
-    return {v.name: torch.zeros(rows, *v.shape, dtype=torch.float64) for v in task.variables}
+    return {
+        v.name: torch.zeros(rows, *v.shape, dtype=torch.float64, device=device)
+        for v in task.variables
+    }
 
 
 def _floating(value: Tensor) -> Tensor:

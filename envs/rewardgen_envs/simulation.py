@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from rewardgen_envs.engines.base import Engine
+from rewardgen_envs.engines.base import ContactsOverflow, Engine
+from rewardgen_envs.engines.choice import CPU, EngineChoice, make_warp
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.measurement import Measurement, no_variables
@@ -48,6 +49,13 @@ class Step:
     length: Int64[Tensor, " B"]
     fitness: dict[str, Tensor]
 
+    def cpu(self) -> Step:
+        """Return the same in main memory."""
+        if self.state.device.type == "cpu":
+            return self
+        tensors = {name: value.cpu() for name, value in vars(self).items() if name != "fitness"}
+        return Step(**tensors, fitness={name: value.cpu() for name, value in self.fitness.items()})
+
 
 class Simulation:
     """Worlds of P members, N each; world b is world b % N of member b // N.
@@ -58,11 +66,12 @@ class Simulation:
         worlds_per_member: N.
         threads: physics threads; None for one per CPU of this process.
         first_episode: number of the first episode of every world.
-        engine: another engine with P * N worlds; None for the CPU engine.
+        engine: which engine, or one that was made already, with P * N worlds.
 
     Raises:
         TaskError: the task's methods do not give what it declares.
         SceneError: the scene does not compile.
+        EngineError: the engine cannot be had.
     """
 
     def __init__(
@@ -73,11 +82,15 @@ class Simulation:
         *,
         threads: int | None = None,
         first_episode: int = 0,
-        engine: Engine | None = None,
+        engine: Engine | EngineChoice = CPU,
     ) -> None:
         self.task = task
         self.nworld = len(seeds) * worlds_per_member
-        self.engine = engine or _cpu_engine(task, self.nworld, threads)
+        self.engine = (
+            _engine(task, self.nworld, threads, engine)
+            if isinstance(engine, EngineChoice)
+            else engine
+        )
         device = self.engine.device
         self.world = torch.arange(worlds_per_member, device=device).repeat(len(seeds))
         seed = torch.tensor(list(seeds), device=device).repeat_interleave(worlds_per_member)
@@ -138,6 +151,15 @@ class Simulation:
             self.state = self.state.clone()
             self._restart(rows)
 
+    def check_contacts(self) -> None:
+        """Refuse what was simulated so far if an engine had too little room for contacts.
+
+        Raises:
+            ContactsOverflow: it had.
+        """
+        if bool(self.engine.health().overflow):
+            raise ContactsOverflow(f"task '{self.task.name}': room for contacts ran out")
+
     def close(self) -> None:
         """Free the engine."""
         self.engine.close()
@@ -157,10 +179,21 @@ class Simulation:
         self.state[rows] = self._measurement.restart(rows, initial.variables)
 
 
+def _engine(task: Task, nworld: int, threads: int | None, choice: EngineChoice) -> Engine:
+    """Return the engine that was chosen.
+
+    Raises:
+        EngineError: it cannot be had.
+    """
+    if choice.name == "warp":
+        return make_warp(task.model, nworld, choice)
+    return _cpu_engine(task, nworld, threads)
+
+
 def _cpu_engine(task: Task, nworld: int, threads: int | None) -> MujocoBatchEngine:
     """Return an engine that computes no more than the task reads; a single world finds out."""
     probe = MujocoBatchEngine(task.model, 1, 1)
-    task.measure(Physics(probe), Quantities(no_variables(task, 1)))
+    task.measure(Physics(probe), Quantities(no_variables(task, 1, probe.device)))
     needs_refresh = probe.needs_refresh
     probe.close()
     return MujocoBatchEngine(task.model, nworld, threads, refresh=needs_refresh)

@@ -144,7 +144,7 @@ class Task(ABC):
     def actuate(self, action: Tensor, features: FeatureView) -> Float[Tensor, "B nu"]:
         """Return actuator controls; by default affine from [-1, 1] to each actuator's range."""
         del features
-        low, high = self._control_range
+        low, high = self._control_range(action.device)
         return low + (action.to(low.dtype) + 1.0) * (0.5 * (high - low))
 
     def sparse_reward(
@@ -205,15 +205,23 @@ class Task(ABC):
         return self._compiled[1]
 
     @cached_property
-    def _control_range(self) -> tuple[Tensor, Tensor]:
+    def _control_ranges(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+        return {}
+
+    def _control_range(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the limits of every actuator on a device, where they stay."""
+        known = self._control_ranges.get(device)
+        if known is not None:
+            return known
         limited = torch.as_tensor(self.model.actuator_ctrllimited.astype(bool))
         if not bool(limited.all()):
             raise TaskError(
                 f"task '{self.name}': an actuator has no control range, so actions in [-1, 1] "
                 "have no meaning; set ctrlrange in the scene or override actuate()"
             )
-        bounds = torch.as_tensor(self.model.actuator_ctrlrange.copy())
-        return bounds[:, 0], bounds[:, 1]
+        bounds = torch.as_tensor(self.model.actuator_ctrlrange.copy(), device=device)
+        self._control_ranges[device] = bounds[:, 0], bounds[:, 1]
+        return self._control_ranges[device]
 
     @cached_property
     def control_dt_s(self) -> float:

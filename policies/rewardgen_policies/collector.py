@@ -79,28 +79,29 @@ class Collector:
         task, spec = simulation.task, layout.spec
         steps = (population.size, recipe.steps, recipe.worlds)
 
-        self._state = torch.zeros(*steps, task.table.width)
-        self._next_state = torch.zeros(*steps, task.table.width)
-        self._observation = torch.zeros(
+        def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=parameters.device)
+
+        self._state = zeros(*steps, task.table.width)
+        self._next_state = zeros(*steps, task.table.width)
+        self._observation = zeros(
             population.size, recipe.steps + 1, recipe.worlds, spec.observation_size
         )
-        self._normalized = torch.zeros(population.size, recipe.worlds, spec.observation_size)
+        self._normalized = zeros(population.size, recipe.worlds, spec.observation_size)
         self._action = (
-            torch.zeros(steps, dtype=torch.int64)
-            if spec.discrete
-            else torch.zeros(*steps, spec.action_size)
+            zeros(*steps, dtype=torch.int64) if spec.discrete else zeros(*steps, spec.action_size)
         )
         self._applied = torch.zeros_like(self._action)
-        self._log_prob = torch.zeros(steps)
-        self._terminated = torch.zeros(steps, dtype=torch.bool)
+        self._log_prob = zeros(*steps)
+        self._terminated = zeros(*steps, dtype=torch.bool)
         self._truncated = torch.zeros_like(self._terminated)
         self._valid = torch.zeros_like(self._terminated)
         self._ended = torch.zeros_like(self._terminated)
-        self._episode = torch.zeros(steps, dtype=torch.int64)
-        self._t = torch.zeros(steps, dtype=torch.int64)
-        self._fitness = {metric.name: torch.zeros(steps) for metric in task.metrics}
+        self._episode = zeros(*steps, dtype=torch.int64)
+        self._t = zeros(*steps, dtype=torch.int64)
+        self._fitness = {metric.name: zeros(*steps) for metric in task.metrics}
 
-        self._world = torch.arange(recipe.worlds)
+        self._world = torch.arange(recipe.worlds, device=parameters.device)
         self._head_start = self._world * task.episode_steps // recipe.worlds
         simulation.t.copy_(self._head_start.repeat(population.size))
 

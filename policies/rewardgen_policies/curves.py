@@ -59,9 +59,10 @@ class CurveRecorder:
         """Note one update; members that failed in it or before get no further numbers."""
         columns = self._columns(collected, scored, stats, population)
         terms = _term_columns(collected, scored, stats, self._recipe)
-        table = torch.stack([c.to(torch.float64) for c in columns.values()], dim=1)
+        table = torch.stack([c.to(torch.float64) for c in columns.values()], dim=1).cpu()
+        active = [bool(flag) for flag in population.active.cpu()]
         for member, rows in enumerate(self._rows):
-            if not bool(population.active[member]):
+            if not active[member]:
                 continue
             row = dict(zip(columns, numbers(table[member]), strict=True))
             rows.append(row | terms[member])
@@ -121,18 +122,20 @@ def _term_columns(
     if not names:
         return result
     # one row per member and term, so that a single pass over time serves all
-    owner = torch.tensor([member for member, _ in names])
+    device = scored.valid.device
+    owner = torch.tensor([member for member, _ in names], device=device)
     valid, ended = scored.valid[owner], collected.ended[owner]
     values = torch.stack([scored.terms[member][name] for member, name in names])
     reward = torch.where(valid, values, 0.0)
     mean = reward.flatten(1).sum(1) / valid.flatten(1).sum(1)
     value = (mean / (1.0 - recipe.gamma))[:, None, None].expand_as(reward)
     bootstrap = torch.where(collected.rollout.terminated[owner], 0.0, value)
-    gae_lambda = torch.full((len(names), 1), recipe.gae_lambda)
+    gae_lambda = torch.full((len(names), 1), recipe.gae_lambda, device=device)
     own = advantages(reward, value, bootstrap, ended, valid, recipe.gamma, gae_lambda)
     centred = _centred(stats.advantage, scored.valid)[owner]
     covariance = (own * centred).flatten(1).sum(1)
-    total = torch.zeros(len(scored.terms)).index_add_(0, owner, covariance)[owner]
+    total = torch.zeros(len(scored.terms), device=device)
+    total = total.index_add_(0, owner, covariance)[owner]
     shares = torch.where(total > 0.0, covariance / total, torch.nan)
     for (member, name), average, share in zip(names, numbers(mean), numbers(shares), strict=True):
         result[member][f"term/{name}"] = average
@@ -142,7 +145,7 @@ def _term_columns(
 
 def numbers(vector: Float[Tensor, " K"]) -> list[float]:
     """Return a vector's numbers."""
-    return [float(x) for x in vector.numpy()]
+    return [float(x) for x in vector.cpu().numpy()]
 
 
 def _centred(value: Float[Tensor, "P T N"], mask: Bool[Tensor, "P T N"]) -> Float[Tensor, "P T N"]:

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from rewardgen_envs.engines.base import ContactsOverflow
+from rewardgen_envs.engines.choice import CPU, EngineChoice, with_more_room
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import BoxAction, Task
@@ -90,10 +92,11 @@ class Policies:
 
     Args:
         states: members of equal network sizes.
+        device: where observations come from, by default the CPU.
     """
 
-    def __init__(self, states: Sequence[MemberState]) -> None:
-        population = Population.of(states, torch.float64)
+    def __init__(self, states: Sequence[MemberState], device: torch.device | None = None) -> None:
+        population = Population.of(states, torch.float64, device)
         parameters = population.parameters
         self._actor = population.network("actor")
         self._head = make_head(population.layout, parameters, torch.zeros_like(parameters))
@@ -131,6 +134,7 @@ def evaluate(
     *,
     watcher: Watcher | None = None,
     threads: int | None = None,
+    engine: EngineChoice = CPU,
 ) -> Evaluation:
     """Evaluate members.
 
@@ -140,13 +144,15 @@ def evaluate(
         eval_seeds: one episode each.
         watcher: looks on.
         threads: for physics; None for one per CPU of this process.
+        engine: what simulates.
 
     Raises:
         CheckpointError: a member's networks do not fit the task, or differ.
+        EngineError: the engine cannot be had.
     """
     _check(task, states)
-    act = Policies(states)
-    return run_episodes(task, act, len(states), eval_seeds, watcher, threads=threads)
+    act = Policies(states, torch.device(engine.device))
+    return run_episodes(task, act, len(states), eval_seeds, watcher, threads=threads, engine=engine)
 
 
 def evaluate_random(
@@ -226,12 +232,38 @@ def run_episodes(
     watcher: Watcher | None = None,
     *,
     threads: int | None = None,
+    engine: EngineChoice = CPU,
 ) -> Evaluation:
-    """Run one episode per member and evaluation seed."""
+    """Run one episode per member and evaluation seed.
+
+    Raises:
+        EngineError: the engine cannot be had.
+    """
+    while True:
+        try:
+            return _episodes(task, act, members, eval_seeds, watcher, threads, engine)
+        except ContactsOverflow:
+            engine = with_more_room(engine)
+
+
+def _episodes(
+    task: Task,
+    act: Act,
+    members: int,
+    eval_seeds: Sequence[int],
+    watcher: Watcher | None,
+    threads: int | None,
+    engine: EngineChoice,
+) -> Evaluation:
+    """Run the episodes once.
+
+    Raises:
+        ContactsOverflow: they are void.
+    """
     count = len(eval_seeds)
     # one world per (member, seed), each its own simulation member: its stream is the seed's
     streams = [episode_stream(seed) for seed in eval_seeds] * members
-    simulation = Simulation(task, streams, 1, threads=threads)
+    simulation = Simulation(task, streams, 1, threads=threads, engine=engine)
     try:
         outcome = _Outcome(task, members * count)
         if watcher is not None:
@@ -240,10 +272,11 @@ def run_episodes(
             state = simulation.state
             observation = simulation.observation().view(members, count, -1)
             action = act(observation).flatten(0, 1)
-            step = simulation.step(action)
+            step = simulation.step(action).cpu()
             outcome.add(step)
             if watcher is not None:
-                watcher.step(state, action, step, simulation)
+                watcher.step(state.cpu(), action.cpu(), step, simulation)
+        simulation.check_contacts()
     finally:
         simulation.close()
     return outcome.evaluation(tuple(eval_seeds), members)

@@ -84,7 +84,7 @@ class GaussianHead:
     def noise(self, generators: list[torch.Generator], steps: int, worlds: int) -> Tensor:
         """Draw standard normal noise, (P, T, N, A)."""
         shape = (steps, worlds, self._size)
-        return torch.stack([torch.randn(shape, generator=g) for g in generators])
+        return torch.stack([torch.randn(shape, generator=g, device=g.device) for g in generators])
 
     def sample(self, outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return actions (P, M, A), unbounded, and their log-probabilities (P, M)."""
@@ -124,7 +124,7 @@ class CategoricalHead:
     def noise(self, generators: list[torch.Generator], steps: int, worlds: int) -> Tensor:
         """Draw Gumbel noise, (P, T, N, A)."""
         shape = (steps, worlds, self._choices)
-        uniform = torch.stack([torch.rand(shape, generator=g) for g in generators])
+        uniform = torch.stack([torch.rand(shape, generator=g, device=g.device) for g in generators])
         return uniform.log_().neg_().log_().neg_()
 
     def sample(self, outputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:

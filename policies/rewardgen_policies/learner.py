@@ -82,7 +82,7 @@ class Learner:
         self._recipe = recipes[0]
         self._generators = generators
         self._ppo = PpoUpdate(population, recipes)
-        self._lambda = Settings(recipes, parameters.dtype).gae_lambda
+        self._lambda = Settings(recipes, parameters.dtype, parameters.device).gae_lambda
         self._critic = population.network("critic")
         self._values = ValueScale(population.returns, *self._critic[-1])
         self._carry = parameters.new_zeros(population.size, self._recipe.worlds)

@@ -66,21 +66,26 @@ class Population:
         return self.parameters.shape[0]
 
     @staticmethod
-    def of(states: Sequence[MemberState], dtype: torch.dtype = torch.float32) -> Population:
-        """Stack members of equal spec (copies)."""
+    def of(
+        states: Sequence[MemberState],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+    ) -> Population:
+        """Stack members of equal spec (copies) on a device, by default the CPU."""
         layout = Layout(states[0].spec)
+        device = device or torch.device("cpu")
 
         def rows(name: str) -> Tensor:
-            result = torch.zeros(len(states), layout.size, dtype=dtype)
+            result = torch.zeros(len(states), layout.size, dtype=dtype, device=device)
             for row, state in zip(result, states, strict=True):
                 layout.pack(state.stack(name), row)
             return result
 
         def moments(name: str, counts: list[float]) -> Moments:
             return Moments(
-                torch.stack([s.tensors[f"{name}_mean"] for s in states]),
-                torch.stack([s.tensors[f"{name}_variance"] for s in states]),
-                torch.tensor(counts, dtype=torch.float64).unsqueeze(1),
+                torch.stack([s.tensors[f"{name}_mean"] for s in states]).to(device),
+                torch.stack([s.tensors[f"{name}_variance"] for s in states]).to(device),
+                torch.tensor(counts, dtype=torch.float64, device=device).unsqueeze(1),
             )
 
         counters = [s.counters for s in states]
@@ -90,13 +95,15 @@ class Population:
             parameters=rows("parameters"),
             adam_first=rows("adam_first"),
             adam_second=rows("adam_second"),
-            adam_steps=torch.tensor([c.adam_steps for c in counters]),
-            learning_rate=torch.tensor([c.learning_rate for c in counters], dtype=torch.float64),
+            adam_steps=torch.tensor([c.adam_steps for c in counters], device=device),
+            learning_rate=torch.tensor(
+                [c.learning_rate for c in counters], dtype=torch.float64, device=device
+            ),
             observation=moments("observation", [c.observations for c in counters]),
             returns=moments("return", [c.returns for c in counters]),
-            env_steps=torch.tensor([c.env_steps for c in counters]),
-            updates=torch.tensor([c.updates for c in counters]),
-            active=torch.ones(len(states), dtype=torch.bool),
+            env_steps=torch.tensor([c.env_steps for c in counters], device=device),
+            updates=torch.tensor([c.updates for c in counters], device=device),
+            active=torch.ones(len(states), dtype=torch.bool, device=device),
         )
 
     def part(self, start: int, stop: int) -> Population:
@@ -131,11 +138,11 @@ class Population:
         tensors = {
             f"{stack}.{name}": value.to(torch.float32)
             for stack, rows in stacks.items()
-            for name, value in self.layout.unpack(rows[member]).items()
+            for name, value in self.layout.unpack(rows[member].cpu()).items()
         }
         for name, moments in (("observation", self.observation), ("return", self.returns)):
-            tensors[f"{name}_mean"] = moments.mean[member].clone()
-            tensors[f"{name}_variance"] = moments.variance[member].clone()
+            tensors[f"{name}_mean"] = moments.mean[member].cpu().clone()
+            tensors[f"{name}_variance"] = moments.variance[member].cpu().clone()
         counters = Counters(
             env_steps=int(self.env_steps[member]),
             updates=int(self.updates[member]),

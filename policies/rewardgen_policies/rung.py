@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from rewardgen_envs.engines.choice import EngineChoice
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import CheckpointError, MemberState, Origin, load_checkpoint
@@ -46,17 +47,25 @@ class Rung:
     """The working parts of one rung."""
 
     def __init__(
-        self, task: Task, members: Sequence[Member], recipe: Recipe, rung: int, threads: int
+        self,
+        task: Task,
+        members: Sequence[Member],
+        recipe: Recipe,
+        rung: int,
+        threads: int,
+        engine: EngineChoice,
     ) -> None:
         seeds = [m.seed for m in members]
+        device = torch.device(engine.device)
         recipes = [with_overrides(recipe, m.overrides) for m in members]
         self._recipe = recipe
         self._scorer = Scorer([m.source for m in members])
-        self._population = Population.of(_states(task, members, recipes))
+        self._population = Population.of(_states(task, members, recipes), device=device)
         self._failures: list[Failure | None] = [None] * len(members)
         self._recorder = CurveRecorder(task, recipe, len(members))
-        orders = generators("sample order", seeds, rung)
-        self._shards = shards(len(members), threads)
+        orders = generators("sample order", seeds, rung, device)
+        # a GPU takes the whole population at once
+        self._shards = shards(len(members), threads) if engine.on_cpu else [(0, len(members))]
         self._learners = [
             Learner(self._population.part(a, b), recipes[a:b], orders[a:b]) for a, b in self._shards
         ]
@@ -65,12 +74,13 @@ class Rung:
             [stream_seed("training episodes", seed, rung) for seed in seeds],
             recipe.worlds,
             threads=threads,
+            engine=engine,
         )
         self._collector = Collector(
             self._simulation,
             self._population,
             recipe,
-            generators("action noise", seeds, rung),
+            generators("action noise", seeds, rung, device),
         )
         self._pool = ThreadPoolExecutor(threads, initializer=flush_denormals)
 
@@ -94,6 +104,7 @@ class Rung:
         """Collect, score, learn, record."""
         population = self._population
         collected = self._collector.collect()
+        self._simulation.check_contacts()
         action = collected.action.to(torch.float32).flatten(1)
         for member in members_where(~torch.isfinite(action).all(1)):
             self._freeze(member, Trouble("policy", "the policy's actions are not finite"), update)

@@ -72,7 +72,7 @@ class Scorer:
 
     def score(self, rollout: Rollout) -> Scored:
         """Score the rollout; sources whose members have all failed are not called."""
-        reward = torch.zeros(rollout.valid.shape)
+        reward = torch.zeros(rollout.valid.shape, device=rollout.valid.device)
         valid = torch.zeros_like(rollout.valid)
         terms: list[dict[str, Tensor]] = [{} for _ in range(valid.shape[0])]
         troubles: dict[int, Trouble] = {}

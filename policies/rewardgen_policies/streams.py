@@ -15,6 +15,16 @@ def stream_seed(*key: str | int) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
-def generators(purpose: str, seeds: Sequence[int], rung: int) -> list[torch.Generator]:
-    """Return one generator per member, keyed by (purpose, seed, rung)."""
-    return [torch.Generator().manual_seed(stream_seed(purpose, seed, rung)) for seed in seeds]
+def generators(
+    purpose: str, seeds: Sequence[int], rung: int, device: torch.device | None = None
+) -> list[torch.Generator]:
+    """Return one generator per member, keyed by (purpose, seed, rung).
+
+    Args:
+        purpose: what they are for.
+        seeds: of the members.
+        rung: number of the rung.
+        device: where numbers are drawn; they differ between kinds of device.
+    """
+    where = device or torch.device("cpu")
+    return [torch.Generator(where).manual_seed(stream_seed(purpose, seed, rung)) for seed in seeds]

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 
 from rewardgen_envs.cpus import cpu_count
+from rewardgen_envs.engines.base import ContactsOverflow
+from rewardgen_envs.engines.choice import CPU, EngineChoice, with_more_room
 from rewardgen_envs.task import Task
 from rewardgen_policies.members import Failure, Member, Progress, TrainResult
 from rewardgen_policies.recipe import Recipe
@@ -24,6 +26,7 @@ def train(
     *,
     rung: int = 0,
     threads: int | None = None,
+    engine: EngineChoice = CPU,
     progress: Callable[[Progress], None] | None = None,
 ) -> TrainResult:
     """Train a population for one rung.
@@ -38,22 +41,29 @@ def train(
         env_steps: control steps per member, rounded up to whole updates.
         rung: keys the random streams; fresh resets at its start.
         threads: for physics and updates; None for one per CPU of this process.
+        engine: what simulates, and where everything is computed.
         progress: called after every update; may raise to stop.
 
     Raises:
         CheckpointError: a checkpoint cannot be used for this task and recipe.
         RecipeError: a member overrides what it may not, or with a bad value.
+        EngineError: the engine cannot be had.
         ValueError: no members, or those of one source do not lie side by side.
     """
     if not members:
         raise ValueError("a population needs at least one member")
     threads = threads or cpu_count()
+    updates = recipe.updates(env_steps)
     with _single_threaded_torch(), torch.no_grad():
-        rung_run = Rung(task, members, recipe, rung, threads)
-        try:
-            return rung_run.run(recipe.updates(env_steps), progress)
-        finally:
-            rung_run.close()
+        while True:
+            rung_run = Rung(task, members, recipe, rung, threads, engine)
+            try:
+                return rung_run.run(updates, progress)
+            except ContactsOverflow:
+                # what the members learned meanwhile is void for all of them
+                engine = with_more_room(engine)
+            finally:
+                rung_run.close()
 
 
 @contextmanager

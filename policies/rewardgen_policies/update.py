@@ -68,9 +68,9 @@ class UpdateStats:
 class Settings:
     """The settings that may differ between members, (P, 1) each."""
 
-    def __init__(self, recipes: Sequence[Recipe], dtype: torch.dtype) -> None:
+    def __init__(self, recipes: Sequence[Recipe], dtype: torch.dtype, device: torch.device) -> None:
         def column(values: list[float]) -> Tensor:
-            return torch.tensor(values, dtype=dtype).unsqueeze(1)
+            return torch.tensor(values, dtype=dtype, device=device).unsqueeze(1)
 
         self.gae_lambda = column([r.gae_lambda for r in recipes])
         self.clip = column([r.clip for r in recipes])
@@ -94,7 +94,7 @@ class PpoUpdate:
         layout, parameters = population.layout, population.parameters
         self._population = population
         self._recipe = recipe
-        self._settings = Settings(recipes, parameters.dtype)
+        self._settings = Settings(recipes, parameters.dtype, parameters.device)
         self._gradients = torch.zeros_like(parameters)
         views = layout.views(self._gradients)
         self._actor = MlpPass(population.network("actor"), layers(views, "actor"), rows)
@@ -120,7 +120,7 @@ class PpoUpdate:
         recipe, population = self._recipe, self._population
         packed = batch.packed()
         members, rows = population.size, self._observation.shape[1]
-        member = torch.arange(members).unsqueeze(1)
+        member = torch.arange(members, device=packed.device).unsqueeze(1)
         observation_base = member * batch.observation.shape[1]
         packed_base = member * packed.shape[1]
         all_observations = batch.observation.flatten(0, 1)
@@ -198,7 +198,7 @@ def permutations(
 ) -> Int64[Tensor, "E P S"]:
     """Draw the sample order of a whole update from one generator per member."""
     order = [
-        torch.stack([torch.randperm(samples, generator=g) for _ in range(epochs)])
+        torch.stack([torch.randperm(samples, generator=g, device=g.device) for _ in range(epochs)])
         for g in generators
     ]
     return torch.stack(order, dim=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import mujoco
+import torch
 from torch import Tensor
 
 from rewardgen_envs.engines.base import Engine
@@ -42,7 +43,7 @@ def scene_differences(task: Task, model: mujoco.MjModel) -> list[str]:
     """
     own = MujocoDataEngine(task.model, mujoco.MjData(task.model))
     reading = _Reading(own)
-    task.measure(reading, Quantities(no_variables(task, 1)))
+    task.measure(reading, Quantities(no_variables(task, 1, torch.device("cpu"))))
     kinds = {_rows_of(field) for field in reading.fields}
     if isinstance(task.action, BoxAction) and task.action.size == task.model.nu:
         kinds.add("actuator")  # the columns of an action

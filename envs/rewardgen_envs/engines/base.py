@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from rewardgen_envs.errors import UsageError
+
 STATE_WARNINGS = [
     int(mujoco.mjtWarning.mjWARN_INERTIA),
     int(mujoco.mjtWarning.mjWARN_BADQPOS),
@@ -19,17 +21,43 @@ STATE_WARNINGS = [
 """MuJoCo's warnings of what ``Engine.health`` reports."""
 
 
+class ContactsOverflow(RuntimeError):
+    """Room for contacts ran out, so what was simulated is void; begin again with more."""
+
+
+class EngineError(UsageError):
+    """An engine that cannot be had: no such device, too little memory, an unsupported scene."""
+
+
 @dataclass(frozen=True)
 class Health:
-    """What went wrong in the worlds since the last reset of each.
+    """What went wrong in the worlds.
 
     Attributes:
         diverged: the state is not finite.
-        overflow: contact slots ran out somewhere; the whole rollout is void.
+        overflow: room for contacts ran out somewhere since the engine was made; whatever was
+            simulated is void. A tensor, so that only who reads it waits for the device.
     """
 
     diverged: Bool[Tensor, " B"]
-    overflow: bool
+    overflow: Bool[Tensor, ""]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Room for contacts, which a GPU needs to be told beforehand.
+
+    Attributes:
+        contacts: contacts per world; all worlds share the sum.
+        rows: rows of the constraint Jacobian in each world.
+    """
+
+    contacts: int
+    rows: int
+
+    def doubled(self) -> Budget:
+        """Return twice the room."""
+        return Budget(2 * self.contacts, 2 * self.rows)
 
 
 class Engine(Protocol):

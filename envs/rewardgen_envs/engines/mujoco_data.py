@@ -109,7 +109,7 @@ class MujocoDataEngine:
     def health(self) -> Health:
         """Report whether the state is finite."""
         finite = np.isfinite(self._data.qpos).all() and np.isfinite(self._data.qvel).all()
-        return Health(diverged=torch.tensor([not finite]), overflow=False)
+        return Health(diverged=torch.tensor([not finite]), overflow=torch.tensor(False))
 
     def snapshot(self, world: int) -> mujoco.MjData:
         """Copy the world, for rendering."""

@@ -1,0 +1,315 @@
+"""The GPU engine: MuJoCo Warp, all worlds on one device, a control step as one recorded graph.
+
+It also runs on Warp's CPU device, in one thread: slow, and the very same code.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+
+import mujoco
+import mujoco_warp as mjw
+import numpy as np
+import torch
+import warp as wp
+from jaxtyping import Int64
+from torch import Tensor
+
+from rewardgen_envs.engines.base import Budget, EngineError, Health
+from rewardgen_envs.finite import finite_rows
+from rewardgen_envs.scene import has_acceleration_sensor
+
+_RAN_OUT = (
+    mjw.OverflowType.NEFC
+    | mjw.OverflowType.NJMAX_NNZ
+    | mjw.OverflowType.BROADPHASE
+    | mjw.OverflowType.NARROWPHASE
+    | mjw.OverflowType.CCD
+    | mjw.OverflowType.HFIELD
+    | mjw.OverflowType.CONTACT_MATCH
+)
+"""Bits of ``Data.overflow`` after which contacts are missing."""
+_STATE = (
+    "time",
+    "qpos",
+    "qvel",
+    "act",
+    "ctrl",
+    "qacc",
+    "qacc_warmstart",
+    "qfrc_applied",
+    "xfrc_applied",
+    "mocap_pos",
+    "mocap_quat",
+    "eq_active",
+)
+_SPARE = 0.9  # of the free memory: what a step allocates besides comes from the rest
+
+
+class MujocoWarpEngine:
+    """Worlds in float32 on a device.
+
+    Args:
+        model: the compiled scene.
+        nworld: number of worlds B.
+        device: ``cuda``, ``cuda:1`` … or ``cpu``.
+        budget: room for contacts; ``health`` tells if it was not enough.
+
+    Raises:
+        EngineError: no such device, too little memory, or a scene that MuJoCo Warp cannot simulate.
+    """
+
+    def __init__(self, model: mujoco.MjModel, nworld: int, device: str, budget: Budget) -> None:
+        self._model = model
+        self._nworld = nworld
+        self._device = _device(device)
+        self._acceleration = has_acceleration_sensor(model)
+        with wp.ScopedDevice(self._device):
+            self._put(budget)
+        self._fields: dict[str, Tensor] = {}
+        self._default = {name: self.field(name)[:1].clone() for name in self._present()}
+        self._graphs: dict[int, wp.Graph] = {}
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """The compiled scene."""
+        return self._model
+
+    @property
+    def nworld(self) -> int:
+        """Number of worlds B."""
+        return self._nworld
+
+    @property
+    def device(self) -> torch.device:
+        """Where the fields live."""
+        return torch.device(wp.device_to_torch(self._device))
+
+    def field(self, name: str) -> Tensor:
+        """Return the live array (B, ...) of an MjData field, in MuJoCo's shape and float32."""
+        if name not in self._fields:
+            values = wp.to_torch(getattr(self._data, name))
+            if getattr(self._data, name).dtype is wp.mat33:  # nine numbers in MuJoCo
+                values = values.flatten(-2)
+            self._fields[name] = values
+        return self._fields[name]
+
+    def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
+        """Write a state field of some worlds."""
+        target = self.field(name)
+        if rows is None:
+            target.copy_(values)
+        else:
+            target[rows] = values.to(target.dtype)
+
+    def step(self, substeps: int) -> None:
+        """Advance every world by ``substeps`` physics steps."""
+        self._run(substeps)
+
+    def forward(self, rows: Int64[Tensor, " R"] | None) -> None:
+        """Compute the derived fields from the state, of all worlds whatever ``rows`` are.
+
+        For those that were not written, positions and velocities come out as they were; what
+        follows from accelerations then describes the present state, not the last substep.
+        """
+        del rows
+        self._run(0)
+
+    def reset(self, rows: Int64[Tensor, " R"] | None) -> None:
+        """Put some worlds into the model's default state."""
+        for name, default in self._default.items():
+            self.field(name)[slice(None) if rows is None else rows] = default
+
+    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
+        """Give some worlds their own values of a model field.
+
+        Raises:
+            EngineError: worlds cannot differ in this field.
+        """
+        current: wp.array | None = getattr(self._warp_model, name, None)
+        if current is None or "*" not in str(_model_fields().get(name)):
+            valid = ", ".join(k for k, spec in _model_fields().items() if "*" in str(spec))
+            raise EngineError(f"worlds cannot differ in '{name}' here; they can in {valid}")
+        with wp.ScopedDevice(self._device):
+            if current.shape[0] != self._nworld:
+                shared = current.numpy()
+                each = np.repeat(shared[:1], self._nworld, axis=0)
+                setattr(self._warp_model, name, wp.array(each, dtype=current.dtype))
+                self._graphs.clear()  # they hold the address of the shared values
+            target = wp.to_torch(getattr(self._warp_model, name))
+            target[slice(None) if rows is None else rows] = values.to(target).reshape(
+                -1, *target.shape[1:]
+            )
+            mjw.set_const(self._warp_model, self._data)
+
+    def health(self) -> Health:
+        """Report worlds whose state is not finite, and whether contacts ever were too many."""
+        finite = finite_rows(self.field("qpos")) & finite_rows(self.field("qvel"))
+        ran_out = self.field("overflow") & int(_RAN_OUT) != 0
+        return Health(diverged=~finite, overflow=ran_out.any())
+
+    def snapshot(self, world: int) -> mujoco.MjData:
+        """Copy one world, for rendering."""
+        data = mujoco.MjData(self._model)
+        for name in ("qpos", "qvel", "act", "ctrl", "mocap_pos", "mocap_quat"):
+            if name in self._default:
+                getattr(data, name)[:] = self.field(name)[world].cpu().numpy()
+        mujoco.mj_forward(self._model, data)
+        return data
+
+    def close(self) -> None:
+        """Free the worlds."""
+        self._graphs.clear()
+        self._fields.clear()
+        self._default.clear()
+        del self._data, self._warp_model
+
+    # ---- internals
+
+    def _put(self, budget: Budget) -> None:
+        """Move model and worlds to the device.
+
+        Raises:
+            EngineError: it cannot simulate the scene, or has too little memory.
+        """
+        # Warp has no auto-reset, and refuses the flag that switches it off
+        accepted = copy.copy(self._model)
+        accepted.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+        try:
+            self._warp_model = mjw.put_model(accepted)
+        except NotImplementedError as error:
+            raise EngineError(f"MuJoCo Warp cannot simulate this scene: {error}") from error
+        self._warp_model.opt.warn_overflow = 0  # health() tells
+        if self._device.is_cuda:
+            self._warp_model.opt.graph_conditional = wp.is_conditional_graph_supported()
+            check_memory(
+                self._nworld, bytes_per_world(accepted, budget), *_memory_bytes(self._device)
+            )
+        start = mujoco.MjData(accepted)
+        mujoco.mj_forward(accepted, start)
+        self._data = _worlds(accepted, start, self._nworld, budget)
+
+    def _present(self) -> list[str]:
+        """Return the state fields that this scene has."""
+        return [name for name in _STATE if math.prod(getattr(self._data, name).shape)]
+
+    def _run(self, substeps: int) -> None:
+        """Launch the graph of so many substeps, or of the derived fields alone for 0."""
+        with wp.ScopedDevice(self._device):
+            if substeps not in self._graphs:
+                work = self._forward if substeps == 0 else functools.partial(self._step, substeps)
+                self._graphs[substeps] = self._recorded(work)
+            stream = wp.stream_from_torch(self.device) if self._device.is_cuda else None
+            wp.capture_launch(self._graphs[substeps], stream=stream)
+
+    def _recorded(self, work: Callable[[], None]) -> wp.Graph:
+        """Record what ``work`` launches, without changing any world."""
+        kept = {name: self.field(name).clone() for name in (*self._default, "overflow")}
+        work()  # compiles kernels, which cannot be done while recording
+        with wp.ScopedCapture() as capture:
+            work()
+        for name, values in kept.items():
+            self.field(name).copy_(values)
+        self._refresh()  # a step takes positions and velocities for known
+        return capture.graph
+
+    def _step(self, substeps: int) -> None:
+        """Go through substeps that each begin where positions and velocities are known already."""
+        model, data = self._warp_model, self._data
+        for _ in range(substeps):
+            data.sensordata.zero_()  # some sensors add up
+            mjw.step2(model, data)
+            self._refresh()
+        mjw.sensor_pos(model, data)
+        mjw.sensor_vel(model, data)
+
+    def _forward(self) -> None:
+        model, data = self._warp_model, self._data
+        if self._acceleration:
+            mjw.forward(model, data)
+            return
+        self._refresh()
+        mjw.sensor_pos(model, data)
+        mjw.sensor_vel(model, data)
+
+    def _refresh(self) -> None:
+        """Compute what follows from positions and velocities."""
+        mjw.fwd_position(self._warp_model, self._data)
+        mjw.fwd_velocity(self._warp_model, self._data)
+
+
+def bytes_per_world(model: mujoco.MjModel, budget: Budget) -> int:
+    """Return the memory that one more world takes on a device."""
+    start = mujoco.MjData(model)
+    mujoco.mj_forward(model, start)
+    few, more = 4, 12
+    with wp.ScopedDevice("cpu"):
+        sizes = [_bytes(_worlds(model, start, count, budget)) for count in (few, more)]
+    return max(1, (sizes[1] - sizes[0]) // (more - few))
+
+
+def check_memory(nworld: int, per_world_bytes: int, free_bytes: int, total_bytes: int) -> None:
+    """Refuse more worlds than fit a device.
+
+    Raises:
+        EngineError: says what would fit.
+    """
+    fitting = int(_SPARE * free_bytes) // per_world_bytes
+    if nworld > fitting:
+        raise EngineError(
+            f"{nworld:,} worlds need about {nworld * per_world_bytes / 2**30:.1f} GiB of GPU "
+            f"memory; {free_bytes / 2**30:.1f} of {total_bytes / 2**30:.1f} GiB are free, enough "
+            f"for {fitting:,}. Take fewer worlds per policy (recipe), fewer candidates or seeds"
+        )
+
+
+def _worlds(model: mujoco.MjModel, start: mujoco.MjData, nworld: int, budget: Budget) -> mjw.Data:
+    rows = max(budget.rows, int(start.nefc))
+    return mjw.put_data(
+        model,
+        start,
+        nworld=nworld,
+        nconmax=budget.contacts,
+        naconmax=nworld * max(budget.contacts, int(start.ncon)),
+        njmax=rows,
+    )
+
+
+def _bytes(data: mjw.Data) -> int:
+    """Return the size of all arrays of some worlds."""
+    parts = [data, data.contact, data.efc]
+    values = [getattr(part, f.name) for part in parts for f in dataclasses.fields(part)]
+    return sum(value.capacity for value in values if isinstance(value, wp.array))
+
+
+@functools.cache
+def _model_fields() -> dict[str, object]:
+    return {f.name: getattr(f.type, "shape", ()) for f in dataclasses.fields(mjw.Model)}
+
+
+def _device(name: str) -> wp.Device:
+    """Return a device.
+
+    Raises:
+        EngineError: there is none of that name; says which there are.
+    """
+    wp.config.quiet = True
+    wp.init()
+    known = {str(device): device for device in wp.get_devices()}
+    if name == "cuda" and wp.is_cuda_available():
+        return wp.get_preferred_device()
+    if name not in known:
+        raise EngineError(
+            f"no device '{name}' here; there is {', '.join(known)}. A GPU needs an NVIDIA driver "
+            "and a build of torch for CUDA; see docs/gpu.md"
+        )
+    return known[name]
+
+
+def _memory_bytes(device: wp.Device) -> tuple[int, int]:
+    """Return the free and the total memory of a GPU."""
+    return torch.cuda.mem_get_info(wp.device_to_torch(device))
