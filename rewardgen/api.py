@@ -40,6 +40,7 @@ from rewardgen.run.generation import generate_rewards
 from rewardgen.run.model_cost import model_cost
 from rewardgen.run.preflight import (
     OWN_REWARDS,
+    check_engines,
     check_rewards,
     remarks,
     try_fitness,
@@ -106,6 +107,7 @@ def run(
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
+    check_engines(config)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -170,6 +172,7 @@ def train(
     """
     task = load_task(config.task)
     recipe = recipe_of(task, config)
+    check_engines(config)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -221,6 +224,7 @@ def resume(
         kind = RunConfig if started.verb == "run" else TrainConfig
         config = kind.model_validate(started.config)
         check_writers(config.writers)
+        check_engines(config)
         task = load_task(config.task)
         check_unchanged(task, started)
         ensure_still(config.isolation)
@@ -378,6 +382,7 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
+    check_engines(config)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)

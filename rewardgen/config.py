@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
+from rewardgen_envs.engines.choice import EngineChoice, EngineName
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.settings_file import SettingsFileError, read_settings
 
 WriterName = Literal["tensorboard", "wandb"]
+_DEVICES = r"^(cpu|cuda|cuda:\d+(,cuda:\d+)*)$"
 
 
 class ConfigError(UsageError):
@@ -149,6 +151,10 @@ class RunConfig(DesignConfig):
     """PPO settings (YAML); by default those of the task's family."""
     threads: int | None = Field(default=None, ge=1)
     """Physics threads; by default one per CPU of this process."""
+    engine: EngineName | None = None
+    """Physics: mujoco (CPU) or warp (MuJoCo Warp); by default the one for the device."""
+    device: str = Field(default="cpu", pattern=_DEVICES)
+    """Where physics and policies are computed: cpu, cuda, or several as cuda:0,cuda:1."""
     max_env_steps: int | None = Field(default=None, ge=1)
     """Stop searching, and confirm, before this many environment steps are spent in all."""
     max_hours: float | None = Field(default=None, gt=0.0)
@@ -157,6 +163,11 @@ class RunConfig(DesignConfig):
     """Whether to render a video of winner, human and sparse at the end."""
     writers: tuple[WriterName, ...] = ("tensorboard",)
     """Viewers for which the curves of all policies are written, at the end."""
+
+    @property
+    def engines(self) -> tuple[EngineChoice, ...]:
+        """What simulates, one for each device."""
+        return _engines(self.engine, self.device)
 
     @property
     def rounds(self) -> int:
@@ -204,6 +215,10 @@ class TrainConfig(BaseModel):
     """How reward files are kept from this machine."""
     threads: int | None = Field(default=None, ge=1)
     """Physics threads; by default one per CPU of this process."""
+    engine: EngineName | None = None
+    """Physics: mujoco (CPU) or warp (MuJoCo Warp); by default the one for the device."""
+    device: str = Field(default="cpu", pattern=_DEVICES)
+    """Where physics and policies are computed: cpu, cuda, or several as cuda:0,cuda:1."""
     max_env_steps: int | None = Field(default=None, ge=1)
     """Start nothing that takes more environment steps than this in all, evaluation included."""
     max_hours: float | None = Field(default=None, gt=0.0)
@@ -212,9 +227,19 @@ class TrainConfig(BaseModel):
     """Viewers for which the curves of all policies are written, at the end."""
 
     @property
+    def engines(self) -> tuple[EngineChoice, ...]:
+        """What simulates, one for each device."""
+        return _engines(self.engine, self.device)
+
+    @property
     def rewards(self) -> tuple[str, ...]:
         """What to train on, with the default filled in."""
         return self.reward or ("human",)
+
+
+def _engines(name: EngineName | None, devices: str) -> tuple[EngineChoice, ...]:
+    engine: EngineName = name or ("mujoco" if devices == "cpu" else "warp")
+    return tuple(EngineChoice(engine, device) for device in devices.split(","))
 
 
 def configs_directory() -> Path:

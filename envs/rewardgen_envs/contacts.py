@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
-from rewardgen_envs.engines.base import Budget
+from rewardgen_envs.engines.choice import Budget, EngineChoice
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
 
@@ -13,6 +15,13 @@ _STEPS = 300
 _MARGIN = 2  # over what random actions meet: policies push harder
 _LEAST = 8
 _SEED = 0
+
+
+def with_room(task: Task, choice: EngineChoice) -> EngineChoice:
+    """Return an engine with the room for contacts that a task needs, if it has to be told."""
+    if choice.name == "mujoco" or choice.budget is not None:
+        return choice
+    return replace(choice, budget=probed_budget(task))
 
 
 @torch.inference_mode()

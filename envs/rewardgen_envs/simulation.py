@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
+from rewardgen_envs.engines.available import make_warp
 from rewardgen_envs.engines.base import ContactsOverflow, Engine
-from rewardgen_envs.engines.choice import CPU, EngineChoice, make_warp
+from rewardgen_envs.engines.choice import CPU, EngineChoice
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.measurement import Measurement, no_variables

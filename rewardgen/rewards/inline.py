@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -12,6 +13,11 @@ from rewardgen.rewards.format import RewardCode, read_reward
 from rewardgen.rewards.transitions import Transitions, copy_member, one_thread, scores
 from rewardgen_envs.features import FeatureTable
 from rewardgen_policies.seam import RewardFailure, Rollout, Scores, SourceSpec
+
+
+def _made_on(device: torch.device) -> AbstractContextManager[object]:
+    """Let tensors that reward code makes lie where its inputs do; costs time on the CPU."""
+    return nullcontext() if device.type == "cpu" else device
 
 
 class InlineReward:
@@ -52,7 +58,7 @@ class InlineReward:
         Raises:
             EvaluationError: the code raised, or its answer breaks the contract.
         """
-        with one_thread():
+        with one_thread(), _made_on(transitions.state.device):
             return evaluate(
                 self._function,
                 self._table,

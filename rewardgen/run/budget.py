@@ -14,6 +14,7 @@ from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.racing import fields, places
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen.rungs.shares import processes
+from rewardgen_envs.contacts import with_room
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
@@ -235,8 +236,8 @@ def _training_steps(config: TrainConfig, per_member: int) -> int:
     return total
 
 
-def memory_bytes(task: Task, recipe: Recipe, members: int, threads: int | None) -> int:
-    """Estimate the peak memory of a population's training with so many threads."""
+def memory_bytes(task: Task, recipe: Recipe, members: int, config: RunConfig | TrainConfig) -> int:
+    """Estimate the peak of main memory in a population's training."""
     action = task.action.size if isinstance(task.action, BoxAction) else 1
     # two feature rows, observations of now and then, action, and about 16 numbers per sample;
     # minibatches and buffers of the reward hosts hold about as much again
@@ -246,7 +247,7 @@ def memory_bytes(task: Task, recipe: Recipe, members: int, threads: int | None) 
         a * b for a, b in zip(recipe.hidden, (*recipe.hidden[1:], action), strict=True)
     )
     learning = members * 2 * weights * 4 * 6
-    workers = processes(members, threads) * _WORKER_BYTES
+    workers = processes(members, config.threads, config.engines) * _WORKER_BYTES
     return workers + 2 * 4 * samples * row + members * recipe.worlds * _WORLD_BYTES + learning
 
 
@@ -256,13 +257,13 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
     Raises:
         UsageError: with how many members would fit.
     """
-    members, threads = largest_population(config), config.threads
+    members = largest_population(config)
     available = available_bytes()
-    needed = memory_bytes(task, recipe, members, threads)
+    needed = memory_bytes(task, recipe, members, config)
     if available is None or needed <= available:
         return
     fitting = members
-    while fitting > 1 and memory_bytes(task, recipe, fitting, threads) > available:
+    while fitting > 1 and memory_bytes(task, recipe, fitting, config) > available:
         fitting -= 1
     raise UsageError(
         f"a population of {members:,} members needs about {needed / 2**30:,.1f} GiB, "
@@ -295,15 +296,18 @@ def available_bytes() -> int | None:
 def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Estimate:
     """Simulate about a second of the largest population, and extrapolate."""
     members = largest_population(config)
-    simulation = Simulation(task, list(range(members)), recipe.worlds, threads=config.threads)
-    action = task.action
+    engine = with_room(task, config.engines[0])
+    simulation = Simulation(
+        task, list(range(members)), recipe.worlds, threads=config.threads, engine=engine
+    )
+    action, device = task.action, simulation.engine.device
     count = simulation.nworld
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < 1.0:
         if isinstance(action, BoxAction):
-            given = torch.rand(count, action.size) * 2.0 - 1.0
+            given = torch.rand(count, action.size, device=device) * 2.0 - 1.0
         else:
-            given = torch.randint(action.count, (count,))
+            given = torch.randint(action.count, (count,), device=device)
         simulation.step(given)
         steps += count
     rate = steps / (time.perf_counter() - start)
@@ -313,5 +317,5 @@ def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Est
         env_steps=most_env_steps(config, task, recipe),
         steps_per_s=rate,
         minutes=planned / (rate * _LEARNING_SHARE) / 60.0,
-        memory_mib=memory_bytes(task, recipe, members, config.threads) // 2**20,
+        memory_mib=memory_bytes(task, recipe, members, config) // 2**20,
     )

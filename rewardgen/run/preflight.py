@@ -16,6 +16,7 @@ from rewardgen.rewards.fitness import FitnessCode, read_fitness
 from rewardgen.rewards.format import read_source
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.jobs import SurveyJob
+from rewardgen_envs.engines.available import require_engine
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.simulation import Simulation
@@ -82,6 +83,16 @@ def try_fitness(task: str, fitness: FitnessCode) -> None:
             executor.survey("fitness", job)
         except ExecutorError as error:
             raise UsageError(f"the fitness file cannot be tried: {error}") from error
+
+
+def check_engines(config: RunConfig | TrainConfig) -> None:
+    """Refuse an engine or a device that this machine does not have.
+
+    Raises:
+        EngineError: says what is missing.
+    """
+    for engine in config.engines:
+        require_engine(engine)
 
 
 def check_rewards(config: TrainConfig, task: Task) -> dict[str, CheckResult]:

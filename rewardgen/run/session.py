@@ -107,7 +107,7 @@ def open_session(
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
-    trainers = processes(largest_population(config), config.threads)
+    trainers = processes(largest_population(config), config.threads, config.engines)
     with LocalExecutor(jobs, trainers) as executor:
         workshop = Workshop(
             executor=executor,
@@ -115,6 +115,7 @@ def open_session(
             task=config.task,
             recipe=recipe.model_dump(mode="json"),
             threads=config.threads,
+            engines=config.engines,
             isolation=config.isolation,
             progress=display.progress,
             fitness=None if fitness is None else fitness.source,

@@ -225,7 +225,7 @@ class LocalExecutor:
             ExecutorError: the worker failed twice.
         """
         directory = (self._workspace / name).resolve()
-        shares = divide(job, processes(len(job.members), job.threads))
+        shares = divide(job, processes(len(job.members), job.threads, job.engines))
         folders = [f"share-{slot}" for slot in range(len(shares))]
         abandoned = threading.Event()
         events: SimpleQueue[_Event] = SimpleQueue()

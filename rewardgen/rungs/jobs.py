@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rewardgen.isolation.protection import Mode
+from rewardgen_envs.engines.choice import CPU, EngineChoice
 
 SURVEY_WORLDS = 64
 """Episodes under random actions in a survey."""
@@ -75,6 +76,7 @@ class TrainJob(_Data):
         rung: number of the rung; keys its random streams.
         env_steps: environment steps per member.
         threads: physics threads or None.
+        engines: what simulates: one, or one for each share of the population.
         isolation: mode of the reward hosts.
         late: deadlines that fired in an earlier attempt; replayed, not timed again.
     """
@@ -87,6 +89,7 @@ class TrainJob(_Data):
     rung: int
     env_steps: int
     threads: int | None = None
+    engines: tuple[EngineChoice, ...] = (CPU,)
     isolation: Mode = "standard"
     late: tuple[LateAnswer, ...] = ()
 
@@ -97,6 +100,8 @@ class EvaluateJob(_Data):
     Attributes:
         checkpoints: one path per member.
         eval_seeds: one episode per member and seed.
+        threads: physics threads or None.
+        engine: what simulates.
         fitness: text of a person's own fitness file, which then replaces the task's metrics.
     """
 
@@ -105,6 +110,7 @@ class EvaluateJob(_Data):
     checkpoints: tuple[str, ...]
     eval_seeds: tuple[int, ...]
     threads: int | None = None
+    engine: EngineChoice = CPU
     fitness: str | None = None
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from rewardgen.isolation.protection import Mode
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import Columns, EvaluateJob, LateAnswer, MemberSpec, RewardRef, TrainJob
+from rewardgen_envs.engines.choice import EngineChoice
 
 Curves = dict[str, list[float | None]]
 
@@ -148,6 +149,7 @@ class Workshop:
         task: installed name or file:Class.
         recipe: PPO settings.
         threads: physics threads or None.
+        engines: what simulates, see ``TrainJob``.
         isolation: mode of the reward hosts.
         progress: called with a rung's key, environment steps done and to do per member.
         fitness: text of a person's own fitness file, in place of the task's metrics; or None.
@@ -158,6 +160,7 @@ class Workshop:
     task: str
     recipe: dict[str, Any]
     threads: int | None
+    engines: tuple[EngineChoice, ...]
     isolation: Mode
     progress: Callable[[str, int, int], None]
     fitness: str | None = None
@@ -200,6 +203,7 @@ class Workshop:
             rung=number,
             env_steps=env_steps,
             threads=self.threads,
+            engines=self.engines,
             isolation=self.isolation,
             late=self.journal.late(key, rewards),
         )
@@ -267,6 +271,7 @@ class Workshop:
             checkpoints=tuple(str(path) for path in policies),
             eval_seeds=eval_seeds,
             threads=self.threads,
+            engine=self.engines[0],
             fitness=self.fitness,
         )
         result = self.executor.evaluate(f"{key}-evaluate", job)

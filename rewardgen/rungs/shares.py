@@ -12,13 +12,23 @@ from itertools import pairwise
 
 from rewardgen.rungs.jobs import LateAnswer, MemberResult, TrainJob, TrainResult
 from rewardgen_envs.cpus import cpu_count
+from rewardgen_envs.engines.choice import EngineChoice
 
 MOST_PROCESSES = 4
 """More would save little time, and each holds torch and MuJoCo in memory."""
 
 
-def processes(members: int, threads: int | None) -> int:
-    """Return how many processes train so many members with so many threads in all."""
+def processes(members: int, threads: int | None, engines: Sequence[EngineChoice]) -> int:
+    """Return how many processes train so many members.
+
+    Args:
+        members: of the population.
+        threads: for physics, in all; None for one per CPU.
+        engines: a GPU takes one process, and so does MuJoCo Warp on the CPU; the CPU engine one
+            for each of its threads.
+    """
+    if engines[0].name == "warp":
+        return min(members, len(engines))
     return min(members, threads or cpu_count(), MOST_PROCESSES)
 
 
@@ -48,10 +58,12 @@ def divide(job: TrainJob, count: int) -> list[Share]:
         count: at most as many as there are members, and threads.
     """
     members = _edges(len(job.members), count)
-    threads = _edges(job.threads or cpu_count(), count)
+    threads = _edges(max(job.threads or cpu_count(), count), count)
     return [
-        _share(job, slice(a, b), d - c)
-        for (a, b), (c, d) in zip(pairwise(members), pairwise(threads), strict=True)
+        _share(job, slice(a, b), d - c, job.engines[slot % len(job.engines)])
+        for slot, ((a, b), (c, d)) in enumerate(
+            zip(pairwise(members), pairwise(threads), strict=True)
+        )
     ]
 
 
@@ -64,7 +76,7 @@ def _edges(total: int, count: int) -> list[int]:
     return [total * i // count for i in range(count + 1)]
 
 
-def _share(job: TrainJob, part: slice, threads: int) -> Share:
+def _share(job: TrainJob, part: slice, threads: int, engine: EngineChoice) -> Share:
     members = job.members[part]
     rewards = tuple(sorted({member.reward for member in members}))
     place = {reward: i for i, reward in enumerate(rewards)}
@@ -80,6 +92,7 @@ def _share(job: TrainJob, part: slice, threads: int) -> Share:
             member.model_copy(update={"reward": place[member.reward]}) for member in members
         ),
         "threads": threads,
+        "engines": (engine,),
         "late": late,
     }
     return Share(job.model_copy(update=update), rewards)

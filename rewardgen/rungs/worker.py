@@ -42,6 +42,7 @@ from rewardgen.rungs.jobs import (
     write_result,
 )
 from rewardgen.rungs.own_fitness import OwnFitness
+from rewardgen_envs.contacts import with_room
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
@@ -106,6 +107,7 @@ def do_train(job: TrainJob, directory: Path, pool: HostPool, reporter: Reporter)
         job.env_steps,
         rung=job.rung,
         threads=job.threads,
+        engine=with_room(task, job.engines[0]),
         progress=report,
     )
     applied = pool.applied
@@ -239,7 +241,14 @@ def do_evaluate(job: EvaluateJob, reporter: Reporter) -> EvaluateResult:
     watcher = ColumnWatcher(task, len(states))
     own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
     watchers = Watchers(watcher, own, Heartbeat(reporter))
-    result = evaluate(task, states, job.eval_seeds, watcher=watchers, threads=job.threads)
+    result = evaluate(
+        task,
+        states,
+        job.eval_seeds,
+        watcher=watchers,
+        threads=job.threads,
+        engine=with_room(task, job.engine),
+    )
     fitness = result.fitness if own is None else {METRIC.name: own.result(len(states))}
     return EvaluateResult(
         fitness={name: _rows(values) for name, values in fitness.items()},

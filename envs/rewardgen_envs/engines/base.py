@@ -43,23 +43,6 @@ class Health:
     overflow: Bool[Tensor, ""]
 
 
-@dataclass(frozen=True)
-class Budget:
-    """Room for contacts, which a GPU needs to be told beforehand.
-
-    Attributes:
-        contacts: contacts per world; all worlds share the sum.
-        rows: rows of the constraint Jacobian in each world.
-    """
-
-    contacts: int
-    rows: int
-
-    def doubled(self) -> Budget:
-        """Return twice the room."""
-        return Budget(2 * self.contacts, 2 * self.rows)
-
-
 class Engine(Protocol):
     """Batched physics.
 

@@ -1,15 +1,29 @@
-"""Which engine simulates, and where."""
+"""Which engine simulates, and where: plain data; imports neither torch nor mujoco."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import mujoco
-
-from rewardgen_envs.engines.base import Budget, Engine, EngineError
-
 EngineName = Literal["mujoco", "warp"]
+_CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Room for contacts, which a GPU needs to be told beforehand.
+
+    Attributes:
+        contacts: contacts per world; all worlds share the sum.
+        rows: rows of the constraint Jacobian in each world.
+    """
+
+    contacts: int
+    rows: int
+
+    def doubled(self) -> Budget:
+        """Return twice the room."""
+        return Budget(2 * self.contacts, 2 * self.rows)
 
 
 @dataclass(frozen=True)
@@ -17,19 +31,19 @@ class EngineChoice:
     """An engine by name; plain data, so that it can travel with a job.
 
     Attributes:
-        name: ``mujoco`` (CPU threads) or ``warp`` (MuJoCo Warp).
+        name: ``mujoco`` (threads of the CPU) or ``warp`` (MuJoCo Warp).
         device: ``cpu``, ``cuda``, ``cuda:1`` …; ``mujoco`` knows only the first.
         budget: room for contacts; ``warp`` needs it.
     """
 
     name: EngineName = "mujoco"
-    device: str = "cpu"
+    device: str = _CPU
     budget: Budget | None = None
 
     @property
     def on_cpu(self) -> bool:
         """Whether tensors live in main memory."""
-        return self.device == "cpu"
+        return self.device == _CPU
 
 
 CPU = EngineChoice()
@@ -39,21 +53,3 @@ def with_more_room(choice: EngineChoice) -> EngineChoice:
     """Return the same engine with twice the room for contacts."""
     assert choice.budget is not None, "only an engine with a budget overflows"
     return replace(choice, budget=choice.budget.doubled())
-
-
-def make_warp(model: mujoco.MjModel, nworld: int, choice: EngineChoice) -> Engine:
-    """Return worlds of MuJoCo Warp.
-
-    Raises:
-        EngineError: it is not installed, or cannot be had as chosen.
-    """
-    try:
-        from rewardgen_envs.engines.mujoco_warp import MujocoWarpEngine
-    except ImportError as error:
-        raise EngineError(
-            f"MuJoCo Warp cannot be imported ({error}): it comes with the extra 'gpu', "
-            "make install EXTRAS=gpu"
-        ) from error
-    if choice.budget is None:
-        raise EngineError("MuJoCo Warp needs a budget of contacts; probed_budget() gives one")
-    return MujocoWarpEngine(model, nworld, choice.device, choice.budget)

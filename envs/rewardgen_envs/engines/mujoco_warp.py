@@ -19,7 +19,8 @@ import warp as wp
 from jaxtyping import Int64
 from torch import Tensor
 
-from rewardgen_envs.engines.base import Budget, EngineError, Health
+from rewardgen_envs.engines.base import EngineError, Health
+from rewardgen_envs.engines.choice import Budget
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.scene import has_acceleration_sensor
 
