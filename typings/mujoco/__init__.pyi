@@ -275,6 +275,8 @@ class MjData:
     qpos: NDArray[np.float64]
     qvel: NDArray[np.float64]
     ctrl: NDArray[np.float64]
+    ncon: int
+    nefc: int
     warning: Sequence[MjWarningStat]
     def __init__(self, model: MjModel) -> None: ...
 

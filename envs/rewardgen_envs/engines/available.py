@@ -26,7 +26,7 @@ def require_engine(choice: EngineChoice) -> None:
     if importlib.util.find_spec("mujoco_warp") is None:
         raise EngineError(
             "engine warp needs the package mujoco-warp, which comes with the extra 'gpu': "
-            "make install EXTRAS=gpu"
+            "pip install -e '.[gpu]'"
         )
     if not choice.on_cpu:
         _require_gpu(choice.device)

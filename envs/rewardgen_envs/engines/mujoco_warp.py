@@ -146,6 +146,7 @@ class MujocoWarpEngine:
                 -1, *target.shape[1:]
             )
             mjw.set_const(self._warp_model, self._data)
+            self._refresh()
 
     def health(self) -> Health:
         """Report worlds whose state is not finite, and whether contacts ever were too many."""
@@ -298,7 +299,7 @@ def _device(name: str) -> wp.Device:
     Raises:
         EngineError: there is none of that name; says which there are.
     """
-    wp.config.quiet = True
+    wp.config.log_level = wp.LOG_WARNING  # else it tells of every kernel it loads
     wp.init()
     known = {str(device): device for device in wp.get_devices()}
     if name == "cuda" and wp.is_cuda_available():
