@@ -48,6 +48,24 @@ _STATE = (
     "mocap_quat",
     "eq_active",
 )
+_CONSTANTS = (
+    "body_subtreemass",
+    "body_invweight0",
+    "dof_invweight0",
+    "tendon_length0",
+    "tendon_invweight0",
+    "actuator_acc0",
+    "geom_aabb",
+    "geom_rbound",
+    "eq_data",
+    "cam_pos0",
+    "cam_poscom0",
+    "cam_mat0",
+    "light_pos0",
+    "light_poscom0",
+    "light_dir0",
+)
+"""Model fields that follow from others, so that they differ between worlds as soon as those do."""
 _SPARE = 0.9  # of the free memory: what a step allocates besides comes from the rest
 
 
@@ -131,20 +149,15 @@ class MujocoWarpEngine:
         Raises:
             EngineError: worlds cannot differ in this field.
         """
-        current: wp.array | None = getattr(self._warp_model, name, None)
-        if current is None or "*" not in str(_model_fields().get(name)):
-            valid = ", ".join(k for k, spec in _model_fields().items() if "*" in str(spec))
+        if name not in _differing():
+            valid = ", ".join(_differing())
             raise EngineError(f"worlds cannot differ in '{name}' here; they can in {valid}")
         with wp.ScopedDevice(self._device):
-            if current.shape[0] != self._nworld:
-                shared = current.numpy()
-                each = np.repeat(shared[:1], self._nworld, axis=0)
-                setattr(self._warp_model, name, wp.array(each, dtype=current.dtype))
-                self._graphs.clear()  # they hold the address of the shared values
+            for field in (name, *_CONSTANTS):
+                self._give_each_its_own(field)
             target = wp.to_torch(getattr(self._warp_model, name))
-            target[slice(None) if rows is None else rows] = values.to(target).reshape(
-                -1, *target.shape[1:]
-            )
+            given = values.to(target).reshape(-1, *target.shape[1:])
+            target[slice(None) if rows is None else rows] = given
             mjw.set_const(self._warp_model, self._data)
             self._refresh()
 
@@ -171,6 +184,14 @@ class MujocoWarpEngine:
         del self._data, self._warp_model
 
     # ---- internals
+
+    def _give_each_its_own(self, name: str) -> None:
+        """Let a model field have values for every world; at first they all share one set."""
+        shared: wp.array = getattr(self._warp_model, name)
+        if shared.shape[0] == 1 and self._nworld > 1 and math.prod(shared.shape):
+            each = np.repeat(shared.numpy(), self._nworld, axis=0)
+            setattr(self._warp_model, name, wp.array(each, dtype=shared.dtype))
+            self._graphs.clear()  # they hold the address of the shared values
 
     def _put(self, budget: Budget) -> None:
         """Move model and worlds to the device.
@@ -289,8 +310,10 @@ def _bytes(data: mjw.Data) -> int:
 
 
 @functools.cache
-def _model_fields() -> dict[str, object]:
-    return {f.name: getattr(f.type, "shape", ()) for f in dataclasses.fields(mjw.Model)}
+def _differing() -> tuple[str, ...]:
+    """Return the model fields in which worlds may differ."""
+    shapes = {f.name: getattr(f.type, "shape", ()) for f in dataclasses.fields(mjw.Model)}
+    return tuple(name for name, shape in shapes.items() if "*" in shape)
 
 
 def _device(name: str) -> wp.Device:
