@@ -26,11 +26,13 @@ from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes
 from rewardgen.store import payloads as p
 from rewardgen.store.atomic import clear_errors
-from rewardgen.store.errors import StoreError
+from rewardgen.store.errors import StoreError, StoreMovedError
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe, load_recipe
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptedRunError(Exception):
@@ -108,7 +110,7 @@ def open_session(
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
     trainers = processes(largest_population(config), config.threads)
-    with LocalExecutor(jobs, trainers) as executor:
+    with _removed_at_the_end(jobs), LocalExecutor(jobs, trainers) as executor:
         workshop = Workshop(
             executor=executor,
             journal=journal,
@@ -124,7 +126,15 @@ def open_session(
             deadline = time.monotonic() + config.max_hours * 3600.0
         metrics = metrics_of(task, fitness)
         yield Session(directory, journal, workshop, task, metrics, recipe, display, deadline)
-    shutil.rmtree(jobs, ignore_errors=True)
+
+
+@contextmanager
+def _removed_at_the_end(folder: Path) -> Generator[None]:
+    """Remove a folder, however what is done in it ends."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
@@ -142,61 +152,81 @@ def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
         RunFailedError: by an error that no reward is to blame for.
     """
     path = directory.path
-
-    def append(ending: p.Payload) -> None:
-        with _interrupts_ignored():
-            directory.append(ending)
-
     try:
-        with _signals_as_interrupts(), _clear_errors(path):
+        with _signals_as_interrupts(), _in_place(directory):
+            _recorded(directory, work)
+    except StoreMovedError as error:
+        raise RunFailedError(str(error), path, resumable=False) from error
+    except StoreError as error:
+        raise RunFailedError(str(error), path) from error
+
+
+def _recorded(directory: RunDirectory, work: Callable[[], None]) -> None:
+    """Do the work and record how it ended; see ``carry_out``."""
+    path = directory.path
+    try:
+        with _clear_errors(path):
             work()
             directory.append(p.RunFinished())
     except KeyboardInterrupt:
-        append(p.RunInterrupted(reason="interrupted by the user"))
+        directory.append(p.RunInterrupted(reason="interrupted by the user"))
         raise InterruptedRunError("interrupted", path) from None
     except PausedError as pause:
-        append(p.RunInterrupted(reason=str(pause)))
+        directory.append(p.RunInterrupted(reason=str(pause)))
         raise InterruptedRunError(str(pause), path) from None
     except (ExecutorError, HostUnavailable, EndpointError) as error:
-        append(p.RunFailed(reason=str(error)))
+        directory.append(p.RunFailed(reason=str(error)))
         raise RunFailedError(str(error), path) from error
     except FitnessError as error:
-        append(p.RunFailed(reason=str(error)))
+        directory.append(p.RunFailed(reason=str(error)))
         reason = (
             f"{error}. The run keeps the fitness that it began with, so that its scores can be "
             "compared: mend the file, and start a run of another name"
         )
         raise RunFailedError(reason, path, resumable=False) from error
-    except StoreError as error:
-        raise RunFailedError(str(error), path) from error
+
+
+@contextmanager
+def _in_place(directory: RunDirectory) -> Generator[None]:
+    """Of whatever fails in a directory that was moved away, tell just that.
+
+    Raises:
+        StoreMovedError: it was.
+    """
+    try:
+        yield
+    except (StoreError, RunFailedError) as error:
+        try:
+            directory.require_in_place()
+        except StoreMovedError as moved:
+            raise moved from error
+        raise
 
 
 @contextmanager
 def _signals_as_interrupts() -> Generator[None]:
-    """Treat SIGTERM like Ctrl-C: stop between events, leave a resumable run."""
+    """Treat SIGTERM like Ctrl-C: stop between events, leave a resumable run.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _interrupts_ignored() -> Generator[None]:
-    """Let Ctrl-C, pressed again, not stop what is recorded of the first."""
+    Those that come again change nothing: what the first one began is short.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals go elsewhere
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        for kind in _STOPPING:
+            signal.signal(kind, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # what is ignored already, as by a shell for what it runs in the background, stays so
+    heeded = [kind for kind in _STOPPING if signal.getsignal(kind) is not signal.SIG_IGN]
+    before = {kind: signal.signal(kind, interrupt) for kind in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 @contextmanager
