@@ -2,7 +2,8 @@
 
 Parts 1 to 4: six real runs each (``evolve``, ``cartpole/swing-up``), ten kill -9 to a run, at
 moments drawn uniformly from the time after the first event of a run that nobody disturbed. Part 5:
-more kills in the phases that are so short that fewer than five of those met them.
+more kills in the phases that are so short that fewer than five of those met them. ``evolve``
+proposes within milliseconds; there the designer is ``llm``, and its endpoint thinks half a second.
 An event counts as acknowledged once another process has read it from the log.
 """
 
@@ -16,7 +17,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +31,9 @@ from rewardgen.store import payloads as p
 from rewardgen.store.events import DATABASE_NAME, read_events
 from rewardgen.store.fold import Event, fold
 from rewardgen.store.state import RunState
-from tests.faults.undisturbed import essence
+from tests.faults.test_endpoint import answered, thoughtful
+from tests.rewardgen.llm.asking import KEY
+from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint
 
 UNIFORM, RUNS, KILLS, ENOUGH = 4, 6, 10, 5
 PHASES = ("propose", "check", "train", "evaluate", "confirm", "report")
@@ -46,6 +50,8 @@ SETTINGS = {
     "seed": 9400,
 }
 _POLL_S = 0.005
+_THINKING_S = 0.5
+_NAME = "run"
 _PATIENCE_S = 300.0
 # what a run that is taken up again records once more, or only then
 _OF_THE_WAY = (p.Resumed, p.RungStarted, p.RunInterrupted, p.RunFailed, p.Note)
@@ -56,10 +62,33 @@ def command(verb: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "rewardgen.cli.main", verb, *arguments]
 
 
-def begin(runs_dir: Path, name: str) -> list[str]:
-    """Return the command line that begins the run."""
+Begin = Callable[[Path], list[str]]
+"""The command line that begins a run in a folder."""
+
+
+def begin(path: Path, *more: str) -> list[str]:
+    """Return the command line that begins the run, with more flags for another designer."""
     flags = [f"--{key}={value}" for key, value in SETTINGS.items()]
-    return command("run", *flags, "--no-render", f"--runs-dir={runs_dir}", f"--name={name}")
+    place = (f"--runs-dir={path.parent}", f"--name={path.name}")
+    return command("run", *flags, *more, "--no-render", *place)
+
+
+@contextmanager
+def asking() -> Generator[Begin]:
+    """Return how to begin a run that asks a language model, which is there meanwhile."""
+
+    def think(received: Received) -> Answer:
+        time.sleep(_THINKING_S)
+        return thoughtful(received)
+
+    os.environ["OPENAI_API_KEY"] = KEY
+    with ScriptedEndpoint(think) as endpoint:
+        url = f"--base-url={endpoint.url}"
+        yield partial(_begin_asking, url)
+
+
+def _begin_asking(url: str, path: Path) -> list[str]:
+    return begin(path, "--designer=llm", "--model=scripted", url, "--usd-per-mtok", "1", "2")
 
 
 def steps_of(events: Sequence[Event]) -> list[Event]:
@@ -135,10 +164,9 @@ def phase_of(state: RunState, evaluating: bool = False) -> str:
     return "decide"
 
 
-def undisturbed(runs_dir: Path) -> Undisturbed:
+def undisturbed(path: Path, beginning: Begin) -> Undisturbed:
     """Run to the end, and return what came of it."""
-    subprocess.run(begin(runs_dir, "calm"), check=True, capture_output=True, text=True)
-    path = runs_dir / "calm"
+    subprocess.run(beginning(path), check=True, capture_output=True, text=True)
     events, state = list(read_events(path / DATABASE_NAME)), RunState()
     phases: list[str] = []
     for event in events:
@@ -148,7 +176,7 @@ def undisturbed(runs_dir: Path) -> Undisturbed:
         elif isinstance(event.payload, p.RungStarted):
             phases[-1] = phase_of(state)
     times_s = [event.t_mono - events[0].t_mono for event in steps_of(events)]
-    return Undisturbed(essence(path), times_s, phases)
+    return Undisturbed(answered(path), times_s, phases)
 
 
 @dataclass
@@ -157,6 +185,7 @@ class Hunted:
 
     Attributes:
         path: where it lies.
+        begin: begins it.
         calm: what it is compared with.
         kills: phase → how many kills met it there.
         late: kills that came after its end, and so did not come.
@@ -164,6 +193,7 @@ class Hunted:
     """
 
     path: Path
+    begin: Begin
     calm: Undisturbed
     kills: Counter[str] = field(default_factory=Counter[str])
     late: int = 0
@@ -174,7 +204,7 @@ class Hunted:
         for moment in moments:
             self._life(moment)
         done = self._start().wait(_PATIENCE_S)
-        return done == 0 and essence(self.path) == self.calm.outcome
+        return done == 0 and answered(self.path) == self.calm.outcome
 
     def _events(self) -> list[Event]:
         return list(read_events(self.path / DATABASE_NAME))
@@ -182,7 +212,7 @@ class Hunted:
     def _start(self) -> subprocess.Popen[bytes]:
         where = (self.path.name, f"--runs-dir={self.path.parent}")
         begun = bool(self._events())
-        arguments = command("resume", *where) if begun else begin(self.path.parent, self.path.name)
+        arguments = command("resume", *where) if begun else self.begin(self.path)
         return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _life(self, moment: Moment) -> None:
@@ -215,17 +245,20 @@ class Hunted:
 
 
 def hunt(
-    part: int, draw: Callable[[Undisturbed, random.Random], list[list[Moment]]]
+    part: int,
+    draw: Callable[[Undisturbed, random.Random], list[list[Moment]]],
+    beginning: Begin = begin,
 ) -> dict[str, Any]:
     """Make an undisturbed run, then one for each list of moments."""
     chance = random.Random(part)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        calm = undisturbed(Path(folder))
+        # a folder each: replies of a language model are kept beside the runs
+        calm = undisturbed(Path(folder) / "calm" / _NAME, beginning)
         report(f"undisturbed: {len(calm.times_s)} steps in {calm.times_s[-1]:.1f} s")
         kills: Counter[str] = Counter()
         figures = {"runs": 0, "equal": 0, "late": 0, "lost": 0}
         for number, moments in enumerate(draw(calm, chance)):
-            hunted = Hunted(Path(folder) / f"hunted-{number}", calm)
+            hunted = Hunted(Path(folder) / f"hunted-{number}" / _NAME, beginning, calm)
             figures["equal"] += hunted.hunt(moments)
             figures["runs"] += 1
             figures["late"] += hunted.late
@@ -245,14 +278,16 @@ def part_aimed() -> dict[str, Any]:
     met = Counter[str]()
     for figures in latest("kills")[:UNIFORM]:
         met.update(figures["kills"])
-    return hunt(
-        UNIFORM + 1,
-        lambda calm, chance: [
-            calm.within(chance, "train" if phase == "evaluate" else phase, KILLS)
-            for phase in PHASES
-            if met[phase] < ENOUGH
-        ],
-    )
+    with asking() as beginning:
+        return hunt(
+            UNIFORM + 1,
+            lambda calm, chance: [
+                calm.within(chance, "train" if phase == "evaluate" else phase, KILLS)
+                for phase in PHASES
+                if met[phase] < ENOUGH
+            ],
+            beginning,
+        )
 
 
 def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

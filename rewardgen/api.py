@@ -16,6 +16,7 @@ from rewardgen.export.results import export_file, export_run
 from rewardgen.isolation.doctor import ensure
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode
+from rewardgen.report.names import HTML_NAME
 from rewardgen.report.write import write_report
 from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
@@ -28,6 +29,7 @@ from rewardgen.run.designers import (
     check_endpoint,
     designer_alone,
     designer_of,
+    given_texts,
     keep_inputs,
     kept_inputs,
     start_reward,
@@ -47,7 +49,13 @@ from rewardgen.run.preflight import (
     try_task,
 )
 from rewardgen.run.program import search_program, train_program
-from rewardgen.run.resumption import check_unchanged, ensure_still, take_up
+from rewardgen.run.resumption import (
+    check_same_files,
+    check_unchanged,
+    ensure_still,
+    hashes,
+    take_up,
+)
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
 from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
@@ -118,6 +126,7 @@ def run(
     cost = model_cost(config, task) if designer is None else None
     name = config.designer if designer is None else designer.name
     started = _started("run", config, task, recipe, command, name, made.fitness)
+    started = started.model_copy(update={"files": hashes(given_texts(config, made))})
 
     def program(session: Session) -> None:
         chosen = designer or designer_of(config, session, made.transcript)
@@ -177,10 +186,12 @@ def train(
     ensure(config.isolation)
     check_writers(config.writers)
     try_task(task)
-    started = _started("train", config, task, recipe, command, None)
     path = new_run_path(config.runs_dir, config.name, config.task)
     checked = check_rewards(config, task)
     codes = {name: result.code for name, result in checked.items() if result.code is not None}
+    sources = {name: code.source for name, code in codes.items()}
+    started = _started("train", config, task, recipe, command, None)
+    started = started.model_copy(update={"files": hashes(sources)})
 
     def program(session: Session) -> None:
         for name, result in checked.items():
@@ -190,8 +201,8 @@ def train(
 
     with RunDirectory.create(path) as directory:
         directory.append(started)
-        for name, code in codes.items():
-            directory.artifacts.put_text(code.source, name=name, media_type="text/x-python")
+        for name, source in sources.items():
+            directory.artifacts.put_text(source, name=name, media_type="text/x-python")
         _work(directory, config, task, recipe, display or make_display(), program)
     return load(path)
 
@@ -217,6 +228,8 @@ def resume(
     display = display or make_display()
     if is_done(path):
         display.note(f"{path.resolve().name} is finished: nothing is left to do")
+        if not (path / HTML_NAME).is_file():
+            display.note(f"its report is missing and written again: {write_report(path)}")
         return load(path)
     with RunDirectory.resume(path) as directory:
         started = directory.state.started
@@ -228,16 +241,22 @@ def resume(
         task = load_task(config.task)
         check_unchanged(task, started)
         ensure_still(config.isolation)
-        take_up(directory, started, command, display)
         recipe = Recipe.model_validate(started.recipe)
-        made = kept_inputs(directory, config, task) if isinstance(config, RunConfig) else Brief()
+        made, rewards = Brief(), dict[str, RewardCode]()
+        if isinstance(config, RunConfig):
+            made = kept_inputs(directory, config, task)
+        else:
+            rewards = _stored_rewards(directory, started, config)
+        take_up(directory, started, command, display)
+        if isinstance(config, RunConfig) and directory.state.inputs is None:
+            keep_inputs(directory, made)
 
         def program(session: Session) -> None:
             if isinstance(config, RunConfig):
                 chosen = designer or designer_of(config, session, made.transcript)
                 search_program(session, config, chosen, made.start)
             else:
-                train_program(session, config, _stored_rewards(directory, config))
+                train_program(session, config, rewards)
 
         _work(directory, config, task, recipe, display, program, made.fitness)
     return load(path)
@@ -462,7 +481,15 @@ def _started(
     )
 
 
-def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, RewardCode]:
+def _stored_rewards(
+    directory: RunDirectory, started: p.RunStarted, config: TrainConfig
+) -> dict[str, RewardCode]:
+    """Return the rewards that a training was given as files.
+
+    Raises:
+        UsageError: it was killed before they were stored, and they cannot be read again or have
+            changed.
+    """
     names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
     codes: dict[str, RewardCode] = {}
     for name in config.rewards:
@@ -470,6 +497,7 @@ def _stored_rewards(directory: RunDirectory, config: TrainConfig) -> dict[str, R
             continue
         if name in names:
             codes[name] = parse_reward(directory.artifacts.read_text(names[name]))
-        else:  # killed before anything was trained: the files may still be read
+        else:  # killed before anything was trained
             codes[name] = read_reward(Path(name))
+            check_same_files(started, {name: codes[name].source})
     return codes

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
-from rewardgen.cli.output import complain, say
+from rewardgen.cli.output import UnwritableError, complain, say
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.rewards.findings import RefusedRewardError
 from rewardgen.rungs import gl
@@ -45,9 +46,25 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "doctor": ("doctor", "Doctor", "say what this machine offers"),
 }
 
+_NEEDS: dict[str, str | None] = {
+    "list": None,
+    "show": None,
+    "feedback": "rewardgen.run.feedback",
+    "tasks list": "rewardgen.tasks",
+    "tasks show": "rewardgen.tasks",
+    "tasks check": "rewardgen.tasks",
+    "tasks new": "rewardgen.skeleton",
+    "doctor": "rewardgen.run.machine",
+}
+"""What verbs import when they begin, by default ``rewardgen.api``."""
 
-def main(arguments: list[str] | None = None) -> int:
+
+def main(arguments: list[str] | None = None, *, ready: Callable[[], None] = lambda: None) -> int:
     """Run one command and return its exit status.
+
+    Args:
+        arguments: the command line; by default that of this process.
+        ready: called once all that the command needs is imported.
 
     0: done. 1: the job failed or the input was refused. 2: wrong usage or configuration.
     130: interrupted. 141: nobody reads the output any more.
@@ -67,7 +84,12 @@ def main(arguments: list[str] | None = None) -> int:
             say(_version())
             return 0
         verb, rest = _verb(given)
-        return _parse(verb, rest).run()
+        command = _parse(verb, rest)
+        needed = _NEEDS.get(verb, "rewardgen.api")
+        if needed is not None:
+            importlib.import_module(needed)
+        ready()
+        return command.run()
     except UsageError as error:
         complain(str(error))
         return 2
@@ -77,10 +99,18 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return 130
-    except BrokenPipeError:
-        # as in `| head`; what is still buffered must not fail once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # as in `| head`
+        _drop_output()
         return 141
+    except UnwritableError as error:
+        _drop_output()
+        complain(str(error))
+        return 1
+
+
+def _drop_output() -> None:
+    """Let what is still buffered not fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_text(given: list[str]) -> None:

@@ -19,9 +19,23 @@ if TYPE_CHECKING:
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
+class UnwritableError(RuntimeError):
+    """What a command has to say cannot be written to stdout."""
+
+
 def say(text: str) -> None:
-    """Print a result to stdout."""
-    print(text, flush=True)
+    """Print a result to stdout.
+
+    Raises:
+        BrokenPipeError: nobody reads it.
+        UnwritableError: it cannot be written.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UnwritableError(f"cannot write the output: {error.strerror}") from error
 
 
 def complain(text: str) -> None:

@@ -1,7 +1,7 @@
 """The first file of every process that is locked, run as a script by ``python -I``.
 
-The argument is a JSON object: ``role``, ``fd`` of the channel, ``paths`` to import from, ``mode``
-and ``confines``.
+The argument is a JSON object: ``role``, ``owner`` (its process id), ``fd`` of the channel,
+``paths`` to import from, ``mode`` and ``confines``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=given["fd"]))
     mode, confines = given["mode"], Confines(**given["confines"])
     if given["role"] == "zygote":
+        if sys.platform == "linux":
+            from rewardgen.isolation.linux.limits import die_with_parent
+
+            die_with_parent(given["owner"])
         zygote.run(channel, mode, confines)
     elif given["role"] == "compute":
         computing.serve(channel, protect(mode, os.getppid(), confines))

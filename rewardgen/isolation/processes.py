@@ -104,6 +104,7 @@ class Executed:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         arguments = {
             "role": role,
+            "owner": os.getpid(),
             "fd": theirs.fileno(),
             "paths": import_paths(),
             "mode": mode,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -328,12 +330,16 @@ def _table(*headings: str) -> Table:
 
 def _text(*parts: RenderableType) -> str:
     """Return what the terminal would show; coloured on one, plain and wide elsewhere."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PLAIN_WIDTH)
-    with console.capture() as capture:
-        console.print(Group(*parts))
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+    shown = Console()
+    # written to memory: who prints it tells what goes wrong in that
+    console = Console(
+        file=StringIO(),
+        force_terminal=shown.is_terminal,
+        width=shown.width if shown.is_terminal else _PLAIN_WIDTH,
+    )
+    console.print(Group(*parts))
+    written = cast("StringIO", console.file).getvalue()
+    return "\n".join(line.rstrip() for line in written.rstrip().splitlines())
 
 
 def _state(name: str) -> Text:

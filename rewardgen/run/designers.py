@@ -21,6 +21,7 @@ from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import read_source, reply_code
 from rewardgen.run.preflight import check_start, own_fitness
 from rewardgen.run.replies import ModelCorrespondent, RunNotebook
+from rewardgen.run.resumption import check_same_files
 from rewardgen.run.search import pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.store import payloads as p
@@ -117,6 +118,18 @@ def _start(source: str, origin: str) -> Proposal:
     return Proposal(source=source, origin=origin, note="where the search starts")
 
 
+def given_texts(config: RunConfig, made: Brief) -> dict[str, str]:
+    """Return the text of each file that a run was given, by the name it was given by."""
+    texts = {
+        str(config.start): None if made.start is None else made.start.source,
+        str(config.fitness): None if made.fitness is None else made.fitness.source,
+        str(config.from_): None
+        if made.transcript is None
+        else made.transcript.model_dump_json(indent=1),
+    }
+    return {name: text for name, text in texts.items() if text is not None}
+
+
 def keep_inputs(directory: RunDirectory, made: Brief) -> None:
     """Store what a run was given as files, so that it needs them no more."""
 
@@ -136,17 +149,18 @@ def keep_inputs(directory: RunDirectory, made: Brief) -> None:
 
 
 def kept_inputs(directory: RunDirectory, config: RunConfig, task: Task) -> Brief:
-    """Return what a run was given, from the run itself.
+    """Return what a run was given, from the run itself, or once more from the files.
 
     Raises:
-        UsageError: it was killed before the files were stored, and they cannot be read again; or
-            the endpoint's key or price is missing.
+        UsageError: it was killed before the files were stored, and they cannot be read again or
+            have changed; or the endpoint's key or price is missing.
         StoreError: an artifact is missing or was changed.
     """
     kept = directory.state.inputs
     if kept is None:
         made = brief(config, task)
-        keep_inputs(directory, made)
+        assert directory.state.started is not None
+        check_same_files(directory.state.started, given_texts(config, made))
         return made
     check_endpoint(config)
     read = directory.artifacts.read_text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 
 from rewardgen.isolation.doctor import ensure
 from rewardgen.isolation.protection import IsolationError, Mode
@@ -27,6 +28,31 @@ def check_unchanged(task: Task, started: p.RunStarted) -> None:
             f"scene {then.scene_sha256[:12]}; now version {task.version}, scene "
             f"{task.scene_sha256[:12]}): its scores would not be comparable. Start a new run, or "
             "restore the task"
+        )
+
+
+def hashes(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the hash of each text."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+def check_same_files(started: p.RunStarted, texts: Mapping[str, str]) -> None:
+    """Refuse files that are no more what the run was begun with.
+
+    Only for a run that was killed before it had kept copies of them.
+
+    Args:
+        started: how the run was begun.
+        texts: what the files hold now.
+
+    Raises:
+        UsageError: names those that differ.
+    """
+    changed = [name for name, sha in hashes(texts).items() if started.files.get(name) != sha]
+    if changed:
+        raise UsageError(
+            f"{', '.join(changed)} changed since this run was begun, and it was killed before it "
+            "had kept a copy: restore what changed and resume, or start a run under another name"
         )
 
 

@@ -26,11 +26,13 @@ from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes
 from rewardgen.store import payloads as p
 from rewardgen.store.atomic import clear_errors
-from rewardgen.store.errors import StoreError
+from rewardgen.store.errors import StoreError, StoreMovedError
 from rewardgen.store.run_directory import RunDirectory
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe, load_recipe
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptedRunError(Exception):
@@ -108,142 +110,4 @@ def open_session(
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
     trainers = processes(largest_population(config), config.threads, config.engines)
-    with LocalExecutor(jobs, trainers) as executor:
-        workshop = Workshop(
-            executor=executor,
-            journal=journal,
-            task=config.task,
-            recipe=recipe.model_dump(mode="json"),
-            threads=config.threads,
-            engines=config.engines,
-            isolation=config.isolation,
-            progress=display.progress,
-            fitness=None if fitness is None else fitness.source,
-        )
-        deadline = None
-        if config.max_hours is not None:
-            deadline = time.monotonic() + config.max_hours * 3600.0
-        metrics = metrics_of(task, fitness)
-        yield Session(directory, journal, workshop, task, metrics, recipe, display, deadline)
-    shutil.rmtree(jobs, ignore_errors=True)
-
-
-def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
-    """Do the work on a run and record how it ended.
-
-    That a run is finished is the last thing recorded: whatever stops it before, in the writing
-    of its report too, leaves a run that can be resumed.
-
-    Args:
-        directory: the run, open for writing.
-        work: everything the run consists of; repeated, it goes on where it stopped.
-
-    Raises:
-        InterruptedRunError: by a signal or a time limit.
-        RunFailedError: by an error that no reward is to blame for.
-    """
-    path = directory.path
-
-    def append(ending: p.Payload) -> None:
-        with _interrupts_ignored():
-            directory.append(ending)
-
-    try:
-        with _signals_as_interrupts(), _clear_errors(path):
-            work()
-            directory.append(p.RunFinished())
-    except KeyboardInterrupt:
-        append(p.RunInterrupted(reason="interrupted by the user"))
-        raise InterruptedRunError("interrupted", path) from None
-    except PausedError as pause:
-        append(p.RunInterrupted(reason=str(pause)))
-        raise InterruptedRunError(str(pause), path) from None
-    except (ExecutorError, HostUnavailable, EndpointError) as error:
-        append(p.RunFailed(reason=str(error)))
-        raise RunFailedError(str(error), path) from error
-    except FitnessError as error:
-        append(p.RunFailed(reason=str(error)))
-        reason = (
-            f"{error}. The run keeps the fitness that it began with, so that its scores can be "
-            "compared: mend the file, and start a run of another name"
-        )
-        raise RunFailedError(reason, path, resumable=False) from error
-    except StoreError as error:
-        raise RunFailedError(str(error), path) from error
-
-
-@contextmanager
-def _signals_as_interrupts() -> Generator[None]:
-    """Treat SIGTERM like Ctrl-C: stop between events, leave a resumable run."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _interrupts_ignored() -> Generator[None]:
-    """Let Ctrl-C, pressed again, not stop what is recorded of the first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals go elsewhere
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _clear_errors(run: Path) -> Generator[None]:
-    """Tell of a file outside the store, such as a job's, what the store tells of its own.
-
-    Raises:
-        StoreError: the operating system refused something.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # nobody watches any more
-    except OSError as error:
-        place = run if error.filename is None else Path(os.fsdecode(error.filename))
-        with clear_errors(place, "use"):
-            raise
-
-
-def recipe_of(task: Task, config: RunConfig | TrainConfig) -> Recipe:
-    """Return the PPO settings of a run: the chosen ones, the family's, or the defaults."""
-    path = recipe_path(task.name, config.recipe)
-    return Recipe() if path is None else load_recipe(path)
-
-
-def metrics_of(task: Task, fitness: FitnessCode | None) -> tuple[Metric, ...]:
-    """Return what a run measures: the task's metrics, or the user's own alone."""
-    return task.metrics if fitness is None else (METRIC,)
-
-
-def task_facts(task: Task, text: str | None, fitness: FitnessCode | None) -> p.TaskFacts:
-    """Return what a run records of its task, with the user's words and fitness if given."""
-    return p.TaskFacts(
-        name=task.name,
-        version=task.version,
-        description=text or task.description,
-        scene_sha256=task.scene_sha256,
-        metrics=tuple(
-            p.MetricFacts(
-                name=m.name, unit=m.unit, higher_is_better=m.higher_is_better, success=m.success
-            )
-            for m in metrics_of(task, fitness)
-        ),
-    )
-
-
-def human_source(task: Task) -> str:
-    """Return the text of the task's human reward."""
-    return task.human_reward.read_text(encoding="utf-8")
+    with _removed_at_the_end(jobs), LocalExecutor(jobs, trainers) as executor:

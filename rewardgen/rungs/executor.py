@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -83,14 +84,17 @@ class _WorkerDied(RuntimeError):
 class _Worker:
     """A process that takes job directories on stdin and reports JSON lines on stdout."""
 
-    def __init__(self, role: str, patience: Patience) -> None:
+    def __init__(self, role: str, patience: Patience, starter: ThreadPoolExecutor) -> None:
         self._role = role
         self._patience = patience
         self._heard = b""
         # as long as the process lives; a pipe that nobody reads would block it
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rewardgen.rungs.worker", role],
+        self._process = starter.submit(self._start).result()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "rewardgen.rungs.worker", self._role, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -194,6 +198,9 @@ class LocalExecutor:
         self._trainers = trainers
         self._patience = patience or Patience()
         self._workers: dict[tuple[str, int], _Worker] = {}
+        # a worker is killed by the kernel when the thread ends that started it, so that one
+        # has to live as long as this process or executor
+        self._starter = ThreadPoolExecutor(max_workers=1)
 
     def __enter__(self) -> Self:
         # they load their libraries while the first job is prepared
@@ -209,6 +216,7 @@ class LocalExecutor:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        self._starter.shutdown()
 
     def close(self) -> None:
         """Stop all workers."""
@@ -319,7 +327,7 @@ class LocalExecutor:
         if worker is None or not worker.alive:
             if worker is not None:
                 worker.stop()
-            worker = self._workers[role, slot] = _Worker(role, self._patience)
+            worker = self._workers[role, slot] = _Worker(role, self._patience, self._starter)
         return worker
 
 

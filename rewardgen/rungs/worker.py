@@ -1,7 +1,7 @@
 """A worker process: takes job directories on stdin, reports JSON lines on stdout.
 
 ``train`` workers start the hosts of untrusted rewards. ``evaluate`` workers never hold a
-reward. Run as ``python -m rewardgen.rungs.worker ROLE``.
+reward. Run as ``python -m rewardgen.rungs.worker ROLE OWNER``, the owner by its process id.
 """
 
 from __future__ import annotations
@@ -283,8 +283,12 @@ def do_survey(job: SurveyJob, reporter: Reporter) -> SurveyResult:
     return SurveyResult(columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed)
 
 
-def main(role: str) -> None:
-    """Serve jobs until stdin ends."""
+def main(role: str, owner: int) -> None:
+    """Serve jobs until stdin ends, or the owner does, however."""
+    if sys.platform == "linux":
+        from rewardgen.isolation.linux.limits import die_with_parent
+
+        die_with_parent(owner)
     with ExitStack() as stack:
         _serve(role, Reporter(), stack)
 
@@ -324,4 +328,4 @@ def _serve(role: str, reporter: Reporter, stack: ExitStack) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -35,7 +35,7 @@ def clear_errors(path: Path, doing: str = "write") -> Generator[None, None, None
         if error.errno in _FULL:
             raise StoreFullError(
                 f"cannot {doing} {path}: {error.strerror}. What was stored before is intact: "
-                "free some space, then resume the run"
+                "free some space"
             ) from error
         raise StoreError(f"cannot {doing} {path}: {error.strerror or error}") from error
 
@@ -99,5 +99,5 @@ def require_free_space(path: Path, reserve_bytes: int) -> None:
     if free < reserve_bytes:
         raise StoreFullError(
             f"{free / 2**20:.0f} MiB are free at {path}, {reserve_bytes / 2**20:.0f} MiB are "
-            "needed to go on. Free some space, then resume the run"
+            "needed to go on. Free some space"
         )

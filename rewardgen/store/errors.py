@@ -17,6 +17,10 @@ class StoreCorruptError(StoreError):
     """Stored bytes are not those that were written."""
 
 
+class StoreMovedError(StoreError):
+    """The run's directory is no longer where it was opened."""
+
+
 class StoreLockedError(StoreError):
     """Another process writes this run."""
 

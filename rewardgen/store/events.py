@@ -24,7 +24,7 @@ from rewardgen.store.fold import Event
 from rewardgen.store.payloads import EVENT_NAMES, PAYLOADS, Payload
 
 DATABASE_NAME = "run.sqlite"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _APPLICATION_ID = 0x52474C47
 _BUSY_TIMEOUT_S = 30.0
 _NO_DIGEST = b""
@@ -265,7 +265,7 @@ def _clear_errors(path: Path) -> Generator[None, None, None]:
         if code == sqlite3.SQLITE_FULL:
             raise StoreFullError(
                 f"cannot write {path}: the disk is full. What was stored before is intact: free "
-                "some space, then resume the run"
+                "some space"
             ) from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise _corrupt(path, str(error)) from error

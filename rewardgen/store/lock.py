@@ -1,4 +1,8 @@
-"""One writer per run: an advisory lock that the kernel frees when its holder dies, however."""
+"""One writer per run: an advisory lock that the kernel frees when its holder dies, however.
+
+Its file says who holds it. People remove such files; so the directory itself is locked too,
+where the file system can do that.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import fcntl
 import json
 import os
 import platform
+import stat
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +21,8 @@ from rewardgen.store.atomic import clear_errors
 from rewardgen.store.errors import StoreError, StoreLockedError
 
 LOCK_NAME = "run.lock"
+_FILE = os.O_RDONLY | os.O_CLOEXEC
+_FOLDER = _FILE | os.O_DIRECTORY
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 # a reader that asks whether a run is being written holds the lock for microseconds
 _READER_GRACE_S = 0.05
@@ -30,6 +37,7 @@ class RunLock:
     """
 
     descriptor: int
+    directory: int
 
     @classmethod
     def acquire(cls, directory: Path) -> RunLock:
@@ -42,32 +50,56 @@ class RunLock:
         path = directory / LOCK_NAME
         with clear_errors(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            folder = os.open(directory, _FOLDER)
         try:
-            if not (_try_lock(descriptor, path) or _try_again(descriptor, path)):
-                raise StoreLockedError(
-                    f"run '{directory.name}' is being written by {_holder(descriptor)}; "
-                    "wait until it ends or stop it, then try again"
-                )
+            for held in (descriptor, folder):
+                if not (_try_lock(held, path) or _try_again(held, path)):
+                    raise StoreLockedError(
+                        f"run '{directory.name}' is being written by {_holder(descriptor)}; "
+                        "wait until it ends or stop it, then try again"
+                    )
             with clear_errors(path):
                 _describe_self(descriptor)
         except BaseException:
             os.close(descriptor)
+            os.close(folder)
             raise
-        return cls(descriptor)
+        return cls(descriptor, folder)
+
+    def moved_from(self, directory: Path) -> str | None:
+        """Return where the locked directory lies now if that is elsewhere, "" if nobody knows."""
+        try:
+            if os.path.samestat(os.fstat(self.directory), directory.stat()):
+                return None
+        except OSError:
+            pass
+        try:
+            now = os.readlink(f"/proc/self/fd/{self.directory}")
+        except OSError:  # not Linux
+            return ""
+        return "" if now.endswith(" (deleted)") else now
 
     def release(self) -> None:
         """Free the lock."""
         os.close(self.descriptor)
+        os.close(self.directory)
 
 
 def is_locked(directory: Path) -> bool:
     """Return whether a living process writes the run."""
+    return any(
+        _is_held(path, flags)
+        for path, flags in ((directory / LOCK_NAME, _FILE), (directory, _FOLDER))
+    )
+
+
+def _is_held(path: Path, flags: int) -> bool:
     try:
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, flags)
     except OSError:
         return False
     try:
-        return not _try_lock(descriptor, directory / LOCK_NAME, fcntl.LOCK_SH)
+        return not _try_lock(descriptor, path, fcntl.LOCK_SH)
     except StoreError:
         return False
     finally:
@@ -80,6 +112,8 @@ def _try_lock(descriptor: int, path: Path, kind: int = fcntl.LOCK_EX) -> bool:
     except OSError as error:
         if error.errno in _BUSY:
             return False
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            return True  # over NFS only files can be locked
         raise StoreError(
             f"the file system of {path} has no file locks ({error.strerror}), and two writers "
             "would destroy a run; put runs on a local disk with --runs-dir"

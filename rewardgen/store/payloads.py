@@ -153,6 +153,7 @@ class RunStarted(Payload):
         command: what the user typed.
         config: the whole configuration.
         recipe: PPO settings, the same for every reward of the run.
+        files: hash of the text of each file that the user gave; copies of them are kept later.
         budget_env_steps: environment steps that the plan comes to, if known.
     """
 
@@ -166,6 +167,7 @@ class RunStarted(Payload):
     seed: Count
     isolation: Isolation
     manifest: Manifest
+    files: dict[str, Sha256] = {}
     budget_env_steps: Count | None = None
 
 

@@ -11,7 +11,13 @@ from typing import Self
 from rewardgen.store.artifacts import ARTIFACTS_NAME, ArtifactReader, ArtifactStore
 from rewardgen.store.atomic import clear_errors, require_free_space, sync_directory
 from rewardgen.store.collector import no_collection
-from rewardgen.store.errors import RunExistsError, RunNotFoundError, StoreCorruptError, StoreError
+from rewardgen.store.errors import (
+    RunExistsError,
+    RunNotFoundError,
+    StoreCorruptError,
+    StoreError,
+    StoreMovedError,
+)
 from rewardgen.store.events import DATABASE_NAME, EventLog, read_events
 from rewardgen.store.fold import Event, fold
 from rewardgen.store.lock import RunLock, is_locked
@@ -58,10 +64,7 @@ class RunDirectory:
         run = cls._open(path)
         if run.state.started is not None:
             run.close()
-            raise RunExistsError(
-                f"run '{run.name}' exists ({run.state.status}); continue it with "
-                f"'rewardgen resume {run.name}', or choose another name with --name"
-            )
+            raise RunExistsError(_exists(run))
         return run
 
     @classmethod
@@ -132,6 +135,20 @@ class RunDirectory:
         if self.state.started is None:
             raise StoreError("a run's first event comes before its first artifact")
         return self.state.artifacts.get(artifact)
+
+    def require_in_place(self) -> None:
+        """Refuse to go on where the directory no longer lies.
+
+        Raises:
+            StoreMovedError: it was moved, removed, or replaced by another one.
+        """
+        now = self._lock.moved_from(self.path)
+        if now is not None:
+            raise StoreMovedError(
+                f"{self.path} was moved or removed while the run was written"
+                + (f": it is {now} now. Nothing that was recorded is lost" if now else "")
+                + ". Resume it where it lies: rewardgen resume NAME --runs-dir FOLDER"
+            )
 
     def require_free_space(self, reserve_bytes: int) -> None:
         """Refuse to go on with less free space; see ``atomic.require_free_space``."""
@@ -262,6 +279,15 @@ def _plain(task: str) -> str:
 def _state(events: Iterable[Event]) -> RunState:
     with no_collection():
         return fold(RunState(), events)
+
+
+def _exists(run: RunDirectory) -> str:
+    place = "" if run.path.parent == DEFAULT_RUNS_DIR else f" --runs-dir {run.path.parent}"
+    verb, doing = ("show", "look at") if run.state.status == "done" else ("resume", "continue")
+    return (
+        f"run '{run.name}' exists ({run.state.status}); {doing} it with "
+        f"'rewardgen {verb} {run.name}{place}', or choose another name with --name"
+    )
 
 
 def _not_found(path: Path) -> RunNotFoundError:

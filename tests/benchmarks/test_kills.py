@@ -42,8 +42,8 @@ def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def calm(made_run: Path, monkeypatch: pytest.MonkeyPatch) -> Undisturbed:
     monkeypatch.setattr(kills.subprocess, "run", lambda *arguments, **named: None)
-    monkeypatch.setattr(kills, "essence", lambda path: {})
-    return kills.undisturbed(made_run.parent)
+    monkeypatch.setattr(kills, "answered", lambda path: {})
+    return kills.undisturbed(made_run, kills.begin)
 
 
 def test_an_undisturbed_run_has_a_time_and_a_phase_for_each_step(
@@ -82,7 +82,7 @@ def test_a_rung_trains_until_its_evaluation_has_a_folder(made_run: Path) -> None
 def test_the_events_of_a_hunted_run_can_be_read_again_and_again(
     made_run: Path, calm: Undisturbed
 ) -> None:
-    hunted = Hunted(made_run, calm)
+    hunted = Hunted(made_run, kills.begin, calm)
     seen = hunted._wait_for(_Ended(), steps=1, before=0)
     assert len(seen) == len(list(read_events(made_run / DATABASE_NAME)))
 

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 Site = Literal["none", "commit", "write", "sync", "rename", "unlink", "open"]
-Act = Literal["count", "fail", "kill before", "kill after", "tear", "SIGINT", "SIGTERM", "clock"]
+Act = Literal[
+    "count", "fail", "kill before", "kill after", "tear", "SIGINT", "SIGTERM", "clock", "move"
+]
 
 _KINDS: dict[Site, int] = {"write": 1, "sync": 2, "rename": 4, "unlink": 8, "open": 16}
 _ACTS: dict[Act, int] = {"count": 0, "fail": 1, "kill before": 2, "kill after": 3, "tear": 4}
@@ -35,11 +37,12 @@ class Plan:
         at: number of the call, from 1.
         act: what happens there: it fails, its process is killed before or after it, or it is
             done by half and its process killed; or a signal comes before it; or the wall clock
-            jumps after it.
+            jumps, or the folder is moved, after it.
         error: name of the error of a call that fails.
         lasting: whether all later calls meet the same (of commits: the next two).
         jump_s: by how much the wall clock jumps.
         event: only commits count whose last event is of this type; empty for all.
+        to: where the folder is moved.
     """
 
     site: Site = "none"
@@ -49,6 +52,7 @@ class Plan:
     lasting: bool = False
     jump_s: float = 0.0
     event: str = ""
+    to: str = ""
 
 
 class Injection:
@@ -113,6 +117,8 @@ class Injection:
             os.write(self._acknowledged, f"{seq} {digest}\n".encode())
         if due and self._plan.act == "kill after":
             os.kill(os.getpid(), signal.SIGKILL)
+        if due and self._plan.act == "move":
+            self._folder.rename(self._plan.to)
         if due and self._plan.act == "clock":
             _shift_clock(self._plan.jump_s)
 

@@ -145,7 +145,7 @@ def test_a_disk_that_is_nearly_full_stops_before_it_trains(scene: Scene, tmp_pat
     with mounted(tmp_path / "small", "size=16m"):
         small = on_file_system(scene, tmp_path / "small")
         done = small.begin(around=Surroundings(reserve=True))
-        check_told(done, "MiB are free at .* Free some space, then resume the run")
+        check_told(done, "MiB are free at .* Free some space; once that is mended")
         assert "rung_started" not in event_types(small.run)
         small.check_recovery()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from rewardgen.report.names import HTML_NAME
 from rewardgen.store import payloads as p
 from rewardgen.store.lock import LOCK_NAME
 from rewardgen.store.run_directory import RunDirectory, read_run
@@ -30,6 +31,17 @@ def test_a_finished_run_is_left_as_it_is(scene: Scene) -> None:
     assert first.out == second.out
     assert "nothing is left to do" in first.err
     assert fingerprint(scene.run) == before
+
+
+def test_a_lost_report_of_a_finished_run_is_written_again(scene: Scene) -> None:
+    shutil.copytree(scene.reference.path, scene.run)
+    before = (scene.run / HTML_NAME).read_text()
+    (scene.run / HTML_NAME).unlink()
+    shutil.rmtree(scene.run / "figures", ignore_errors=True)
+    done = scene.resume()
+    assert done.status == 0
+    assert f"its report is missing and written again: {scene.run / HTML_NAME}" in done.err
+    assert len((scene.run / HTML_NAME).read_text()) == len(before)
 
 
 def test_a_second_terminal_is_refused_and_told_who_writes(scene: Scene) -> None:
@@ -154,3 +166,66 @@ def test_essence_ignores_time_and_nothing_else(scene: Scene) -> None:
         assert essence(scene.run) == scene.reference.essence
         directory.append(p.JobFinished(job="another", env_steps=1))
     assert essence(scene.run) != scene.reference.essence
+
+
+@pytest.mark.parametrize("removed", ["the file of the lock", "that of a reader too"])
+def test_a_lock_whose_file_was_removed_is_held_still(scene: Scene, removed: str) -> None:
+    scene.begin(Plan("commit", 12, "kill after"))
+    with RunDirectory.resume(scene.run):
+        (scene.run / LOCK_NAME).unlink()
+        if removed != "the file of the lock":
+            (scene.run / LOCK_NAME).touch()
+        assert read_run(scene.run).alive
+        done = scene.resume()
+        assert done.status == 1
+        assert "is being written by" in done.err
+    assert not read_run(scene.run).alive
+    scene.check_recovery()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_run_that_is_moved_while_it_is_written_says_where_it_is(
+    scene: Scene, tmp_path: Path, replaced: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    move = Plan("commit", 12, "move", to=str(elsewhere))
+    done = scene.begin(move)
+    assert done.status == 1, done.err
+    assert f"was moved or removed while the run was written: it is {elsewhere} now" in done.err
+    assert "Traceback" not in done.err
+    if replaced:
+        shutil.copytree(scene.reference.path, scene.run)
+    back = replace(scene, runs_dir=tmp_path / "back")
+    shutil.copytree(scene.runs_dir / "sibling", back.runs_dir / "sibling")
+    shutil.move(elsewhere, back.run)
+    back.check_recovery()
+
+
+REWARD = """\
+def compute_reward(state, action, next_state):
+    upright = {factor} * next_state.pole_angle_cosine
+    return upright, {{"upright": upright}}
+"""
+
+
+def test_a_reward_file_that_was_edited_before_it_was_kept_is_refused(
+    scene: Scene, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(REWARD.format(factor=1.0))
+    small = ["--seeds=1", "--env-steps=2048", "--eval-episodes=1", "--writers"]
+    place = [f"--runs-dir={scene.runs_dir}", f"--name={scene.run.name}"]
+    command = ["train", "--task=cartpole/swing-up", f"--reward={file}", *small, *place]
+    assert scene.start(command, Plan("commit", 2, "kill after")).wait().status == -signal.SIGKILL
+    assert event_types(scene.run) == ["run_started"]
+
+    file.write_text(REWARD.format(factor=-7.0))
+    done = scene.resume()
+    assert done.status == 2
+    assert f"{file} changed since this run was begun" in done.err
+    assert event_types(scene.run) == ["run_started"]
+
+    file.write_text(REWARD.format(factor=1.0))
+    assert scene.resume().status == 0
+    member = read_run(scene.run).state.trials["train"].members[str(file)]
+    assert all(one.fitness for one in member.values())

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,31 @@ def test_killed_trainers_and_evaluators_are_replaced(scene: Scene) -> None:
     assert done.status == 0, done.err
     assert "run_failed" not in event_types(scene.run)
     scene.check_recovery()
+
+
+def test_stopped_workers_end_with_the_run_that_is_killed(scene: Scene) -> None:
+    """A process that is stopped notices nothing; the kernel ends it for its owner."""
+    child = scene.start(run_arguments(scene.runs_dir), around=Surroundings(remembered=False))
+    while "rung_started" not in event_types(scene.run):
+        assert Path(f"/proc/{child.pid}/cmdline").read_bytes(), "the run has ended"
+    below = descendants(child.pid)
+    assert {role for role in ("train", "evaluate") if set(workers(child, role)) & set(below)}
+    for pid in below:
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    patience = time.monotonic() + FAR_AWAY_S
+    while any(state_of(pid) not in ("", "Z") for pid in below):
+        assert time.monotonic() < patience, {pid: state_of(pid) for pid in below}
+    scene.check_recovery()
+
+
+def state_of(pid: int) -> str:
+    """Return the state of a process as /proc gives it, empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 @pytest.mark.parametrize(("script", "words"), [("exit 0", "status 0"), ("exit 3", "status 3")])

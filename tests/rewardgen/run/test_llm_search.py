@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -62,8 +63,10 @@ def shown(runs_dir: Path, name: str) -> dict[str, Any]:
 
 def descendants(pid: int) -> list[int]:
     """Return the processes that a process has started, and those that these have."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    children = [int(child) for child in listed.read_text().split()] if listed.exists() else []
+    children: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):  # of each of its threads
+        with contextlib.suppress(OSError):
+            children += map(int, listed.read_text().split())
     return [*children, *(grandchild for child in children for grandchild in descendants(child))]
 
 

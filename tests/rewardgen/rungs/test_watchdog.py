@@ -40,7 +40,7 @@ def trainers() -> list[int]:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if int(parent) == os.getpid() and words[-2:-1] == [b"train"]:
+        if int(parent) == os.getpid() and words[-3:-1] == [b"train", str(os.getpid()).encode()]:
             found.append(int(folder.name))
     return found
 
