@@ -155,6 +155,8 @@ class RunConfig(DesignConfig):
     """Physics: mujoco (CPU) or warp (MuJoCo Warp); by default the one for the device."""
     device: str = Field(default="cpu", pattern=_DEVICES)
     """Where physics and policies are computed: cpu, cuda, or several as cuda:0,cuda:1."""
+    cluster: str | None = None
+    """Ray cluster that trains and evaluates: its address, or auto; by default this machine does."""
     max_env_steps: int | None = Field(default=None, ge=1)
     """Stop searching, and confirm, before this many environment steps are spent in all."""
     max_hours: float | None = Field(default=None, gt=0.0)
@@ -219,6 +221,8 @@ class TrainConfig(BaseModel):
     """Physics: mujoco (CPU) or warp (MuJoCo Warp); by default the one for the device."""
     device: str = Field(default="cpu", pattern=_DEVICES)
     """Where physics and policies are computed: cpu, cuda, or several as cuda:0,cuda:1."""
+    cluster: str | None = None
+    """Ray cluster that trains and evaluates: its address, or auto; by default this machine does."""
     max_env_steps: int | None = Field(default=None, ge=1)
     """Start nothing that takes more environment steps than this in all, evaluation included."""
     max_hours: float | None = Field(default=None, gt=0.0)

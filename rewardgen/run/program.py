@@ -12,7 +12,7 @@ from rewardgen.run.playoff import play_off
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search, pause_if_late
 from rewardgen.run.session import Session, human_source
-from rewardgen.rungs.executor import LocalExecutor
+from rewardgen.rungs.executor import Executor
 from rewardgen.rungs.jobs import RewardRef, SurveyJob
 from rewardgen.store import payloads as p
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
@@ -71,7 +71,7 @@ def _reason(session: Session, winner: Incumbent | None) -> str:
 
 def _survey(session: Session, config: RunConfig) -> dict[str, ColumnStatistics]:
     """Roll out random actions once; designers learn how the features are spread."""
-    executor: LocalExecutor = session.workshop.executor
+    executor: Executor = session.workshop.executor
     columns = session.journal.survey()
     if columns is None:
         session.display.note("surveying the features under random actions")

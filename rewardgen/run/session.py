@@ -8,10 +8,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rewardgen.config import RunConfig, TrainConfig, recipe_path
 from rewardgen.isolation.processes import HostUnavailable
@@ -22,6 +23,7 @@ from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
 from rewardgen.run.search import PausedError
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
+from rewardgen.rungs.node import ClusterError
 from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes
 from rewardgen.store import payloads as p
@@ -31,6 +33,9 @@ from rewardgen.store.run_directory import RunDirectory
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from rewardgen.rungs.cluster import RayExecutor
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -109,5 +114,191 @@ def open_session(
     jobs = directory.path / "jobs"
     shutil.rmtree(jobs, ignore_errors=True)  # of a process that was killed
     journal = RunJournal(directory)
-    trainers = processes(largest_population(config), config.threads, config.engines)
-    with _removed_at_the_end(jobs), LocalExecutor(jobs, trainers) as executor:
+    with _removed_at_the_end(jobs), _executor(config, jobs) as executor:
+        workshop = Workshop(
+            executor=executor,
+            journal=journal,
+            task=config.task,
+            recipe=recipe.model_dump(mode="json"),
+            threads=config.threads,
+            engines=config.engines,
+            isolation=config.isolation,
+            progress=display.progress,
+            fitness=None if fitness is None else fitness.source,
+        )
+        deadline = None
+        if config.max_hours is not None:
+            deadline = time.monotonic() + config.max_hours * 3600.0
+        metrics = metrics_of(task, fitness)
+        yield Session(directory, journal, workshop, task, metrics, recipe, display, deadline)
+
+
+def _executor(
+    config: RunConfig | TrainConfig, jobs: Path
+) -> AbstractContextManager[LocalExecutor | RayExecutor]:
+    """Return who executes the jobs of a run.
+
+    Raises:
+        ClusterError: a cluster is asked for that cannot be used.
+    """
+    if config.cluster is None:
+        trainers = processes(largest_population(config), config.threads, config.engines)
+        return LocalExecutor(jobs, trainers)
+    try:
+        from rewardgen.rungs.cluster import RayExecutor
+    except ImportError as error:
+        raise ClusterError(
+            f"a cluster needs the package ray ({error}), which comes with the extra 'ray': "
+            "pip install -e '.[ray]'"
+        ) from error
+    return RayExecutor(jobs, config.cluster, gpu=not config.engines[0].on_cpu)
+
+
+@contextmanager
+def _removed_at_the_end(folder: Path) -> Generator[None]:
+    """Remove a folder, however what is done in it ends."""
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def carry_out(directory: RunDirectory, work: Callable[[], None]) -> None:
+    """Do the work on a run and record how it ended.
+
+    That a run is finished is the last thing recorded: whatever stops it before, in the writing
+    of its report too, leaves a run that can be resumed.
+
+    Args:
+        directory: the run, open for writing.
+        work: everything the run consists of; repeated, it goes on where it stopped.
+
+    Raises:
+        InterruptedRunError: by a signal or a time limit.
+        RunFailedError: by an error that no reward is to blame for.
+    """
+    path = directory.path
+    try:
+        with _signals_as_interrupts(), _in_place(directory):
+            _recorded(directory, work)
+    except StoreMovedError as error:
+        raise RunFailedError(str(error), path, resumable=False) from error
+    except StoreError as error:
+        raise RunFailedError(str(error), path) from error
+
+
+def _recorded(directory: RunDirectory, work: Callable[[], None]) -> None:
+    """Do the work and record how it ended; see ``carry_out``."""
+    path = directory.path
+    try:
+        with _clear_errors(path):
+            work()
+            directory.append(p.RunFinished())
+    except KeyboardInterrupt:
+        directory.append(p.RunInterrupted(reason="interrupted by the user"))
+        raise InterruptedRunError("interrupted", path) from None
+    except PausedError as pause:
+        directory.append(p.RunInterrupted(reason=str(pause)))
+        raise InterruptedRunError(str(pause), path) from None
+    except (ExecutorError, HostUnavailable, EndpointError) as error:
+        directory.append(p.RunFailed(reason=str(error)))
+        raise RunFailedError(str(error), path) from error
+    except FitnessError as error:
+        directory.append(p.RunFailed(reason=str(error)))
+        reason = (
+            f"{error}. The run keeps the fitness that it began with, so that its scores can be "
+            "compared: mend the file, and start a run of another name"
+        )
+        raise RunFailedError(reason, path, resumable=False) from error
+
+
+@contextmanager
+def _in_place(directory: RunDirectory) -> Generator[None]:
+    """Of whatever fails in a directory that was moved away, tell just that.
+
+    Raises:
+        StoreMovedError: it was.
+    """
+    try:
+        yield
+    except (StoreError, RunFailedError) as error:
+        try:
+            directory.require_in_place()
+        except StoreMovedError as moved:
+            raise moved from error
+        raise
+
+
+@contextmanager
+def _signals_as_interrupts() -> Generator[None]:
+    """Treat SIGTERM like Ctrl-C: stop between events, leave a resumable run.
+
+    Those that come again change nothing: what the first one began is short.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go elsewhere
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        for kind in _STOPPING:
+            signal.signal(kind, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # what is ignored already, as by a shell for what it runs in the background, stays so
+    heeded = [kind for kind in _STOPPING if signal.getsignal(kind) is not signal.SIG_IGN]
+    before = {kind: signal.signal(kind, interrupt) for kind in heeded}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+@contextmanager
+def _clear_errors(run: Path) -> Generator[None]:
+    """Tell of a file outside the store, such as a job's, what the store tells of its own.
+
+    Raises:
+        StoreError: the operating system refused something.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody watches any more
+    except OSError as error:
+        place = run if error.filename is None else Path(os.fsdecode(error.filename))
+        with clear_errors(place, "use"):
+            raise
+
+
+def recipe_of(task: Task, config: RunConfig | TrainConfig) -> Recipe:
+    """Return the PPO settings of a run: the chosen ones, the family's, or the defaults."""
+    path = recipe_path(task.name, config.recipe)
+    return Recipe() if path is None else load_recipe(path)
+
+
+def metrics_of(task: Task, fitness: FitnessCode | None) -> tuple[Metric, ...]:
+    """Return what a run measures: the task's metrics, or the user's own alone."""
+    return task.metrics if fitness is None else (METRIC,)
+
+
+def task_facts(task: Task, text: str | None, fitness: FitnessCode | None) -> p.TaskFacts:
+    """Return what a run records of its task, with the user's words and fitness if given."""
+    return p.TaskFacts(
+        name=task.name,
+        version=task.version,
+        description=text or task.description,
+        scene_sha256=task.scene_sha256,
+        metrics=tuple(
+            p.MetricFacts(
+                name=m.name, unit=m.unit, higher_is_better=m.higher_is_better, success=m.success
+            )
+            for m in metrics_of(task, fitness)
+        ),
+    )
+
+
+def human_source(task: Task) -> str:
+    """Return the text of the task's human reward."""
+    return task.human_reward.read_text(encoding="utf-8")

@@ -17,13 +17,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 from rewardgen.isolation.environment import of_workers
 from rewardgen.rewards.fitness import FitnessError
@@ -39,12 +37,7 @@ from rewardgen.rungs.jobs import (
     write_job,
 )
 from rewardgen.rungs.shares import Share, divide, join, processes
-
-Progress = Callable[[int, int], None]
-"""Called with environment steps done and to do, per member."""
-
-Late = Callable[[LateAnswer], None]
-"""Called at once when a reward misses a deadline."""
+from rewardgen.rungs.side_by_side import Late, Progress, side_by_side
 
 
 @dataclass(frozen=True)
@@ -182,6 +175,24 @@ class _Worker:
                 stream.close()
 
 
+class Executor(Protocol):
+    """Executes jobs, here or elsewhere; the same job gives the same everywhere."""
+
+    def train(
+        self, name: str, job: TrainJob, progress: Progress, late: Late
+    ) -> tuple[TrainResult, Path]:
+        """Train a rung; return the result and the directory of its checkpoints."""
+        ...
+
+    def evaluate(self, name: str, job: EvaluateJob) -> EvaluateResult:
+        """Evaluate policies in a process that never ran candidate code."""
+        ...
+
+    def survey(self, name: str, job: SurveyJob) -> SurveyResult:
+        """Roll out random actions."""
+        ...
+
+
 class LocalExecutor:
     """Executes jobs in worker processes of this machine; use as a context manager.
 
@@ -236,28 +247,17 @@ class LocalExecutor:
         shares = divide(job, processes(len(job.members), job.threads, job.engines))
         folders = [f"share-{slot}" for slot in range(len(shares))]
         abandoned = threading.Event()
-        events: SimpleQueue[_Event] = SimpleQueue()
 
-        def work(slot: int, share: Share) -> None:
-            try:
-                result = self._run(
-                    ("train", slot),
-                    directory / folders[slot],
-                    share.job,
-                    lambda done, total: events.put(_Event(slot, progress=(done, total))),
-                    lambda answer: events.put(_Event(slot, late=share.late(answer))),
-                    abandoned,
-                )
-                assert isinstance(result, TrainResult)
-                events.put(_Event(slot, result=result))
-            except Exception as error:  # told where the others are waited for
-                events.put(_Event(slot, error=error))
+        def work(slot: int, share: Share, told: Progress, told_late: Late) -> TrainResult:
+            place = ("train", slot)
+            result = self._run(
+                place, directory / folders[slot], share.job, told, told_late, abandoned
+            )
+            assert isinstance(result, TrainResult)
+            return result
 
-        for slot, share in enumerate(shares):
-            # not waited for: whoever interrupts this stops the workers, and so the threads
-            threading.Thread(target=work, args=(slot, share), daemon=True).start()
         try:
-            results = _results(len(shares), events, progress, late)
+            results = side_by_side(shares, work, progress, late)
         except BaseException:
             abandoned.set()
             self.close()
@@ -329,38 +329,6 @@ class LocalExecutor:
                 worker.stop()
             worker = self._workers[role, slot] = _Worker(role, self._patience, self._starter)
         return worker
-
-
-@dataclass(frozen=True)
-class _Event:
-    """What a share's thread has to tell: one of these."""
-
-    slot: int
-    progress: tuple[int, int] | None = None
-    late: LateAnswer | None = None
-    result: TrainResult | None = None
-    error: Exception | None = None
-
-
-def _results(
-    count: int, events: SimpleQueue[_Event], progress: Progress, late: Late
-) -> list[TrainResult]:
-    """Wait for all shares, in the thread that may write and print; return their results."""
-    done = [0] * count
-    results: dict[int, TrainResult] = {}
-    while len(results) < count:
-        event = events.get()
-        if event.error is not None:
-            raise event.error
-        if event.late is not None:
-            late(event.late)
-        if event.progress is not None:
-            before, (done[event.slot], total) = min(done), event.progress
-            if min(done) > before:
-                progress(min(done), total)
-        if event.result is not None:
-            results[event.slot] = event.result
-    return [results[slot] for slot in range(count)]
 
 
 def _ignore(done: int, total: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from rewardgen.isolation.protection import Mode
-from rewardgen.rungs.executor import LocalExecutor
+from rewardgen.rungs.executor import Executor
 from rewardgen.rungs.jobs import Columns, EvaluateJob, LateAnswer, MemberSpec, RewardRef, TrainJob
 from rewardgen_envs.engines.choice import EngineChoice
 
@@ -155,7 +155,7 @@ class Workshop:
         fitness: text of a person's own fitness file, in place of the task's metrics; or None.
     """
 
-    executor: LocalExecutor
+    executor: Executor
     journal: Journal
     task: str
     recipe: dict[str, Any]

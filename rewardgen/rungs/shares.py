@@ -46,7 +46,9 @@ class Share:
 
     def late(self, answer: LateAnswer) -> LateAnswer:
         """Return a reward's late answer in this share as one in the whole job."""
-        seed = next(m.seed for m in self.job.members if m.reward == answer.reward)
+        seed = answer.seed  # of a share of this share, if there is one
+        if seed is None:
+            seed = next(m.seed for m in self.job.members if m.reward == answer.reward)
         return answer.model_copy(update={"reward": self.rewards[answer.reward], "seed": seed})
 
 

@@ -1,0 +1,1 @@
+"""Humanoid tasks: a robot with two legs, two arms and 17 motors."""

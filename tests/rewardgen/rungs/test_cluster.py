@@ -1,0 +1,172 @@
+"""A cluster of two nodes on this machine: the same results, and nodes that are lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray")
+
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from rewardgen.rungs import cluster as of_clusters  # noqa: E402
+from rewardgen.rungs.cluster import RayExecutor  # noqa: E402
+from rewardgen.rungs.executor import ExecutorError, LocalExecutor  # noqa: E402
+from rewardgen.rungs.jobs import (  # noqa: E402
+    EvaluateJob,
+    LateAnswer,
+    MemberSpec,
+    RewardRef,
+    TrainJob,
+    TrainResult,
+)
+from rewardgen.rungs.node import ClusterError  # noqa: E402
+
+REWARD = """\
+def compute_reward(state, action, next_state):
+    upright = next_state.pole_angle_cosine - 0.1 * (action ** 2).sum(dim=1)
+    return upright, {"upright": upright}
+"""
+SLOW = 200_000
+
+
+def job(env_steps: int = 4096, reward: str = REWARD) -> TrainJob:
+    rewards = (
+        RewardRef(kind="human", name="human"),
+        RewardRef(kind="code", name="own", source=reward),
+    )
+    members = tuple(MemberSpec(reward=r, seed=s) for r in (0, 1) for s in (1, 2))
+    return TrainJob(
+        task="cartpole/balance",
+        rewards=rewards,
+        members=members,
+        recipe={"worlds": 8, "steps": 32},
+        rung=0,
+        env_steps=env_steps,
+    )
+
+
+def quiet(done: int, total: int) -> None:
+    del done, total
+
+
+def never(answer: LateAnswer) -> None:
+    raise AssertionError(answer)
+
+
+def checkpoints(result: TrainResult, folder: Path) -> list[bytes]:
+    return [(folder / str(member.checkpoint)).read_bytes() for member in result.members]
+
+
+def evaluation(result: TrainResult, folder: Path) -> EvaluateJob:
+    paths = tuple(str(folder / str(member.checkpoint)) for member in result.members)
+    return EvaluateJob(task="cartpole/balance", checkpoints=paths, eval_seeds=(7, 8))
+
+
+class TwoNodes:
+    """A cluster of two nodes with one CPU each, beside one that only leads."""
+
+    def __init__(self) -> None:
+        leading = {"num_cpus": 0, "include_dashboard": False}
+        self._cluster = Cluster(initialize_head=True, head_node_args=leading)
+        self._working = [self._cluster.add_node(num_cpus=1) for _ in range(2)]
+
+    @property
+    def address(self) -> str:
+        return str(self._cluster.address)
+
+    def lose_one(self) -> None:
+        """Kill all processes of a node."""
+        self._cluster.remove_node(self._working.pop(), allow_graceful=False)
+
+    def close(self) -> None:
+        ray.shutdown()
+        self._cluster.shutdown()
+
+
+@pytest.fixture
+def nodes() -> Iterator[TwoNodes]:
+    opened = TwoNodes()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def test_results_are_those_of_one_machine(nodes: TwoNodes, tmp_path: Path) -> None:
+    with LocalExecutor(tmp_path / "here") as local:
+        expected = local.train("rung", job(), quiet, never)
+        scores = local.evaluate("scores", evaluation(*expected))
+        onward = job().model_copy(
+            update={
+                "rung": 1,
+                "members": tuple(
+                    member.model_copy(update={"checkpoint": str(expected[1] / str(m.checkpoint))})
+                    for member, m in zip(job().members, expected[0].members, strict=True)
+                ),
+            }
+        )
+        later = local.train("later", onward, quiet, never)
+    told: list[tuple[int, int]] = []
+    with RayExecutor(tmp_path / "there", nodes.address, gpu=False) as distributed:
+        given = distributed.train("rung", job(), lambda a, b: told.append((a, b)), never)
+        assert distributed.evaluate("scores", evaluation(*given)) == scores
+        later_given = distributed.train("later", onward, quiet, never)
+    assert checkpoints(*given) == checkpoints(*expected)
+    assert given[0].curves == expected[0].curves
+    assert checkpoints(*later_given) == checkpoints(*later)
+    assert told[-1] == (4096, 4096)
+    assert set(given[0].isolation) == set(expected[0].isolation)
+
+
+def test_a_node_that_is_lost_costs_its_share_of_the_rung(nodes: TwoNodes, tmp_path: Path) -> None:
+    with LocalExecutor(tmp_path / "here") as local:
+        expected = local.train("rung", job(SLOW), quiet, never)
+    removed = threading.Event()
+
+    def lose(done: int, total: int) -> None:
+        if done > total // 4 and not removed.is_set():
+            removed.set()
+            nodes.lose_one()
+
+    with RayExecutor(tmp_path / "there", nodes.address, gpu=False) as distributed:
+        given = distributed.train("rung", job(SLOW), lose, never)
+    assert removed.is_set()
+    assert checkpoints(*given) == checkpoints(*expected)
+
+
+def test_a_reward_that_fails_is_no_nodes_fault(nodes: TwoNodes, tmp_path: Path) -> None:
+    broken = REWARD.replace("next_state.pole_angle_cosine", "next_state.pole_angle_cosine / 0.0")
+    with RayExecutor(tmp_path, nodes.address, gpu=False) as distributed:
+        result, _ = distributed.train("rung", job(reward=broken), quiet, never)
+    assert [member.failure is None for member in result.members] == [True, True, False, False]
+
+
+def test_what_fails_on_a_node_is_told_with_its_address(nodes: TwoNodes, tmp_path: Path) -> None:
+    unknown = job().model_copy(update={"task": "no/such"})
+    with (
+        RayExecutor(tmp_path, nodes.address, gpu=False) as distributed,
+        pytest.raises(ExecutorError, match=r"on node \S+: .*no/such"),
+    ):
+        distributed.train("rung", unknown, quiet, never)
+
+
+def test_another_version_on_a_node_is_refused(
+    nodes: TwoNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_clusters, "fingerprint", lambda: "of this machine")
+    with pytest.raises(ClusterError, match="nodes with another version of rewardgen: "):
+        RayExecutor(tmp_path, nodes.address, gpu=False)
+
+
+def test_a_gpu_where_none_is(nodes: TwoNodes, tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="the cluster has no GPU to train on"):
+        RayExecutor(tmp_path, nodes.address, gpu=True)
+
+
+def test_an_address_that_does_not_answer(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"no Ray cluster answers at '127.0.0.1:1'"):
+        RayExecutor(tmp_path, "127.0.0.1:1", gpu=False)
