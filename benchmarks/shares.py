@@ -26,9 +26,9 @@ from rewardgen_envs.registry import load_task
 
 CASES = (("half-cheetah/run", 3), ("half-cheetah/run", 16), ("ant/run", 16))
 TURNS, WORK = 5, 400_000  # env-steps of all members in a turn
-SIDES: dict[str, Callable[[int, int | None], int]] = {
-    "one process": lambda members, threads: 1,
-    "one per CPU": lambda members, threads: min(members, 2),
+SIDES: dict[str, Callable[[int, int | None, object], int]] = {
+    "one process": lambda members, threads, engines: 1,
+    "one per CPU": lambda members, threads, engines: min(members, 2),
 }
 
 

@@ -126,6 +126,8 @@ class Rung:
             with torch.inference_mode():  # per thread
                 return learner.learn(_experience(collected, scored, *shard))
 
+        if len(self._shards) == 1:
+            return learn(self._shards[0], self._learners[0])
         return _joined(list(self._pool.map(learn, self._shards, self._learners)))
 
     def _freeze(self, member: int, trouble: Trouble, update: int) -> None:

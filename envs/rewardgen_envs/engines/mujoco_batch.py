@@ -121,7 +121,7 @@ class MujocoBatchEngine:
     def health(self) -> Health:
         """Report worlds whose state is not finite."""
         finite = finite_rows(self.field("qpos")) & finite_rows(self.field("qvel"))
-        return Health(diverged=~finite, overflow=torch.tensor(False))
+        return Health(diverged=~finite, overflow=torch.tensor(False, device="cpu"))
 
     def snapshot(self, world: int) -> mujoco.MjData:
         """Copy one world, for rendering."""

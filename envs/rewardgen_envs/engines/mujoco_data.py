@@ -109,7 +109,9 @@ class MujocoDataEngine:
     def health(self) -> Health:
         """Report whether the state is finite."""
         finite = np.isfinite(self._data.qpos).all() and np.isfinite(self._data.qvel).all()
-        return Health(diverged=torch.tensor([not finite]), overflow=torch.tensor(False))
+        return Health(
+            diverged=torch.tensor([not finite]), overflow=torch.tensor(False, device="cpu")
+        )
 
     def snapshot(self, world: int) -> mujoco.MjData:
         """Copy the world, for rendering."""

@@ -9,6 +9,7 @@ import pytest
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.jobs import LateAnswer, MemberSpec, RewardRef, TrainJob, TrainResult
 from rewardgen.rungs.shares import MOST_PROCESSES, divide, join, processes
+from rewardgen_envs.engines.choice import CPU, EngineChoice
 from rewardgen_policies.recipe import Recipe
 
 RECIPE = Recipe(worlds=4, steps=16, minibatches=2)
@@ -87,7 +88,16 @@ def test_members_rewards_and_threads_are_cut_evenly() -> None:
     [(16, 2, 2), (1, 2, 1), (3, 1, 1), (2, 16, 2), (40, 16, MOST_PROCESSES)],
 )
 def test_no_process_is_without_members_or_thread(members: int, threads: int, expected: int) -> None:
-    assert processes(members, threads) == expected
+    assert processes(members, threads, (CPU,)) == expected
+
+
+@pytest.mark.parametrize(("members", "gpus", "expected"), [(16, 1, 1), (16, 2, 2), (1, 4, 1)])
+def test_a_gpu_takes_one_process(members: int, gpus: int, expected: int) -> None:
+    engines = tuple(EngineChoice("warp", f"cuda:{i}") for i in range(gpus))
+    assert processes(members, 8, engines) == expected
+    given = job(members=(0,) * members).model_copy(update={"engines": engines})
+    shares = divide(given, expected)
+    assert [share.job.engines for share in shares] == [(engines[i],) for i in range(expected)]
 
 
 def test_a_late_answer_goes_to_the_share_that_it_came_from() -> None:
