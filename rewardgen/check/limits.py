@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-from rewardgen.rewards.findings import Finding
+from rewardgen.check.remarks import Remark
 
 MAX_NODES = 3000
 MAX_DEPTH = 60
@@ -24,8 +24,8 @@ _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 _KEYCAP = "\ufe0f\u20e3"
 
 
-def text_findings(source: str) -> Iterator[Finding]:
-    """Yield a finding for the first line that holds characters no editor shows."""
+def text_remarks(source: str) -> Iterator[Remark]:
+    """Yield a remark for the first line that holds characters no editor shows."""
     for number, line in enumerate(source.split("\n"), start=1):
         for before, character in pairwise(f" {line.replace(_KEYCAP, '')}"):
             if _hidden(character, before):
@@ -47,8 +47,8 @@ def _hidden(character: str, before: str) -> bool:
     return character in _UNSEEN or unicodedata.category(character) in _CATEGORIES
 
 
-def tree_findings(tree: ast.Module) -> Iterator[Finding]:
-    """Yield a finding if the syntax tree is too large or too deep."""
+def tree_remarks(tree: ast.Module) -> Iterator[Remark]:
+    """Yield a remark if the syntax tree is too large or too deep."""
     count = 0
     level: list[ast.AST] = [tree]
     depth = 0
@@ -68,8 +68,8 @@ def tree_findings(tree: ast.Module) -> Iterator[Finding]:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
-def number_findings(node: ast.AST) -> Iterator[Finding]:
-    """Yield a finding for a loop or number that takes for ever to compute."""
+def number_remarks(node: ast.AST) -> Iterator[Remark]:
+    """Yield a remark for a loop or number that takes for ever to compute."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
         exponent = _number(node.right)
         if exponent is not None and abs(exponent) > MAX_EXPONENT:
@@ -116,5 +116,5 @@ def _number(node: ast.expr) -> float | None:
     return None
 
 
-def _policy(rule: str, line: int | None, message: str, remedy: str) -> Finding:
-    return Finding("gate", "policy", rule, "error", line, message, remedy)
+def _policy(rule: str, line: int | None, message: str, remedy: str) -> Remark:
+    return Remark("policy", rule, line, message, remedy)
