@@ -87,7 +87,7 @@ TORCH = (
     cosine_similarity FloatTensor
     BoolTensor DoubleTensor IntTensor LongTensor Size adaptive_avg_pool1d adaptive_max_pool1d
     atleast_3d avg_pool1d bartlett_window bfloat16 bilinear blackman_window block_diag
-    broadcast_shapes can_cast cdouble celu cfloat chain_matmul combinations complex complex128
+    can_cast cdouble celu cfloat chain_matmul combinations complex complex128
     complex64 constant_pad_nd conv1d conv2d conv3d conv_transpose1d conv_transpose2d
     conv_transpose3d cumulative_trapezoid embedding fill frobenius_norm from_numpy
     get_default_dtype gradient group_norm hamming_window hann_window histogram histogramdd istft

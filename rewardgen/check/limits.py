@@ -13,6 +13,7 @@ MAX_NODES = 3000
 MAX_DEPTH = 60
 MAX_RANGE = 1000
 MAX_EXPONENT = 64
+MAX_FACTORIAL = 1000
 MAX_BITS = 63
 # no editor shows them, and names may hold them: fillers, and variants of letters
 _UNSEEN = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
@@ -89,7 +90,14 @@ def number_remarks(node: ast.AST) -> Iterator[Remark]:
                 f"a whole number of {node.value.bit_length():,} bits",
                 f"use whole numbers of up to {MAX_BITS} bits",
             )
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+    elif isinstance(node, ast.Call):
+        yield from _call_remarks(node)
+
+
+def _call_remarks(node: ast.Call) -> Iterator[Remark]:
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name == "range" and isinstance(function, ast.Name):
         sizes = [_number(argument) for argument in node.args]
         if any(size is not None and abs(size) > MAX_RANGE for size in sizes):
             yield _policy(
@@ -98,6 +106,22 @@ def number_remarks(node: ast.AST) -> Iterator[Remark]:
                 f"a range of more than {MAX_RANGE}",
                 "use whole-batch torch operations instead of loops",
             )
+    elif name == "factorial" and node.args:
+        size = _number(node.args[0])
+        if size is not None and size > MAX_FACTORIAL:
+            yield _policy(
+                "huge-number",
+                node.lineno,
+                f"the factorial of {size:g}",
+                f"use factorials of up to {MAX_FACTORIAL}, or math.lgamma",
+            )
+    elif name == "iter" and isinstance(function, ast.Name) and len(node.args) > 1:
+        yield _policy(
+            "endless-loop",
+            node.lineno,
+            "iter with two arguments, which may have no end",
+            "use for over a list or range",
+        )
 
 
 def _is_power(node: ast.expr) -> bool:
