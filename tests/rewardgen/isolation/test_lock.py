@@ -20,13 +20,20 @@ if sys.platform != "linux":
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.linux import landlock
 from rewardgen.isolation.linux.syscalls import NUMBERS
-from rewardgen.isolation.processes import HostUnavailable, Launcher, ProcessOptions, Worker, Zygote
+from rewardgen.isolation.processes import (
+    HostUnavailable,
+    Launcher,
+    ProcessOptions,
+    Worker,
+    Zygote,
+    readable_paths,
+)
 from rewardgen.isolation.protection import Protection
 from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import FeatureTable
-from rewardgen_policies.seam import Rollout
+from rewardgen_policies.seam import RewardFailure, Rollout
 from tests.rewardgen.check.test_gate import LEGAL
 
 MEMORY_BYTES = 2**31
@@ -240,6 +247,34 @@ def test_a_legal_reward_gives_the_same_locked_and_inline(
     assert torch.equal(answer.reward, inline.reward)
     assert answer.terms.keys() == inline.terms.keys()
     assert all(torch.equal(answer.terms[term], inline.terms[term]) for term in inline.terms)
+
+
+def test_of_the_folders_of_packages_only_what_is_needed_can_be_read() -> None:
+    paths = [Path(path) for path in readable_paths()]
+    packages = Path(torch.__file__).parents[1]
+    below = {path.relative_to(packages).parts for path in paths if path.is_relative_to(packages)}
+    assert below <= {("torch",), ("numpy",), ("nvidia",)}
+    assert Path(json.__file__).parent in paths
+    for path in paths:
+        assert path.name not in ("site-packages", "dist-packages")
+        assert not any(other.is_relative_to(path) for other in packages_folders())
+
+
+def packages_folders() -> list[Path]:
+    """Return where packages may lie."""
+    return [Path(path) for path in sys.path if path.endswith("-packages")]
+
+
+def test_rules_made_once_hold_in_every_child(
+    strict: HostPool, robot_table: FeatureTable, robot_rollout: Callable[..., Rollout]
+) -> None:
+    code = parse_reward(
+        "import os\n\n\ndef compute_reward(s, a, n):\n"
+        "    return s.height * len(os.listdir('/')), {}\n"
+    )
+    for _ in range(3):
+        with pytest.raises(RewardFailure, match="PermissionError"):
+            strict.open(code, robot_table).score(robot_rollout())
 
 
 TRAINER = """
