@@ -15,6 +15,8 @@ from rewardgen.rewards.findings import Finding, Kind, more, shortened
 
 MAX_FINDINGS = 10
 MAX_CHOICES = 1000
+ALL_LISTED = 40
+"""How many names of features a message lists."""
 # also of what is searched: to compare two names takes the product of their lengths
 _LONGEST_NAME = 40
 _ALIKE = 0.7
@@ -92,7 +94,3 @@ def near_of_all(name: str, choices: Iterable[str]) -> str:
     """Return the same, and the choices themselves as far as there is room."""
     names = sorted(choices)
     return f"{near(name, names) or '.'} Valid: {more(names, ALL_LISTED)}"
-
-
-ALL_LISTED = 40
-"""How many names of features a message lists."""
