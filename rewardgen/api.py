@@ -20,7 +20,7 @@ from rewardgen.report.names import HTML_NAME
 from rewardgen.report.write import write_report
 from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
-from rewardgen.rewards.format import RewardCode, parse_reward, read_reward, read_source
+from rewardgen.rewards.format import ParseError, RewardCode, parse_reward, read_reward, read_source
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.designers import (
     Brief,
@@ -376,8 +376,15 @@ def check(
         stages = tuple(name for name in stages if name != "gate")
     if not stages:
         raise UsageError("--gate off leaves nothing of --stage gate")
-    text = read_source(file)
     loaded = None if task is None else load_task(task)
+    try:
+        text = read_source(file)
+    except ParseError as error:  # what is wrong with the file is a finding like any other
+        return CheckRecord(
+            verdict="refused",
+            findings=(recorded(error.finding),),
+            isolation=p.Isolation(mode=isolation, applied=()),
+        )
     result = check_reward(
         text,
         None if loaded is None else loaded.table,

@@ -59,6 +59,11 @@ def _from_file(reference: str) -> type[Task]:
     found = getattr(module, class_name, None)
     if found is None:
         tasks = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Task)]
+        if not tasks:
+            raise TaskError(
+                f"{file_name} defines no task class: write class {class_name}(Task), see "
+                "docs/add-a-task.md, or name an installed task"
+            )
         raise TaskError(f"{file_name} has no class '{class_name}'{nearest(class_name, tasks)}")
     return _checked(found, reference)
 

@@ -7,12 +7,13 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-from rewardgen.rewards.findings import Finding
+from rewardgen.check.remarks import Remark
 
 MAX_NODES = 3000
 MAX_DEPTH = 60
 MAX_RANGE = 1000
 MAX_EXPONENT = 64
+MAX_FACTORIAL = 1000
 MAX_BITS = 63
 # no editor shows them, and names may hold them: fillers, and variants of letters
 _UNSEEN = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
@@ -24,8 +25,8 @@ _JOINERS = frozenset("\u200d\ufe0e\ufe0f")
 _KEYCAP = "\ufe0f\u20e3"
 
 
-def text_findings(source: str) -> Iterator[Finding]:
-    """Yield a finding for the first line that holds characters no editor shows."""
+def text_remarks(source: str) -> Iterator[Remark]:
+    """Yield a remark for the first line that holds characters no editor shows."""
     for number, line in enumerate(source.split("\n"), start=1):
         for before, character in pairwise(f" {line.replace(_KEYCAP, '')}"):
             if _hidden(character, before):
@@ -47,8 +48,8 @@ def _hidden(character: str, before: str) -> bool:
     return character in _UNSEEN or unicodedata.category(character) in _CATEGORIES
 
 
-def tree_findings(tree: ast.Module) -> Iterator[Finding]:
-    """Yield a finding if the syntax tree is too large or too deep."""
+def tree_remarks(tree: ast.Module) -> Iterator[Remark]:
+    """Yield a remark if the syntax tree is too large or too deep."""
     count = 0
     level: list[ast.AST] = [tree]
     depth = 0
@@ -68,8 +69,8 @@ def tree_findings(tree: ast.Module) -> Iterator[Finding]:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
-def number_findings(node: ast.AST) -> Iterator[Finding]:
-    """Yield a finding for a loop or number that takes for ever to compute."""
+def number_remarks(node: ast.AST) -> Iterator[Remark]:
+    """Yield a remark for a loop or number that takes for ever to compute."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
         exponent = _number(node.right)
         if exponent is not None and abs(exponent) > MAX_EXPONENT:
@@ -89,7 +90,14 @@ def number_findings(node: ast.AST) -> Iterator[Finding]:
                 f"a whole number of {node.value.bit_length():,} bits",
                 f"use whole numbers of up to {MAX_BITS} bits",
             )
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
+    elif isinstance(node, ast.Call):
+        yield from _call_remarks(node)
+
+
+def _call_remarks(node: ast.Call) -> Iterator[Remark]:
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    if name == "range" and isinstance(function, ast.Name):
         sizes = [_number(argument) for argument in node.args]
         if any(size is not None and abs(size) > MAX_RANGE for size in sizes):
             yield _policy(
@@ -98,6 +106,22 @@ def number_findings(node: ast.AST) -> Iterator[Finding]:
                 f"a range of more than {MAX_RANGE}",
                 "use whole-batch torch operations instead of loops",
             )
+    elif name == "factorial" and node.args:
+        size = _number(node.args[0])
+        if size is not None and size > MAX_FACTORIAL:
+            yield _policy(
+                "huge-number",
+                node.lineno,
+                f"the factorial of {size:g}",
+                f"use factorials of up to {MAX_FACTORIAL}, or math.lgamma",
+            )
+    elif name == "iter" and isinstance(function, ast.Name) and len(node.args) > 1:
+        yield _policy(
+            "endless-loop",
+            node.lineno,
+            "iter with two arguments, which may have no end",
+            "use for over a list or range",
+        )
 
 
 def _is_power(node: ast.expr) -> bool:
@@ -116,5 +140,5 @@ def _number(node: ast.expr) -> float | None:
     return None
 
 
-def _policy(rule: str, line: int | None, message: str, remedy: str) -> Finding:
-    return Finding("gate", "policy", rule, "error", line, message, remedy)
+def _policy(rule: str, line: int | None, message: str, remedy: str) -> Remark:
+    return Remark("policy", rule, line, message, remedy)

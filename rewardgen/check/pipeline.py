@@ -78,7 +78,10 @@ def _gate_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
 
 def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
     if context.table is None or context.action is None:
-        raise UsageError("the probe needs a task: its features and actions")
+        raise UsageError(
+            "the probe needs a task: its features and actions. Name one with --task NAME, or ask "
+            "for the gate alone with --stage gate"
+        )
     host = context.hosts.open(code, context.table)
     try:
         return probe(host, context.table, context.action, context.transitions)

@@ -26,6 +26,7 @@ class Scope:
         views: names that always stand for a state view.
         others: names that sometimes stand for something else.
         parameters: names of parameters.
+        kept: parameters whose default value is an object that every call shares.
     """
 
     node: ast.AST
@@ -34,6 +35,7 @@ class Scope:
     views: set[str] = field(default_factory=set[str])
     others: set[str] = field(default_factory=set[str])
     parameters: set[str] = field(default_factory=set[str])
+    kept: set[str] = field(default_factory=set[str])
 
     def owner(self, name: str) -> Scope | None:
         """Return the scope that binds a name seen from here."""
@@ -91,6 +93,11 @@ class _Flow:
     def is_view(self) -> bool:
         return bool(self.sources) and all(is_view(source, self.scope) for source in self.sources)
 
+    @property
+    def reads(self) -> set[str]:
+        """The names that decide whether it is a view."""
+        return {name for source in self.sources for name in _read(source)}
+
 
 class Scopes:
     """All nodes of a module with their scopes, in source order, annotations left out."""
@@ -138,6 +145,14 @@ def parameters(function: FunctionNode) -> list[str]:
     return [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
 
 
+def _read(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from _read(node.body)
+        yield from _read(node.orelse)
+    elif isinstance(node, ast.Name):
+        yield node.id
+
+
 def is_view(node: ast.expr, scope: Scope) -> bool:
     """Tell whether an expression always is a state view."""
     if isinstance(node, ast.IfExp):
@@ -146,15 +161,22 @@ def is_view(node: ast.expr, scope: Scope) -> bool:
 
 
 def _grow(flows: list[_Flow], marks: Callable[[_Flow], set[str] | None]) -> None:
-    """Add names to the sets that ``marks`` gives until nothing changes."""
-    changed = True
-    while changed:
-        changed = False
-        for flow in flows:
-            names = marks(flow)
-            if names is not None and flow.name not in names:
-                names.add(flow.name)
-                changed = True
+    """Add names to the sets that ``marks`` gives until nothing changes.
+
+    A flow is looked at again only if a name that it reads was added: a long chain of assignments
+    takes as many looks as it has links, in whatever order.
+    """
+    readers: dict[str, list[_Flow]] = {}
+    for flow in flows:
+        for name in flow.reads:
+            readers.setdefault(name, []).append(flow)
+    todo = list(reversed(flows))
+    while todo:
+        flow = todo.pop()
+        names = marks(flow)
+        if names is not None and flow.name not in names:
+            names.add(flow.name)
+            todo += readers.get(flow.name, ())
 
 
 _INNER = (
@@ -201,8 +223,25 @@ def _bind(item: Located) -> None:
     elif isinstance(node, ast.arg):
         scope.names.add(node.arg)
         scope.parameters.add(node.arg)
+    elif isinstance(node, ast.arguments):
+        scope.kept |= _shared(node)
     elif isinstance(node, ast.alias):
         scope.names.add((node.asname or node.name).split(".")[0])
+
+
+def _shared(given: ast.arguments) -> set[str]:
+    """Return the parameters whose default can be changed, and then is so in the next call too."""
+    positional = [*given.posonlyargs, *given.args]
+    first = len(positional) - len(given.defaults)
+    pairs = [
+        *zip(positional[first:], given.defaults, strict=True),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]
+    return {
+        parameter.arg
+        for parameter, default in pairs
+        if isinstance(default, ast.List | ast.Dict | ast.Set | ast.Call)
+    }
 
 
 def _assigned(target: ast.expr, value: ast.expr, scope: Scope) -> Iterator[_Flow]:

@@ -46,8 +46,9 @@ def complain(text: str) -> None:
 def say_record(record: BaseModel) -> None:
     """Print a record as one JSON object in one line, the last of stdout, in ASCII."""
     text = record.model_dump_json(by_alias=True)
-    # outside of strings JSON has no other characters
-    say(_NOT_ASCII.sub(lambda found: json_format.dumps(found[0])[1:-1], text))
+    if not text.isascii():  # outside of strings JSON has no other characters
+        text = _NOT_ASCII.sub(lambda found: json_format.dumps(found[0])[1:-1], text)
+    say(text)
 
 
 def say_json(value: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ class ShowRun:
         return 0
 
     def _show(self, run: RunSnapshot) -> None:
-        record = show_record(run)
+        record = show_record(run, code=self.json)
         if self.json:
             say_record(record)
             return

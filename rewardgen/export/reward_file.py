@@ -2,7 +2,7 @@
 
 The code stays as it was written, for people to read and compare. Names that the file adds give
 way to names of the code. Two kinds of lines are turned into comments, as the host leaves them out
-too: ``from __future__`` (which stands at the top of the file) and ``@torch.jit.script``.
+too: ``from __future__`` (which stands at the top of the file) and ``@torch.jit.script`` and such.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from importlib.metadata import version
 
 from rewardgen.check.scopes import Scopes
 from rewardgen.export.inlining import inlined
-from rewardgen.rewards.code import VOCABULARY, is_script_decorator
+from rewardgen.rewards.code import VOCABULARY
+from rewardgen.rewards.decorators import Decorators
 from rewardgen.rewards.format import ENTRY, RewardCode
 from rewardgen_envs.features import Feature, FeatureTable
 from rewardgen_envs.task import BoxAction, Task
@@ -236,10 +237,11 @@ def _body(code: RewardCode, tree: ast.Module) -> str:
 
 def _left_out(tree: ast.Module) -> Iterator[tuple[int, int]]:
     """Yield first and last line of what the reward host leaves out as well."""
+    decorators = Decorators(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             yield node.lineno, node.end_lineno or node.lineno
         if isinstance(node, ast.FunctionDef):
             for decorator in node.decorator_list:
-                if is_script_decorator(decorator):
+                if decorators.drops(decorator):
                     yield decorator.lineno, decorator.end_lineno or decorator.lineno

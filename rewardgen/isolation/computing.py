@@ -21,14 +21,15 @@ from rewardgen.isolation.channel import (
 )
 from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.environment import of_locked_trainers
-from rewardgen.isolation.processes import START_S, Executed, readable_paths
+from rewardgen.isolation.processes import START_S, Executed, parts_of, readable_paths
 from rewardgen.isolation.protection import Mode, Protection
 
 MEMORY_BYTES = 2**36
 _ANSWER_S = 60.0
 _LONGEST = 300
 # what NVIDIA's driver reads, and where it writes: its devices, and the names of its threads
-_READ = ("/usr/lib", "/usr/lib64", "/lib", "/etc/ld.so.cache", "/proc", "/sys")
+_LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib")
+_READ = ("/etc/ld.so.cache", "/proc", "/sys")
 _DEVICES = ("nvidia*", "nvidia-caps", "dxg")
 _THREADS = "/proc/self/task"
 
@@ -71,7 +72,7 @@ def try_computing(device: str, mode: Mode) -> Trial:
 def _confines(device: str, scratch: str) -> Confines:
     readable, writable = [*readable_paths()], [scratch]
     if device != "cpu":
-        readable += _READ
+        readable += [*_READ, *(part for folder in _LIBRARIES for part in parts_of(folder))]
         devices = {str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern)}
         writable += [*sorted(devices), _THREADS]
     return Confines(MEMORY_BYTES, readable, writable, "worker")

@@ -26,6 +26,7 @@ def main() -> None:
     from rewardgen.isolation import computing, worker, zygote
     from rewardgen.isolation.channel import Channel
     from rewardgen.isolation.confines import Confines
+    from rewardgen.isolation.memories import forget_packages
     from rewardgen.isolation.protection import protect
 
     channel = Channel(socket.socket(fileno=given["fd"]))
@@ -39,6 +40,7 @@ def main() -> None:
     elif given["role"] == "compute":
         computing.serve(channel, protect(mode, os.getppid(), confines))
     else:
+        forget_packages()
         worker.silence()
         worker.serve(channel, protect(mode, os.getppid(), confines))
 

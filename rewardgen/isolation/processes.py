@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -38,6 +39,7 @@ START_S = 120.0  # importing torch from a cold disk takes long
 _ANSWER_S = 30.0
 _END_S = 5.0
 _LAST_WORDS = 2000
+_PACKAGES = re.compile(r"(site|dist)-packages|python\d.*")
 
 
 class HostUnavailable(RuntimeError):
@@ -285,11 +287,24 @@ def import_paths() -> list[str]:
 def readable_paths() -> list[str]:
     """Return what a worker may read: libraries, parts of which load when they are first used.
 
-    Not the folders that packages lie in: in a source tree they hold other files too.
+    Not the folders that packages lie in: they hold whatever else is installed, and one of them is
+    a part of the standard library's. A rule of the lock holds for all that is below a folder, so
+    that the standard library is named part by part.
     """
-    libraries = _places(("torch", "numpy"))
-    standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    # nvidia: libraries of a GPU, which torch opens when it first needs them
+    libraries = _places(("torch", "numpy", "nvidia"))
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    standard = [part for folder in sorted(folders) for part in parts_of(folder)]
     return [*libraries, *standard, "/proc/cpuinfo", "/sys/devices/system/cpu"]
+
+
+def parts_of(folder: str) -> list[str]:
+    """Return what lies in a folder of libraries, but for folders of Python's packages."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:  # as good as empty
+        return []
+    return [os.path.join(folder, name) for name in names if not _PACKAGES.fullmatch(name)]
 
 
 def _places(packages: Sequence[str]) -> list[str]:

@@ -89,11 +89,23 @@ def require(mode: Mode) -> None:
         )
 
 
-def protect(mode: str, parent: int, confines: Confines) -> Protection:
-    """Protect this process, which is about to load a candidate, and try whether it holds."""
+def prepared(mode: str, confines: Confines) -> int | None:
+    """Return what a process makes once for all that it forks and that call ``protect``."""
+    return None if mode == "none" or linux is None else linux.prepared(confines)
+
+
+def protect(mode: str, parent: int, confines: Confines, rules: int | None = None) -> Protection:
+    """Protect this process, which is about to load a candidate, and try whether it holds.
+
+    Args:
+        mode: how much protects.
+        parent: process id of its parent.
+        confines: what it is left with.
+        rules: from ``prepared`` with the same mode and confines.
+    """
     if mode == "none" or linux is None:
         return Protection()
-    locked = linux.lock(parent, confines)
+    locked = linux.lock(parent, confines, rules)
     tried = () if locked.escapes else (TRIED,)
     return Protection((*ALWAYS, *locked.applied, *tried), locked.missing, locked.escapes)
 

@@ -19,7 +19,8 @@ import torch
 from rewardgen.isolation import worker
 from rewardgen.isolation.channel import Channel, ChannelClosedError, Message, deadline_in
 from rewardgen.isolation.confines import Confines
-from rewardgen.isolation.protection import protect
+from rewardgen.isolation.memories import forget_packages
+from rewardgen.isolation.protection import prepared, protect
 from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
 from rewardgen_envs.features import Feature, FeatureTable
@@ -36,6 +37,7 @@ def compute_reward(state, action, next_state):
 def run(owner: Channel, mode: str, confines: Confines) -> None:
     """Fork workers on request until the owner hangs up."""
     _warm_up()
+    forget_packages()
     gc.collect()
     gc.freeze()  # workers share these pages
     zygote = _Zygote(owner, mode, confines)
@@ -59,6 +61,7 @@ class _Zygote:
         self._owner = owner
         self._mode = mode
         self._confines = confines
+        self._rules = prepared(mode, confines)
         self._workers: set[int] = set()
 
     def answer(self, request: Message, fds: list[int]) -> Message:
@@ -83,7 +86,7 @@ class _Zygote:
             self._owner.close()
             worker.silence()
             channel = Channel(socket.socket(fileno=fd))
-            worker.serve(channel, protect(self._mode, zygote, self._confines))
+            worker.serve(channel, protect(self._mode, zygote, self._confines, self._rules))
         finally:
             os._exit(1)
 

@@ -7,7 +7,6 @@ inputs of the same memory layout with one intra-op thread.
 
 from __future__ import annotations
 
-import ast
 import builtins
 import inspect
 import math
@@ -22,6 +21,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from rewardgen.rewards import vocabulary
+from rewardgen.rewards.decorators import without_decorators
 from rewardgen.rewards.findings import Finding, Kind, RewardCodeError
 from rewardgen.rewards.format import ENTRY, RewardCode
 from rewardgen_envs.features import FeatureTable
@@ -54,16 +54,13 @@ class EvaluationError(RewardCodeError):
 def compile_reward(code: RewardCode) -> RewardFunction:
     """Run the module's code and return its ``compute_reward``.
 
-    torch, math and the vocabulary are in scope. Annotations are not evaluated, and
-    ``torch.jit.script`` is dropped because it needs a source file.
+    torch, math and the vocabulary are in scope. Annotations are not evaluated, and decorators such
+    as ``torch.jit.script`` are left out.
 
     Raises:
         EvaluationError: the module's code raised.
     """
-    tree = code.tree()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            node.decorator_list = [d for d in node.decorator_list if not is_script_decorator(d)]
+    tree = without_decorators(code.tree())
     namespace: dict[str, object] = {
         "__builtins__": builtins,
         "__name__": "reward",
@@ -77,16 +74,14 @@ def compile_reward(code: RewardCode) -> RewardFunction:
         exec(program, namespace)
     except Exception as error:
         raise raised(error) from error
-    return cast(RewardFunction, namespace[ENTRY])
-
-
-def is_script_decorator(node: ast.expr) -> bool:
-    """Tell whether a decorator is ``torch.jit.script``."""
-    match node:
-        case ast.Attribute(ast.Attribute(ast.Name("torch"), "jit"), "script"):
-            return True
-        case _:
-            return False
+    function = namespace.get(ENTRY)
+    if not callable(function):
+        raise _error(
+            f"{ENTRY} is {_described(function)} once the code has run, no function",
+            f"do not assign to {ENTRY}, and do not delete it",
+            rule="no-function",
+        )
+    return function
 
 
 def evaluate(
@@ -132,15 +127,31 @@ def require_terms(names: Sequence[str], output: Output) -> None:
 
 
 def raised(error: BaseException) -> EvaluationError:
-    """Return the finding that a piece of reward code raised ``error``."""
-    text = " ".join(str(error).split())[:500]
+    """Return the finding that a piece of reward code raised ``error``.
+
+    The exception may be of a class of the code's own, which answers what it likes, or raises.
+    """
+    name, text = vars(type)["__name__"].__get__(type(error)), _text(error)
+    # nobody can send or store half a character
+    message = f"{name}: {text}" if text else name
     return _error(
-        f"{type(error).__name__}: {text}" if text else type(error).__name__,
+        message.encode(errors="replace").decode(),
         "correct the code",
         kind="runtime",
         rule="exception",
-        line=_line(error.__traceback__),
+        line=_line(_traceback(error)),
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:500]
+    except BaseException:  # whatever that raises is the code's doing too
+        return "(its text cannot be read)"
+
+
+def _traceback(error: BaseException) -> TracebackType | None:
+    return cast("TracebackType | None", vars(BaseException)["__traceback__"].__get__(error))
 
 
 def _line(traceback: TracebackType | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from rewardgen_envs.errors import UsageError
 
 Kind = Literal["policy", "contract", "runtime"]
 Severity = Literal["error", "warning"]
+MAX_TEXT = 600
+"""So long may a message be, and a remedy: a designer pays for each character."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,18 @@ def restored(finding: payloads.Finding) -> Finding:
         message=finding.message,
         remedy=finding.remedy,
     )
+
+
+def shortened(text: str, longest: int = MAX_TEXT) -> str:
+    """Return a text, or its beginning with a mark."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def more(items: Sequence[object], most: int) -> str:
+    """Return items in a row; of many the first ones, and how many others there are."""
+    if len(items) <= most:
+        return ", ".join(map(str, items))
+    return f"{', '.join(map(str, items[:most]))} and {len(items) - most:,} more"
 
 
 class RewardCodeError(UsageError):

@@ -1,27 +1,35 @@
 """The source format: from a file or a designer's reply to ``RewardCode``.
 
-A plain Python file is taken whole. A reply must hold exactly one fenced block. Helper functions
-are part of the reward; the gate wants them above ``compute_reward``.
+A plain Python file is taken whole, but for what it does when it is run as a script. A reply must
+hold exactly one fenced block. Helper functions are part of the reward; the gate wants them above
+``compute_reward``.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from rewardgen.rewards.findings import Finding, Kind, RewardCodeError
+from rewardgen.rewards.findings import Finding, Kind, RewardCodeError, more, shortened
 from rewardgen_envs.errors import UsageError
 
 ENTRY = "compute_reward"
 SIGNATURE = f"def {ENTRY}(state, action, next_state):"
 MAX_SOURCE_BYTES = 20_000
+MAX_FILE_BYTES = 2**20
+"""What is read of a file: a reply may hold long thoughts beside its code."""
 MAX_BRACKET_DEPTH = 60
+_FEW = 3
 _FENCE = re.compile(r"^ {0,3}```")
-_LOOKS_LIKE_CODE = re.compile(rf"^\s*(async\s+)?def\s+{ENTRY}\b|^\s*(import|from)\s+\w+", re.M)
+_LOOKS_LIKE_CODE = re.compile(
+    rf"^[ \t]*(async[ \t]+)?def[ \t]+{ENTRY}\b|^[ \t]*(import|from)[ \t]+\w+", re.M
+)
 
 
 class ParseError(RewardCodeError):
@@ -35,7 +43,8 @@ class RewardCode:
     Made by ``parse_reward``.
 
     Attributes:
-        source: the normalized source: no BOM, ``\n`` line ends, no trailing blanks.
+        source: the normalized source: no BOM, ``\n`` line ends, no trailing blanks; blank where
+            ``if __name__ == "__main__":`` stood, which nothing here runs.
     """
 
     source: str
@@ -63,9 +72,11 @@ def parse_reward(text: str) -> RewardCode:
     lines, fences = _fenced(text)
     # a file may show a fence in a docstring, so a text that is Python as a whole is a file
     source = text if not fences or _is_python(text) else _block(lines, fences)
-    code = RewardCode(_normalized(source))
-    _check_size(code.source)
-    _check_signature(_parsed(code.source))
+    source = _normalized(source)
+    _check_size(source)
+    tree = _parsed(source)
+    code = RewardCode(_without_script(source, tree))
+    _check_signature(_parsed(code.source) if code.source != source else tree)
     return code
 
 
@@ -103,16 +114,50 @@ def read_source(path: Path) -> str:
 
     Raises:
         UsageError: the file cannot be read.
-        ParseError: the file is not text.
+        ParseError: the file is not text, or too long for a reply even.
     """
     try:
-        return path.read_bytes().decode()
+        data = _read(path)
     except OSError as error:
         raise UsageError(f"cannot read reward file {path}: {error.strerror}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise _error(
+            "too-long",
+            None,
+            f"{path} has more than {MAX_FILE_BYTES:,} bytes",
+            f"give a reward of at most {MAX_SOURCE_BYTES:,} bytes, or the reply that holds it",
+            "policy",
+        )
+    try:
+        return data.decode()
     except UnicodeDecodeError as error:
         raise _error(
-            "encoding", None, f"{path} is not UTF-8 text: {error}", "save it as UTF-8"
+            "encoding",
+            data.count(b"\n", 0, error.start) + 1,
+            f"{path} is not UTF-8 text: {error.reason} at byte {error.start}",
+            "save it as UTF-8",
         ) from error
+
+
+def _read(path: Path) -> bytes:
+    """Return the content of a regular file, and one byte too many of one that is too long.
+
+    Raises:
+        UsageError: it is something else, which may have no end.
+        OSError: it cannot be read.
+    """
+    # without waiting for whoever might write to a pipe
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(file).st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{path} is a folder: name the reward file in it")
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path} is not a regular file: save the reward to a file")
+        with open(file, "rb", closefd=False) as opened:
+            return opened.read(MAX_FILE_BYTES + 1)
+    finally:
+        os.close(file)
 
 
 def read_reward(path: Path) -> RewardCode:
@@ -128,7 +173,9 @@ def read_reward(path: Path) -> RewardCode:
 def _error(
     rule: str, line: int | None, message: str, remedy: str, kind: Kind = "contract"
 ) -> ParseError:
-    return ParseError(Finding("parse", kind, rule, "error", line, message, remedy))
+    return ParseError(
+        Finding("parse", kind, rule, "error", line, shortened(message), shortened(remedy))
+    )
 
 
 def _normalized(text: str) -> str:
@@ -172,7 +219,7 @@ def _block(lines: list[str], fences: list[int]) -> str:
             "give the whole code in one block that ends with ```",
         )
     if len(fences) > 2:
-        starts = ", ".join(str(line + 1) for line in fences[::2])
+        starts = more([line + 1 for line in fences[::2]], _FEW)
         raise _error(
             "several-blocks",
             None,
@@ -212,6 +259,9 @@ def _check_size(source: str) -> None:
 def _parsed(source: str) -> ast.Module:
     if not source.strip():
         raise _error("empty", None, "there is no code", f"write {SIGNATURE}")
+    if "\0" in source:
+        line = source.count("\n", 0, source.index("\0")) + 1
+        raise _error("syntax", line, "the line holds a NUL character", "remove the NUL characters")
     try:
         return ast.parse(source)
     except SyntaxError as error:
@@ -227,7 +277,7 @@ def _parsed(source: str) -> ast.Module:
             "syntax", error.lineno, f"syntax error, {error.msg}{text}", "correct the syntax"
         ) from error
     except ValueError as error:
-        raise _error("syntax", None, f"not Python: {error}", "remove the NUL characters") from error
+        raise _error("syntax", None, f"not Python: {error}", "correct the syntax") from error
     except (MemoryError, RecursionError) as error:
         raise _error(
             "too-deep",
@@ -238,11 +288,34 @@ def _parsed(source: str) -> ast.Module:
         ) from error
 
 
+def _without_script(source: str, tree: ast.Module) -> str:
+    """Blank out what a file does when it is run as a script; all lines keep their numbers."""
+    lines = source.split("\n")
+    for node in tree.body:
+        if _is_script(node):
+            last = node.end_lineno or node.lineno
+            lines[node.lineno - 1 : last] = [""] * (last - node.lineno + 1)
+    return _normalized("\n".join(lines))
+
+
+def _is_script(node: ast.stmt) -> bool:
+    match node:
+        case ast.If(
+            test=ast.Compare(
+                left=ast.Name("__name__"), ops=[ast.Eq()], comparators=[ast.Constant("__main__")]
+            ),
+            orelse=[],
+        ):
+            return True
+        case _:
+            return False
+
+
 def _check_signature(tree: ast.Module) -> None:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     entries = [node for node in functions if node.name == ENTRY]
     if not entries:
-        others = ", ".join(node.name for node in functions)
+        others = more([shortened(node.name, 60) for node in functions], _FEW)
         defined = f" (it defines {others})" if others else ""
         raise _error(
             "no-function", None, f"the code has no function {ENTRY}{defined}", f"write {SIGNATURE}"
@@ -273,4 +346,4 @@ def _listed(arguments: ast.arguments) -> str:
     names += [f"*{arguments.vararg.arg}"] if arguments.vararg else []
     names += [argument.arg for argument in arguments.kwonlyargs]
     names += [f"**{arguments.kwarg.arg}"] if arguments.kwarg else []
-    return ", ".join(names)
+    return more([shortened(name, 60) for name in names], 2 * _FEW)

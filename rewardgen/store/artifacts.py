@@ -19,7 +19,7 @@ from rewardgen.store.atomic import (
     temporary_file,
 )
 from rewardgen.store.errors import StoreCorruptError, StoreError
-from rewardgen.store.payloads import ArtifactStored
+from rewardgen.store.payloads import Artifact
 
 ARTIFACTS_NAME = "artifacts"
 
@@ -32,11 +32,11 @@ class ArtifactReader:
         registered: returns what an event says of an artifact, or None.
     """
 
-    def __init__(self, directory: Path, registered: Callable[[str], ArtifactStored | None]) -> None:
+    def __init__(self, directory: Path, registered: Callable[[str], Artifact | None]) -> None:
         self._directory = directory
         self._registered = registered
 
-    def about(self, artifact: str) -> ArtifactStored:
+    def about(self, artifact: str) -> Artifact:
         """Return name, media type and size.
 
         Raises:
@@ -47,7 +47,7 @@ class ArtifactReader:
             raise StoreError(f"this run has no artifact '{artifact}'")
         return found
 
-    def _find(self, artifact: str) -> ArtifactStored | None:
+    def _find(self, artifact: str) -> Artifact | None:
         return self._registered(artifact)
 
     def path(self, artifact: str) -> Path:
@@ -91,24 +91,24 @@ class ArtifactStore(ArtifactReader):
         registered: returns what an event says of an artifact, or None.
     """
 
-    def __init__(self, directory: Path, registered: Callable[[str], ArtifactStored | None]) -> None:
+    def __init__(self, directory: Path, registered: Callable[[str], Artifact | None]) -> None:
         super().__init__(directory, registered)
-        self._pending: dict[str, ArtifactStored] = {}
+        self._pending: dict[str, Artifact] = {}
         with clear_errors(directory):
             if not directory.is_dir():
                 directory.mkdir()
                 sync_directory(directory.parent)
             remove_temporaries(directory)
 
-    def pending(self) -> list[ArtifactStored]:
-        """Make the names of new files durable and return the events they wait for."""
+    def pending(self) -> list[Artifact]:
+        """Make the names of new files durable and return what events are to tell of."""
         if self._pending:
             with clear_errors(self._directory):
                 sync_directory(self._directory)
         return list(self._pending.values())
 
-    def settle(self, stored: Iterable[ArtifactStored]) -> None:
-        """Take note that these have their events."""
+    def settle(self, stored: Iterable[Artifact]) -> None:
+        """Take note that an event tells of these."""
         for artifact in stored:
             self._pending.pop(artifact.sha256, None)
 
@@ -150,11 +150,11 @@ class ArtifactStore(ArtifactReader):
             commit_file(stream, temporary, self._directory / artifact)
         return self._add(artifact, name or source.name, media_type, size)
 
-    def _find(self, artifact: str) -> ArtifactStored | None:
+    def _find(self, artifact: str) -> Artifact | None:
         return self._pending.get(artifact) or self._registered(artifact)
 
     def _add(self, artifact: str, name: str, media_type: str, size: int) -> str:
-        self._pending[artifact] = ArtifactStored(
+        self._pending[artifact] = Artifact(
             sha256=artifact, name=name, media_type=media_type, size_bytes=size
         )
         return artifact

@@ -112,8 +112,8 @@ def _note(state: RunState, payload: p.Note) -> None:
     state.notes.append(payload.message)
 
 
-def _artifact_stored(state: RunState, payload: p.ArtifactStored) -> None:
-    state.artifacts[payload.sha256] = payload
+def _artifacts_stored(state: RunState, payload: p.ArtifactsStored) -> None:
+    state.artifacts.update((artifact.sha256, artifact) for artifact in payload.artifacts)
 
 
 def _iteration_started(state: RunState, payload: p.IterationStarted) -> None:
@@ -241,7 +241,7 @@ FOLDS: dict[type[p.Payload], Callable[[RunState, Any], None]] = {
     p.RunInterrupted: _run_interrupted,
     p.RunFailed: _run_failed,
     p.Note: _note,
-    p.ArtifactStored: _artifact_stored,
+    p.ArtifactsStored: _artifacts_stored,
     p.IterationStarted: _iteration_started,
     p.CandidateProposed: _candidate_proposed,
     p.FeedbackGiven: _feedback_given,

@@ -103,6 +103,15 @@ class MemberOutcome(MemberKey):
     fitness: dict[str, tuple[FiniteFloat, ...]] = {}
 
 
+class Artifact(Data):
+    """An immutable file, named by its hash."""
+
+    sha256: Sha256
+    name: str
+    media_type: str
+    size_bytes: Count
+
+
 class TrialArm(Data):
     """One reward of a trial; ``source`` is None for a reward that is no file (sparse)."""
 
@@ -215,13 +224,10 @@ class Note(Payload):
     message: str
 
 
-class ArtifactStored(Payload):
-    """An immutable file became durable."""
+class ArtifactsStored(Payload):
+    """Immutable files became durable; one event for all that the next one names."""
 
-    sha256: Sha256
-    name: str
-    media_type: str
-    size_bytes: Count
+    artifacts: tuple[Artifact, ...]
 
 
 # ---- search
@@ -464,7 +470,7 @@ PAYLOADS: dict[str, type[Payload]] = {
     "run_interrupted": RunInterrupted,
     "run_failed": RunFailed,
     "note": Note,
-    "artifact_stored": ArtifactStored,
+    "artifacts_stored": ArtifactsStored,
     "iteration_started": IterationStarted,
     "candidate_proposed": CandidateProposed,
     "feedback_given": FeedbackGiven,

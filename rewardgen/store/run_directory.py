@@ -21,7 +21,7 @@ from rewardgen.store.errors import (
 from rewardgen.store.events import DATABASE_NAME, EventLog, read_events
 from rewardgen.store.fold import Event, fold
 from rewardgen.store.lock import RunLock, is_locked
-from rewardgen.store.payloads import ArtifactStored, Payload
+from rewardgen.store.payloads import Artifact, ArtifactsStored, Payload
 from rewardgen.store.state import RunState
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -116,22 +116,23 @@ class RunDirectory:
     def append(self, *payloads: Payload) -> list[Event]:
         """Add events, all or none; when this returns they survive anything but a lost disk.
 
-        New artifacts get their events in front of them.
+        New artifacts get an event in front of them.
 
         Raises:
             StoreFullError: the disk is full; the run is as before.
             StoreError: they cannot be written, or do not fit the events before them.
         """
         stored = self.artifacts.pending()
+        news = [ArtifactsStored(artifacts=tuple(stored))] if stored else []
         state, self._state = self.state, None
         with self._log.transaction():
-            events = [self._log.insert(payload) for payload in (*stored, *payloads)]
+            events = [self._log.insert(payload) for payload in (*news, *payloads)]
             fold(state, events)
         self._state = state
         self.artifacts.settle(stored)
-        return events[len(stored) :]
+        return events[len(news) :]
 
-    def _registered(self, artifact: str) -> ArtifactStored | None:
+    def _registered(self, artifact: str) -> Artifact | None:
         if self.state.started is None:
             raise StoreError("a run's first event comes before its first artifact")
         return self.state.artifacts.get(artifact)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
-from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
@@ -50,8 +49,12 @@ _SEARCH = "search"
 _CLOSING = (RunFinished, RunInterrupted, RunFailed, Resumed)
 
 
-def show_record(run: RunSnapshot) -> ShowRecord:
+def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
     """Return everything there is to say about a run.
+
+    Args:
+        run: the run.
+        code: whether the text of every reward is read; else it is left empty.
 
     Raises:
         StoreError: an artifact is missing or was changed.
@@ -61,6 +64,7 @@ def show_record(run: RunSnapshot) -> ShowRecord:
     task = started.task
     ranking = task.metrics[0].name
     winner = state.winner
+    read = run.artifacts.read_text if code else _unread
     return ShowRecord(
         run=run.name,
         task=task.name,
@@ -74,7 +78,7 @@ def show_record(run: RunSnapshot) -> ShowRecord:
         isolation=Isolation(mode=started.isolation.mode, applied=tuple(state.isolation_applied)),
         winner=None if winner is None else winner.candidate,
         candidates=tuple(
-            _candidate(candidate, ranking, run.artifacts) for candidate in state.candidates.values()
+            _candidate(candidate, ranking, read) for candidate in state.candidates.values()
         ),
         arms=_arms(run),
         reason=state.reason,
@@ -122,7 +126,7 @@ def candidate_record(run: RunSnapshot, name: str) -> CandidateRecord | None:
     """
     found = run.state.candidates.get(name)
     ranking = _started(run.state).task.metrics[0].name
-    return None if found is None else _candidate(found, ranking, run.artifacts)
+    return None if found is None else _candidate(found, ranking, run.artifacts.read_text)
 
 
 def is_done(path: Path) -> bool:
@@ -214,8 +218,13 @@ def _llm(state: RunState) -> LlmUsage | None:
     )
 
 
+def _unread(artifact: str) -> str:
+    del artifact
+    return ""
+
+
 def _candidate(
-    candidate: CandidateState, ranking: str, artifacts: ArtifactReader
+    candidate: CandidateState, ranking: str, read: Callable[[str], str]
 ) -> CandidateRecord:
     proposal = candidate.proposal
     return CandidateRecord(
@@ -226,7 +235,7 @@ def _candidate(
         state=candidate.state,
         reason=candidate.reason,
         source_sha256=proposal.source,
-        source=artifacts.read_text(proposal.source),
+        source=read(proposal.source),
         members=_members(candidate.members, ranking),
         origin=proposal.origin,
         note=proposal.note,
@@ -236,7 +245,7 @@ def _candidate(
         attempts=tuple(
             AttemptRecord(
                 source_sha256=attempt.proposal.source,
-                source=artifacts.read_text(attempt.proposal.source),
+                source=read(attempt.proposal.source),
                 findings=() if attempt.check is None else attempt.check.findings,
             )
             for attempt in candidate.attempts

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rewardgen.store.payloads import (
-    ArtifactStored,
+    Artifact,
     CandidateChecked,
     CandidateProposed,
     DeadlineFired,
@@ -143,7 +143,7 @@ class RunState:
     replies: dict[str, ReplyReceived] = field(default_factory=dict[str, ReplyReceived])
     winner: WinnerSelected | None = None
     videos: dict[str, str] = field(default_factory=dict[str, str])
-    artifacts: dict[str, ArtifactStored] = field(default_factory=dict[str, ArtifactStored])
+    artifacts: dict[str, Artifact] = field(default_factory=dict[str, Artifact])
     notes: list[str] = field(default_factory=list[str])
     resumes: list[Manifest] = field(default_factory=list[Manifest])
     last_mono: float | None = None

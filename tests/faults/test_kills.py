@@ -31,7 +31,7 @@ _KILLS: tuple[Act, ...] = ("kill before", "kill after")
 
 
 def test_all_types_of_events_are_met(reference: Reference) -> None:
-    assert set(EVENTS) == set(reference.types) - {"artifact_stored", "feedback_stored"}
+    assert set(EVENTS) == set(reference.types) - {"artifacts_stored", "feedback_stored"}
 
 
 @pytest.mark.parametrize("event", EVENTS)

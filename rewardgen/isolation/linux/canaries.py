@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import socket
+import sysconfig
 import tempfile
 import threading
 from collections.abc import Callable
@@ -24,6 +25,8 @@ def escapes(parent: int, confines: Confines) -> list[str]:
     attempts: dict[str, Callable[[], object]] = {
         "read a file of the system": lambda: _read("/etc/passwd"),
         "list the root directory": lambda: os.listdir("/"),
+        "read an installed package": lambda: _read(__file__),
+        "list the installed packages": lambda: os.listdir(sysconfig.get_path("purelib")),
         "read its parent's environment": lambda: _read(f"/proc/{parent}/environ"),
         "create a file": _create,
         "change a file's mode": lambda: _reaches(lambda: os.chmod(_NOWHERE, 0o600)),

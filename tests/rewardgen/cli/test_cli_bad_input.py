@@ -218,7 +218,7 @@ def test_a_run_of_the_same_name_is_not_overwritten(
         (GOOD + "    return next_state.pole_angel, {'x': x}\n", "pole_angle", 1),
         ("def compute_reward(state, action):\n    return action, {}\n", "signature", 1),
         ("I would reward the pole.\n", "refused", 1),
-        (GOOD + "    while True:\n        pass\n    return x, {}\n", "while", 1),
+        (GOOD + "    while True:\n        pass\n    return x, {}\n", "endless-loop", 1),
         (GOOD + "    return x[:2], {'x': x}\n", "shape", 1),
         (GOOD + "    return x, {'x': 1.0}\n", "float", 1),
         (GOOD + "    return x / 0.0 * 0.0, {'x': x}\n", "finite", 1),

@@ -61,6 +61,55 @@ def test_strict_says_that_it_was_tried_out(
     assert record["isolation"]["applied"][-1] == "tried out"
 
 
+def test_a_file_that_is_no_text_is_a_finding(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "reward.py"
+    file.write_bytes(b"# one\n\xff\xfe\n")
+    assert main(["check", str(file), TASK, "--json"]) == 1
+    record = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert record["verdict"] == "refused"
+    (finding,) = record["findings"]
+    assert (finding["stage"], finding["rule"], finding["line"]) == ("parse", "encoding", 2)
+    assert finding["remedy"] == "save it as UTF-8"
+    assert main(["check", str(file), TASK]) == 1
+    assert "is not UTF-8 text" in capsys.readouterr().out
+
+
+def test_the_record_of_a_hopeless_file_is_short(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "reward.py"
+    imports = "".join(f"import m{i}\n" for i in range(1400))
+    file.write_text(imports + "def compute_reward(s, a, n):\n    return n.pole_angle, {}\n")
+    assert main(["check", str(file), "--stage=gate", "--json"]) == 1
+    text = capsys.readouterr().out.splitlines()[-1]
+    assert len(text) < 10_000
+    assert json.loads(text)["findings"][-1]["message"].startswith("and 1,390 more findings")
+
+
+def test_a_probe_without_a_task_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "reward.py"
+    file.write_text("def compute_reward(s, a, n):\n    return n.pole_angle, {}\n")
+    assert main(["check", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert "--task NAME" in said
+    assert "--stage gate" in said
+
+
+def test_a_file_that_defines_no_task_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "reward.py"
+    file.write_text("def compute_reward(s, a, n):\n    return n.pole_angle, {}\n")
+    assert main(["check", str(file), "--task", f"{file}:Foo"]) == 2
+    said = capsys.readouterr().err
+    assert "defines no task class: write class Foo(Task)" in said
+    assert "Valid:" not in said
+
+
 def test_without_the_gate_nothing_is_left_of_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

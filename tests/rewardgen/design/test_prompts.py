@@ -8,11 +8,12 @@ import pytest
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Failure, Feedback, Fitness
+from rewardgen.check.gate import gate
 from rewardgen.design.designer import DesignContext, Tried
 from rewardgen.design.prompting import PROMPTS, first_messages, repair_messages
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import SIGNATURE
+from rewardgen.rewards.format import SIGNATURE, parse_reward
 from rewardgen_envs.registry import load_task, task_names
 
 CODE = "def compute_reward(state, action, next_state):\n    return next_state.x, {}\n"
@@ -132,6 +133,15 @@ def test_repair_is_told_rule_line_and_remedy(context: DesignContext) -> None:
     assert [m.role for m in messages] == ["system", "user", "assistant", "user"]
     assert messages[2].content == f"```python\n{CODE}```"
     assert "rule unknown-feature, line 7: no 'x'. Remedy: use y." in messages[3].content
+
+
+def test_a_request_to_repair_is_short_however_much_is_wrong(context: DesignContext) -> None:
+    names = "".join(f"unknown_name_{i}\n    " for i in range(700))
+    code = CODE.replace("    return", f"    {names}return", 1)
+    findings = gate(parse_reward(code), context.table)
+    assert len(findings) > 1
+    *_, request = repair_messages(context, code, findings, full_parents=0)
+    assert len(request.content) < 5_000
 
 
 def test_an_empty_answer_can_be_repaired(context: DesignContext) -> None:

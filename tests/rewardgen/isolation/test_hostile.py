@@ -120,6 +120,25 @@ def test_crashes_and_garbage_are_the_candidates_failures(
 
 
 @pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise ValueError('a\\ud800b')", r"line 2: ValueError: a\?b"),
+        (
+            "class Silent(ValueError):\n    def __str__(self): raise SystemExit(1)\nraise Silent",
+            "line 4: Silent: ",
+        ),
+        ("raise SystemExit(1)", "line 2: SystemExit: 1"),
+    ],
+)
+def test_an_exception_that_cannot_be_told_is_named_with_its_line(
+    pool: HostPool, robot_table: FeatureTable, robot_rollout: MakeRollout, body: str, words: str
+) -> None:
+    host = opened(pool, body, robot_table)
+    with pytest.raises(RewardFailure, match=words):
+        host.score(robot_rollout())
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "while True: pass",

@@ -20,13 +20,20 @@ if sys.platform != "linux":
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.linux import landlock
 from rewardgen.isolation.linux.syscalls import NUMBERS
-from rewardgen.isolation.processes import HostUnavailable, Launcher, ProcessOptions, Worker, Zygote
+from rewardgen.isolation.processes import (
+    HostUnavailable,
+    Launcher,
+    ProcessOptions,
+    Worker,
+    Zygote,
+    readable_paths,
+)
 from rewardgen.isolation.protection import Protection
 from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import FeatureTable
-from rewardgen_policies.seam import Rollout
+from rewardgen_policies.seam import RewardFailure, Rollout
 from tests.rewardgen.check.test_gate import LEGAL
 
 MEMORY_BYTES = 2**31
@@ -86,7 +93,7 @@ def everything() -> set[str]:
 
 def test_all_attempts_succeed_without_a_lock_and_none_with_it(everything: set[str]) -> None:
     # only root may try to remove what lies in the root directory
-    assert len(everything) == (14 if os.geteuid() == 0 else 13)
+    assert len(everything) == (16 if os.geteuid() == 0 else 15)
     assert attempts() == ({}, set())
     assert attempts(placement="worker") == ({}, set())
 
@@ -97,7 +104,15 @@ FILTER = ("seccomp", "install")
 @pytest.mark.parametrize(
     ("without", "possible"),
     [
-        ([("landlock", "restrict")], {"read a file of the system", "list the root directory"}),
+        (
+            [("landlock", "restrict")],
+            {
+                "read a file of the system",
+                "list the root directory",
+                "read an installed package",
+                "list the installed packages",
+            },
+        ),
         ([("limits", "limit_memory")], {"exceed its memory"}),
         # Landlock keeps signals, files and programs from it; not processes, modes, local sockets
         ([FILTER], {"start a process", "start a thread", "open a local socket"}),
@@ -154,7 +169,7 @@ def test_older_kernels_are_asked_for_what_they_know(
         return version if arguments == (None, 0, 1) else os.dup(0)
 
     monkeypatch.setattr(landlock.libc, "system_call", system_call)
-    assert landlock.restrict([]) == version
+    landlock.restrict([])
     ruleset, given_size = asked[1][1:3]
     assert isinstance(ruleset, landlock.Ruleset)
     assert given_size == size
@@ -232,6 +247,34 @@ def test_a_legal_reward_gives_the_same_locked_and_inline(
     assert torch.equal(answer.reward, inline.reward)
     assert answer.terms.keys() == inline.terms.keys()
     assert all(torch.equal(answer.terms[term], inline.terms[term]) for term in inline.terms)
+
+
+def test_of_the_folders_of_packages_only_what_is_needed_can_be_read() -> None:
+    paths = [Path(path) for path in readable_paths()]
+    packages = Path(torch.__file__).parents[1]
+    below = {path.relative_to(packages).parts for path in paths if path.is_relative_to(packages)}
+    assert below <= {("torch",), ("numpy",), ("nvidia",)}
+    assert Path(json.__file__).parent in paths
+    for path in paths:
+        assert path.name not in ("site-packages", "dist-packages")
+        assert not any(other.is_relative_to(path) for other in packages_folders())
+
+
+def packages_folders() -> list[Path]:
+    """Return where packages may lie."""
+    return [Path(path) for path in sys.path if path.endswith("-packages")]
+
+
+def test_rules_made_once_hold_in_every_child(
+    strict: HostPool, robot_table: FeatureTable, robot_rollout: Callable[..., Rollout]
+) -> None:
+    code = parse_reward(
+        "import os\n\n\ndef compute_reward(s, a, n):\n"
+        "    return s.height * len(os.listdir('/')), {}\n"
+    )
+    for _ in range(3):
+        with pytest.raises(RewardFailure, match="PermissionError"):
+            strict.open(code, robot_table).score(robot_rollout())
 
 
 TRAINER = """

@@ -103,6 +103,48 @@ def test_an_exception_names_its_line(
     assert words in str(caught.value)
 
 
+SILENT = """\
+class Silent(ValueError):
+    __traceback__ = property(lambda self: 1 / 0)
+
+    def __str__(self):
+        raise SystemExit(1)
+"""
+NAMELESS = """\
+class Meta(type):
+    __name__ = property(lambda self: 1 / 0)
+
+
+class Nameless(Exception, metaclass=Meta):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("raised", "extra", "message"),
+    [
+        ("ValueError('a\\ud800b')", "", "ValueError: a?b"),
+        ("Silent()", SILENT, "Silent: (its text cannot be read)"),
+        ("Nameless('x')", NAMELESS, "Nameless: x"),
+    ],
+)
+def test_an_exception_that_hides_is_named_all_the_same(
+    raised: str, extra: str, message: str, robot_table: FeatureTable
+) -> None:
+    with pytest.raises(EvaluationError) as caught:
+        run(f"raise {raised}", robot_table, extra)
+    assert (caught.value.finding.line, caught.value.finding.message) == (2, message)
+
+
+@pytest.mark.parametrize("after", ["compute_reward = 1.0", "del compute_reward"])
+def test_code_that_takes_its_function_away_is_refused(
+    after: str, robot_table: FeatureTable
+) -> None:
+    with pytest.raises(EvaluationError, match="no function") as caught:
+        run("return state.height, {}", robot_table, after)
+    assert caught.value.finding.rule == "no-function"
+
+
 def test_code_that_raises_at_module_level_is_refused(robot_table: FeatureTable) -> None:
     with pytest.raises(EvaluationError, match="NameError") as caught:
         run("return state.height, {}", robot_table, "x = missing")

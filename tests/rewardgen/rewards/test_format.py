@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+import os
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from rewardgen.rewards.findings import MAX_TEXT
 from rewardgen.rewards.format import (
+    MAX_FILE_BYTES,
     MAX_SOURCE_BYTES,
     ParseError,
     bounded,
     parse_reward,
     read_reward,
+    read_source,
     reply_code,
 )
+from rewardgen_envs.errors import UsageError
 
 GOOD = """\
 def compute_reward(state, action, next_state):
@@ -80,7 +87,21 @@ def test_equal_code_has_an_equal_hash_whatever_the_line_ends() -> None:
         ("\ndef compute_reward(a, b, c, d): ...\n", "signature", 2, "(a, b, c, d)"),
         ("def compute_reward(*args): ...\n", "signature", 1, "*args"),
         ("def compute_reward(a, b, c, *, d): ...\n", "signature", 1, "d"),
-        ("def compute_reward(a, b, c):\n    x = '\0'\n", "syntax", None, "null bytes"),
+        ("def compute_reward(a, b, c):\n    x = '\0'\n", "syntax", 2, "remove the NUL characters"),
+        (
+            f"```\n{GOOD}```\n" * 50_000,
+            "several-blocks",
+            None,
+            "50000 code blocks (lines 1, 10, 19 and 49,997 more)",
+        ),
+        (f"def {'a' * 9000}(): ...\n", "no-function", None, "it defines aaa"),
+        (
+            f"def compute_reward({', '.join(f'a{i}' for i in range(3000))}): ...\n",
+            "signature",
+            1,
+            "(a0, a1, a2, a3, a4, a5 and 2,994 more)",
+        ),
+        (f"def compute_reward({'a' * 9000}): ...\n", "signature", 1, "…"),
     ],
 )
 def test_what_is_no_reward_is_refused_by_name(
@@ -89,6 +110,38 @@ def test_what_is_no_reward_is_refused_by_name(
     error = refusal(text)
     assert (error.finding.rule, error.finding.line) == (rule, line)
     assert words in str(error)
+    assert max(len(error.finding.message), len(error.finding.remedy)) <= MAX_TEXT
+
+
+def test_what_a_file_does_as_a_script_is_no_part_of_the_reward() -> None:
+    script = 'if __name__ == "__main__":\n    import os\n\n    os.system("true")\n'
+    assert parse_reward(GOOD + script).source == GOOD
+    above = parse_reward(script + GOOD).source
+    assert above == "\n" * 4 + GOOD
+    assert parse_reward(script + GOOD).sha256 == parse_reward(GOOD).sha256
+    one_line = GOOD + "if __name__ == '__main__': print(1); print(2)\n"
+    assert parse_reward(one_line).source == GOOD
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'if __name__ == "__main__":\n    x = 1\nelse:\n    y = 2\n',
+        'if __name__ != "__main__":\n    x = 1\n',
+        'if x == "__main__":\n    x = 1\n',
+    ],
+)
+def test_what_runs_here_is_kept(text: str) -> None:
+    assert parse_reward(GOOD + text).source == GOOD + text
+
+
+def test_what_the_text_is_without_its_script_must_be_python_too() -> None:
+    for text in (
+        GOOD + '\\\nif __name__ == "__main__":\n    x = 1\n',
+        'if __name__ == "__main__":\n    def compute_reward(a, b, c): ...\n',
+    ):
+        with pytest.raises(ParseError):
+            parse_reward(text)
 
 
 def test_defaults_beyond_the_three_arguments_are_part_of_the_format() -> None:
@@ -118,6 +171,31 @@ def test_files_are_read_and_refused_by_path(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00bad")
     with pytest.raises(ParseError, match="UTF-8"):
         read_reward(path)
+    with pytest.raises(UsageError, match="is a folder"):
+        read_reward(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with names")
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(UsageError, match="not a regular file: save"):
+            read_source(path)
+
+
+def test_of_a_huge_file_no_more_than_the_limit_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "reward.py"
+    with path.open("wb") as file:
+        file.truncate(300_000_000)  # takes no room on a disk
+    tracemalloc.start()
+    try:
+        with pytest.raises(ParseError, match="more than 1,048,576 bytes") as caught:
+            read_source(path)
+        assert tracemalloc.get_traced_memory()[1] < 4 * MAX_FILE_BYTES
+    finally:
+        tracemalloc.stop()
+    assert caught.value.finding.rule == "too-long"
 
 
 def test_half_a_character_is_refused_with_its_line() -> None:
