@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.parity import align, step_errors
 from rewardgen_envs.contacts import probed_budget
 from rewardgen_envs.engines.base import ContactsOverflow, EngineError
 from rewardgen_envs.engines.choice import Budget, EngineChoice, with_more_room
@@ -51,34 +52,12 @@ def actions(task: Task, steps: int) -> Tensor:
     return 2.0 * torch.rand(steps, WORLDS, task.action.size, generator=generator) - 1.0
 
 
-def put_on(reference: Simulation, other: Simulation) -> None:
-    """Begin the next step of both where the reference is, without a warm start."""
-    for name in ("qpos", "qvel"):
-        other.engine.write(name, reference.engine.field(name), None)
-    for simulation in (reference, other):
-        rest = torch.zeros_like(simulation.engine.field("qacc_warmstart"))
-        simulation.engine.write("qacc_warmstart", rest, None)
-        simulation.engine.forward(None)
-    other.t.copy_(reference.t)
-    other.state = reference.state.clone()
-    mine, theirs = other._measurement, reference._measurement
-    mine._variables.update({k: v.clone() for k, v in theirs._variables.items()})
-    mine._trackers._memory.update({k: v.clone() for k, v in theirs._trackers._memory.items()})
-
-
 @pytest.mark.parametrize("name", PARITY)
 def test_a_control_step_is_the_same_on_both_engines(name: str) -> None:
     task = load_task(name)
-    errors: list[Tensor] = []
     with both(task) as (reference, other):
-        for action in actions(task, STEPS):
-            put_on(reference, other)
-            expected, given = reference.step(action), other.step(action)
-            size = expected.next_state.abs().clamp(min=1.0)
-            errors.append((given.next_state - expected.next_state).abs() / size)
-            torch.testing.assert_close(other.engine.field("time"), other.engine.field("time"))
+        error = step_errors(reference, other, list(actions(task, STEPS)))
         assert not bool(other.engine.health().overflow)
-    error = torch.stack(errors)
     for feature in task.table:
         worst = error[..., task.table.columns(feature.name)].amax(-1)
         share = float((worst <= TOLERANCE).float().mean())
@@ -93,7 +72,7 @@ def test_free_flight_is_the_same_to_rounding() -> None:
             raised[:, 2] += 10.0
             simulation.engine.write("qpos", raised, None)
         for action in actions(task, 5):
-            put_on(reference, other)
+            align(reference, other)
             for simulation in (reference, other):
                 simulation.engine.write(
                     "ctrl", task.actuate(action, task.table.view(reference.state)), None
@@ -191,8 +170,8 @@ def test_worlds_may_differ_in_mass() -> None:
         for simulation in (reference, other):
             simulation.engine.randomize("body_mass", own, torch.tensor([0, 3]))
         for action in actions(task, 10):
-            put_on(reference, other)
-            put_on(reference, uniform)
+            align(reference, other)
+            align(reference, uniform)
             expected, given = reference.step(action), other.step(action)
             errors.append((given.next_state - expected.next_state).abs().amax(1))
             moved.append((uniform.step(action).next_state - expected.next_state).abs().amax(1))
