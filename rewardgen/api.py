@@ -20,7 +20,7 @@ from rewardgen.report.names import HTML_NAME
 from rewardgen.report.write import write_report
 from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
-from rewardgen.rewards.format import ParseError, RewardCode, parse_reward, read_reward, read_source
+from rewardgen.rewards.format import ParseError, RewardCode, read_source
 from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
 from rewardgen.run.designers import (
     Brief,
@@ -41,7 +41,6 @@ from rewardgen.run.generation import check_output as check_folder
 from rewardgen.run.generation import generate_rewards
 from rewardgen.run.model_cost import model_cost
 from rewardgen.run.preflight import (
-    OWN_REWARDS,
     check_engines,
     check_rewards,
     remarks,
@@ -50,10 +49,10 @@ from rewardgen.run.preflight import (
 )
 from rewardgen.run.program import search_program, train_program
 from rewardgen.run.resumption import (
-    check_same_files,
     check_unchanged,
     ensure_still,
     hashes,
+    stored_rewards,
     take_up,
 )
 from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
@@ -246,7 +245,7 @@ def resume(
         if isinstance(config, RunConfig):
             made = kept_inputs(directory, config, task)
         else:
-            rewards = _stored_rewards(directory, started, config)
+            rewards = stored_rewards(directory, started, config)
         take_up(directory, started, command, display)
         if isinstance(config, RunConfig) and directory.state.inputs is None:
             keep_inputs(directory, made)
@@ -486,25 +485,3 @@ def _started(
             "budget_env_steps": plan_env_steps(config, task, recipe),
         }
     )
-
-
-def _stored_rewards(
-    directory: RunDirectory, started: p.RunStarted, config: TrainConfig
-) -> dict[str, RewardCode]:
-    """Return the rewards that a training was given as files.
-
-    Raises:
-        UsageError: it was killed before they were stored, and they cannot be read again or have
-            changed.
-    """
-    names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
-    codes: dict[str, RewardCode] = {}
-    for name in config.rewards:
-        if name in OWN_REWARDS:
-            continue
-        if name in names:
-            codes[name] = parse_reward(directory.artifacts.read_text(names[name]))
-        else:  # killed before anything was trained
-            codes[name] = read_reward(Path(name))
-            check_same_files(started, {name: codes[name].source})
-    return codes

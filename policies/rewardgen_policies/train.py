@@ -32,7 +32,9 @@ def train(
     """Train a population for one rung.
 
     The result of a member depends on its own source, seed, checkpoint, settings and ``rung``,
-    not on its neighbours; nor on ``threads``.
+    not on its neighbours; nor on ``threads``. To the last bit that holds where worlds, samples per
+    minibatch and hidden sizes are multiples of 16, as in all recipes here: the BLAS of some
+    processors rounds by where in memory a member's numbers lie.
 
     Args:
         task: the task.

@@ -63,11 +63,12 @@ _ATTRIBUTE_REMEDIES = {
     "backward": "rewards are computed without gradients: write the derivative out",
     "as_strided": "use .unfold, .view or indexing",
 }
+# by what follows "torch."
 _FUNCTION_REMEDIES = {
-    "torch.compile": "remove it: rewards are not compiled",
-    "torch.cond": "use torch.where",
-    "torch.while_loop": "use whole-batch torch operations",
-    "torch.save": "report what is of interest as a term",
+    "compile": "remove it: rewards are not compiled",
+    "cond": "use torch.where",
+    "while_loop": "use whole-batch torch operations",
+    "save": "report what is of interest as a term",
 }
 _IN_SCOPE = {"torch": "torch", "math": "math"}
 _DUNDERS = ("__all__", "__author__", "__version__")
@@ -446,7 +447,9 @@ def _module_attribute(node: ast.AST, module: str, name: str) -> Remark:
             "torch-function" if module.startswith("torch") else "function",
             node,
             f"'{full}' is not allowed",
-            _FUNCTION_REMEDIES.get(full, "use pure functions of torch and math"),
+            _FUNCTION_REMEDIES.get(
+                full.removeprefix("torch."), "use pure functions of torch and math"
+            ),
         )
     return remark(
         "contract",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from rewardgen.config import TrainConfig
 from rewardgen.isolation.doctor import ensure
 from rewardgen.isolation.protection import IsolationError, Mode
+from rewardgen.rewards.format import RewardCode, parse_reward, read_reward
 from rewardgen.run.display import Display
+from rewardgen.run.preflight import OWN_REWARDS
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest, differences
 from rewardgen.store.run_directory import RunDirectory
@@ -88,3 +92,25 @@ def take_up(
     display.note(f"{directory.name} goes on, with the settings it was begun with")
     if changed:
         display.note(changed)
+
+
+def stored_rewards(
+    directory: RunDirectory, started: p.RunStarted, config: TrainConfig
+) -> dict[str, RewardCode]:
+    """Return the rewards that a training was given as files.
+
+    Raises:
+        UsageError: it was killed before they were stored, and they cannot be read again or have
+            changed.
+    """
+    names = {stored.name: sha for sha, stored in directory.state.artifacts.items()}
+    codes: dict[str, RewardCode] = {}
+    for name in config.rewards:
+        if name in OWN_REWARDS:
+            continue
+        if name in names:
+            codes[name] = parse_reward(directory.artifacts.read_text(names[name]))
+        else:  # killed before anything was trained
+            codes[name] = read_reward(Path(name))
+            check_same_files(started, {name: codes[name].source})
+    return codes

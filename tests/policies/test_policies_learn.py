@@ -40,7 +40,7 @@ def test_continuous_actions_learn_a_target(swing_up: Task) -> None:
 def test_balancing_is_learned_in_seconds(balance: Task) -> None:
     recipe = Recipe(worlds=16, steps=32)
     source = FunctionSource(upright)
-    result = train(balance, [Member(source, s) for s in (1, 2)], recipe, 25_000, threads=1)
+    result = train(balance, [Member(source, s) for s in (1, 2)], recipe, 50_000, threads=1)
     seeds = range(500, 510)
     learned = evaluate(balance, result.states, seeds, threads=1).fitness["upright_share"]
     chance = evaluate_random(balance, seeds, threads=1).fitness["upright_share"]

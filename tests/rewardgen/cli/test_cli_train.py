@@ -58,7 +58,11 @@ def train(*arguments: str, task: str = "cartpole/balance") -> int:
         (HEAD + "    return next_state.pole_angel, {'x': x}\n", ":3: error", "pole_angle"),
         (HEAD + "    return x.unsqueeze(-1), {'x': x}\n", ": error", "[shape]"),
         (HEAD + "    return x, {'x': 1.0}\n", ": error", "[not-a-tensor]"),
-        (HEAD + "    while True:\n        pass\n    return x, {}\n", ":3: error", "while"),
+        (
+            HEAD + "    while True:\n        pass\n    return x, {}\n",
+            ":3: error",
+            "a loop that nothing ends",
+        ),
         (HEAD + "    return x +, {}\n", ":3: error", "[syntax]"),
         ("def other(x):\n    return x\n", ": error", "[no-function]"),
         ("I would reward the pole.\n", ": error", "[no-code]"),

@@ -35,6 +35,7 @@ def stop_at(arguments: list[str], run: Path, count: int, how: signal.Signals) ->
     return process.wait(timeout=120)
 
 
+@pytest.mark.slow  # faults/test_kills.py has the same in seconds
 def test_a_killed_run_resumes_to_the_undisturbed_result(
     undisturbed: tuple[dict[str, Any], int], tmp_path: Path
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_killed_run_resumes_to_the_undisturbed_result(
     assert outcome(tmp_path, "killed") == expected
 
 
+@pytest.mark.slow  # faults/test_kills.py has the same in seconds
 def test_an_interrupted_run_says_how_to_go_on_and_does(
     undisturbed: tuple[dict[str, Any], int], tmp_path: Path
 ) -> None:
@@ -61,6 +63,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     assert events(run)[-1] == "run_finished"
 
 
+@pytest.mark.slow  # faults/test_kills.py has the same in seconds
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_run_stopped_while_its_report_is_written_is_completed(
     undisturbed: tuple[dict[str, Any], int], tmp_path: Path, how: signal.Signals, status: int
