@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+pytest.importorskip("mujoco_warp")
+
 from benchmarks.parity import align, step_errors
 from rewardgen_envs.contacts import probed_budget
 from rewardgen_envs.engines.base import ContactsOverflow, EngineError
@@ -19,6 +21,7 @@ from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
 
+pytestmark = pytest.mark.slow  # kernels are compiled for a minute
 torch.set_num_threads(1)
 WORLDS, STEPS, SEED = 16, 50, 3
 PARITY = ("cartpole/swing-up", "half-cheetah/run", "ant/run", "hopper/run", "ant/goal")

@@ -6,6 +6,7 @@ being told where, and to read one from elsewhere than the CPU: on a GPU either w
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -43,6 +44,11 @@ MAKING = {
     torch.zeros,
 }
 READING = {torch.Tensor.numpy, torch.Tensor.tolist}
+
+
+needs_warp = pytest.mark.skipif(
+    importlib.util.find_spec("mujoco_warp") is None, reason="needs the extra gpu"
+)
 
 
 class Elsewhere(TorchFunctionMode):
@@ -122,6 +128,8 @@ def test_no_tensor_of_an_update_is_made_without_a_device() -> None:
     assert met[0] > 1_000
 
 
+@needs_warp
+@pytest.mark.slow
 def test_members_and_scores_of_an_engine_do_not_depend_on_the_room_for_contacts() -> None:
     """A rung whose contacts overflow begins again: nothing of the first attempt is left."""
     task = load_task("hopper/run")
@@ -139,6 +147,8 @@ def test_members_and_scores_of_an_engine_do_not_depend_on_the_room_for_contacts(
     assert scores[0].cause == scores[1].cause
 
 
+@needs_warp
+@pytest.mark.slow
 def test_choices_train_on_the_other_engine_too() -> None:
     task = DiscreteSwingUp()
     engine = EngineChoice("warp", "cpu", Budget(8, 16))
