@@ -19,6 +19,7 @@ from rewardgen.rungs.rung import Episodes, MemberOutcome, RungOutcome, Workshop
 from rewardgen.store import payloads as p
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.engines.choice import CPU
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 
@@ -80,6 +81,7 @@ def search(directory: RunDirectory, task: Task, iterations: int) -> None:
         recipe={},
         threads=1,
         isolation="none",
+        engines=(CPU,),
         progress=lambda key, done, total: None,
     )
     with Accepting(task, "none") as screening:
