@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self, cast
 
 import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from rewardgen.rewards.fitness import FitnessError
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.jobs import (
     EvaluateJob,
@@ -86,12 +86,7 @@ class RayExecutor:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -144,6 +139,7 @@ class RayExecutor:
 
         Raises:
             ExecutorError: it failed on every node that was tried, or for its own reasons.
+            FitnessError: the user's own fitness fails.
         """
         del name
         policies = [Path(path).read_bytes() for path in job.checkpoints]
@@ -171,6 +167,7 @@ class RayExecutor:
 
         Raises:
             ExecutorError: all were lost, or the work itself failed.
+            FitnessError: the user's own fitness fails.
         """
         lost: Exception | None = None
         for _ in range(_ATTEMPTS):
@@ -181,6 +178,8 @@ class RayExecutor:
                 self._forget(place)
                 place = self._another(place)
             except exceptions.RayTaskError as error:
+                if isinstance(error.cause, FitnessError):
+                    raise error.cause from None
                 raise ExecutorError(f"on node {place.address}: {error.cause}") from error
         raise ExecutorError(f"{_ATTEMPTS} nodes were lost one after the other: {lost}") from lost
 
@@ -230,7 +229,6 @@ class RayExecutor:
                         num_cpus=place.cpus,
                         num_gpus=place.gpus,
                         scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
-                        max_concurrency=2,
                     )
                     .remote(place.cpus)
                 )

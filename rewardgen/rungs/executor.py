@@ -20,7 +20,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Protocol, Self
 
 from rewardgen.isolation.environment import of_workers
@@ -220,17 +219,15 @@ class LocalExecutor:
             self._worker("train", slot)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-        self._starter.shutdown()
 
     def close(self) -> None:
-        """Stop all workers."""
+        """Stop all workers; no job can follow."""
+        self._stop_workers()
+        self._starter.shutdown()
+
+    def _stop_workers(self) -> None:
         # a thread that trains a share may be about to start another one
         while self._workers:
             self._workers.popitem()[1].stop()
@@ -260,7 +257,7 @@ class LocalExecutor:
             results = side_by_side(shares, work, progress, late)
         except BaseException:
             abandoned.set()
-            self.close()
+            self._stop_workers()
             raise
         return join(results, folders), directory
 

@@ -30,7 +30,6 @@ class ActorClass(Protocol):
         num_cpus: int,
         num_gpus: int,
         scheduling_strategy: object,
-        max_concurrency: int,
     ) -> ActorClass: ...
     def remote(self, *given: object) -> Actor: ...
 

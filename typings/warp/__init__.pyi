@@ -1,7 +1,6 @@
 """The names of warp that are used; its own annotations leave parts unknown."""
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -25,22 +24,12 @@ class array:
 class ScopedDevice:
     def __init__(self, device: Device | str) -> None: ...
     def __enter__(self) -> Device: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 class ScopedCapture:
     graph: Graph
     def __enter__(self) -> ScopedCapture: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 class _Config:
     log_level: int

@@ -43,6 +43,14 @@ class Health:
     overflow: Bool[Tensor, ""]
 
 
+def write_rows(field: Tensor, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
+    """Write some rows (None: all) of a live field (B, ...), in its own precision."""
+    if rows is None:
+        field.copy_(values)
+    else:
+        field[rows] = values.to(field.dtype)
+
+
 class Engine(Protocol):
     """Batched physics.
 

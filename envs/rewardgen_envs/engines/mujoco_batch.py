@@ -10,7 +10,7 @@ from mujoco import batch
 from torch import Tensor
 
 from rewardgen_envs.cpus import cpu_count
-from rewardgen_envs.engines.base import STATE_WARNINGS, Health
+from rewardgen_envs.engines.base import STATE_WARNINGS, Health, write_rows
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.scene import has_acceleration_sensor
 
@@ -89,11 +89,7 @@ class MujocoBatchEngine:
 
     def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
         """Write a state field of some worlds."""
-        target = self.field(name)
-        if rows is None:
-            target.copy_(values)
-        else:
-            target[rows] = values.to(target.dtype)
+        write_rows(self.field(name), values, rows)
 
     def step(self, substeps: int) -> None:
         """Advance every world by ``substeps`` physics steps."""

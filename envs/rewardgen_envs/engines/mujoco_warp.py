@@ -19,7 +19,7 @@ import warp as wp
 from jaxtyping import Int64
 from torch import Tensor
 
-from rewardgen_envs.engines.base import EngineError, Health
+from rewardgen_envs.engines.base import EngineError, Health, write_rows
 from rewardgen_envs.engines.choice import Budget
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.scene import has_acceleration_sensor
@@ -119,11 +119,7 @@ class MujocoWarpEngine:
 
     def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
         """Write a state field of some worlds."""
-        target = self.field(name)
-        if rows is None:
-            target.copy_(values)
-        else:
-            target[rows] = values.to(target.dtype)
+        write_rows(self.field(name), values, rows)
 
     def step(self, substeps: int) -> None:
         """Advance every world by ``substeps`` physics steps."""

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
+from rewardgen.rewards.fitness import FitnessError  # noqa: E402
 from rewardgen.rungs import cluster as of_clusters  # noqa: E402
 from rewardgen.rungs.cluster import RayExecutor  # noqa: E402
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor  # noqa: E402
@@ -153,6 +154,15 @@ def test_what_fails_on_a_node_is_told_with_its_address(nodes: TwoNodes, tmp_path
         pytest.raises(ExecutorError, match=r"on node \S+: .*no/such"),
     ):
         distributed.train("rung", unknown, quiet, never)
+
+
+def test_a_persons_own_fitness_that_fails_is_named(nodes: TwoNodes, tmp_path: Path) -> None:
+    fitness = "def fitness(state, action, next_state):\n    return next_state.no_such\n"
+    with RayExecutor(tmp_path, nodes.address, gpu=False) as distributed:
+        trained = distributed.train("rung", job(), quiet, never)
+        asked = evaluation(*trained).model_copy(update={"fitness": fitness})
+        with pytest.raises(FitnessError, match="no_such"):
+            distributed.evaluate("scores", asked)
 
 
 def test_another_version_on_a_node_is_refused(
