@@ -8,7 +8,7 @@ TORCH ?= default
 
 BIN := $(ENVIRONMENT)/bin
 INSTALL = $(PYTHON) install.py --environment "$(ENVIRONMENT)" --torch $(TORCH)
-PYTEST = "$(BIN)/python" -m pytest -n auto --maxprocesses 4
+PYTEST = "$(BIN)/python" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help python install install-dev demo test test-all lint format types bench clean

@@ -60,7 +60,7 @@ def random_actions(task: Task, worlds: int, steps: int, device: str) -> list[tor
     return list((2.0 * given - 1.0).to(device))
 
 
-def parity(task_name: str, device: str, worlds: int = PARITY_WORLDS) -> dict[str, float]:
+def parity(task_name: str, device: str, worlds: int) -> dict[str, float]:
     """Return the share of (step, world) pairs within the tolerance, and the median error."""
     task = load_task(task_name)
     reference = Simulation(task, [3], worlds)
@@ -110,9 +110,7 @@ def physics(task_name: str, worlds: int, device: str, *, cone: str, graph: bool)
     return rate
 
 
-def learning(
-    task_name: str, members: int, recipe: Recipe, device: str, updates: int = UPDATES
-) -> float:
+def learning(task_name: str, members: int, recipe: Recipe, device: str) -> float:
     """Return env-steps/s of a whole training; the first two updates, which compile, not counted."""
     task = load_task(task_name)
     human = InlineReward.from_file(task.human_reward, task.table)
@@ -124,9 +122,9 @@ def learning(
         times.append(time.perf_counter())
 
     population = [Member(human, 9000 + i) for i in range(members)]
-    steps = updates * recipe.samples
+    steps = UPDATES * recipe.samples
     train(task, population, recipe, steps, engine=warp(task, device), progress=note)
-    return (updates - 2) * recipe.samples * members / (times[-1] - times[1])
+    return (UPDATES - 2) * recipe.samples * members / (times[-1] - times[1])
 
 
 def _finish(device: str) -> None:
@@ -139,11 +137,11 @@ def wide_recipe(task_name: str, worlds: int) -> Recipe:
     return recipe_of(load_task(task_name)).model_copy(update={"worlds": worlds, "steps": 24})
 
 
-def part_parity(device: str = "cuda") -> dict[str, Any]:
+def part_parity(device: str = "cuda", worlds: int = PARITY_WORLDS) -> dict[str, Any]:
     """Compare both engines on several tasks."""
     figures: dict[str, Any] = {}
     for name in PARITY:
-        figures[name] = parity(name, device)
+        figures[name] = parity(name, device, worlds)
         report(f"{name}: {figures[name]}")
     return figures
 
@@ -217,8 +215,14 @@ BENCHMARK = Benchmark(
     combine=combine,
 )
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Measure where there is something to measure."""
     if torch.cuda.is_available():
         BENCHMARK.main()
     else:
         print("no NVIDIA GPU here: nothing is measured")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,12 +263,12 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
     needed = memory_bytes(task, recipe, members, config)
     if available is None or needed <= available:
         return
-    fitting = members
-    while fitting > 1 and memory_bytes(task, recipe, fitting, config) > available:
-        fitting -= 1
+    too_many = bisect_right(
+        range(members), available, lo=1, key=lambda n: memory_bytes(task, recipe, n, config)
+    )
     raise UsageError(
         f"a population of {members:,} members needs about {needed / 2**30:,.1f} GiB, "
-        f"{available / 2**30:.1f} GiB are free; about {fitting} members would fit: lower samples, "
+        f"{available / 2**30:.1f} GiB are free; about {too_many - 1:,} members would fit: lower samples, "
         "seeds, or the recipe's worlds"
     )
 

@@ -47,7 +47,11 @@ def test_good_task_passes_without_findings(name: str) -> None:
     assert check_task(task_class(name)) == ()
 
 
-@pytest.mark.parametrize("base", [Balance, HopperRun], ids=lambda base: base.name)
+@pytest.mark.parametrize(
+    "base",
+    [Balance, pytest.param(HopperRun, marks=pytest.mark.slow)],  # two seconds for each mutant
+    ids=lambda base: base.name,
+)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_mutant_is_refused_for_its_fault(name: str, base: type[Task]) -> None:
     mutant = MUTANTS[name]

@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import ClassVar
 
 import mujoco
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
+from rewardgen_envs.free_root import (
+    contact_features,
+    gymnasium_robot,
+    horizontal_velocities,
+    measure_robot,
+    root_features,
+)
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
-from rewardgen_envs.scene import gymnasium_scene
 from rewardgen_envs.task import Initial, Task
 from rewardgen_envs.trackers import Rule, Tracker
 
@@ -33,39 +38,8 @@ _BODIES = f"torso, then trunk end, thigh and shin of {_LEGS}, in turn"
 _SHINS = slice(3, None, 3)  # among the 13 bodies: those that the robot walks on
 
 ANT_FEATURES = (
-    Feature("torso_position", (3,), "m", "Position of the torso; x is forward, z is up."),
-    Feature("torso_quaternion", (4,), "1", "Orientation of the torso, scalar part first."),
-    Feature("torso_up", (), "1", "Vertical part of the torso's up axis; 1 is upright."),
-    Feature("joint_angles", (8,), "rad", f"Angles of {_JOINTS}."),
-    Feature("torso_velocity", (3,), "m/s", "Velocity of the torso at this instant, world frame."),
-    Feature("torso_angular_velocity", (3,), "rad/s", "Angular velocity, in the torso's frame."),
-    Feature("joint_velocities", (8,), "rad/s", f"Velocities of {_JOINTS}."),
-    Feature(
-        "forward_velocity",
-        (),
-        "m/s",
-        "Displacement of the torso along x in the last control step divided by its duration.",
-    ),
-    Feature(
-        "sideways_velocity",
-        (),
-        "m/s",
-        "Displacement of the torso along y in the last control step divided by its duration.",
-    ),
-    Feature(
-        "contact_torques",
-        (13, 3),
-        "N·m",
-        f"Torque of contacts about the robot's centre of mass on {_BODIES}.",
-        needs_acceleration=True,
-    ),
-    Feature(
-        "contact_forces",
-        (13, 3),
-        "N",
-        f"Force of contacts on {_BODIES}.",
-        needs_acceleration=True,
-    ),
+    *root_features(8, _JOINTS, moving="torso"),
+    *contact_features(13, _BODIES),
     Feature(
         "foot_contact",
         (4,),
@@ -94,41 +68,20 @@ class Ant(Task):
     }
 
     def scene(self) -> mujoco.MjSpec:
-        """Return Gymnasium's scene, with a sensor that makes MuJoCo compute contact forces."""
-        spec = gymnasium_scene("ant.xml")
-        spec.add_sensor(
-            name="torso_acceleration",
-            type=mujoco.mjtSensor.mjSENS_FRAMELINACC,
-            objtype=mujoco.mjtObj.mjOBJ_XBODY,
-            objname="torso",
-        )
-        return spec
+        """Return Gymnasium's scene."""
+        return gymnasium_robot("ant.xml")
 
     def measure(self, physics: Physics, variables: Quantities) -> dict[str, Tensor]:
         """Name the generalized coordinates, velocities and contact forces."""
         del variables
-        qpos, qvel = physics.qpos, physics.qvel
-        contact = physics.field("cfrc_ext")[:, 1:]  # row 0 is the world
-        quaternion = qpos[:, 3:7]
-        tilt = 2.0 * quaternion[:, 1:3].square().sum(1) / quaternion.square().sum(1)
-        return {
-            "torso_position": qpos[:, :3],
-            "torso_quaternion": quaternion,
-            "torso_up": 1.0 - tilt,
-            "joint_angles": qpos[:, 7:],
-            "torso_velocity": qvel[:, :3],
-            "torso_angular_velocity": qvel[:, 3:6],
-            "joint_velocities": qvel[:, 6:],
-            "contact_torques": contact[:, :, :3],
-            "contact_forces": contact[:, :, 3:],
-            "foot_contact": contact[:, _SHINS, 5] != 0.0,
-        }
+        measured = measure_robot(physics)
+        loads = measured["contact_forces"][:, _SHINS, 2]
+        return measured | {"foot_contact": loads != 0.0}
 
     def derive(self, quantities: Quantities) -> dict[str, Tensor]:
         """Compute velocities from the displacement."""
-        moved = quantities.torso_position - quantities.previous_torso_position
-        velocity = moved / self.control_dt_s
-        return {"forward_velocity": velocity[:, 0], "sideways_velocity": velocity[:, 1]}
+        before, after = quantities.previous_torso_position, quantities.torso_position
+        return horizontal_velocities(before, after, self.control_dt_s)
 
     def terminations(self, features: FeatureView) -> dict[str, Bool[Tensor, "..."]]:
         """End the episode where Gymnasium calls the state unhealthy."""
@@ -145,18 +98,3 @@ class Ant(Task):
         qpos[:, 2] += START_HEIGHT_M
         qpos[:, 3] += 1.0
         return Initial(qpos=qpos, qvel=draw.normal("qvel", (14,), std=RESET_NOISE))
-
-
-def proprioception(features: FeatureView) -> Float[Tensor, "... 27"]:
-    """Return torso height, orientation, joint angles and all velocities, as Gymnasium does."""
-    return torch.cat(
-        [
-            features.torso_position[..., 2:],
-            features.torso_quaternion,
-            features.joint_angles,
-            features.torso_velocity,
-            features.torso_angular_velocity,
-            features.joint_velocities,
-        ],
-        dim=-1,
-    )

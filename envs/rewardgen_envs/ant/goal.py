@@ -8,15 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rewardgen_envs.ant.ant import (
-    ANT_FEATURES,
-    HERE,
-    PREVIOUS_TORSO_POSITION,
-    Ant,
-    proprioception,
-)
+from rewardgen_envs.ant.ant import ANT_FEATURES, HERE, PREVIOUS_TORSO_POSITION, Ant
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
+from rewardgen_envs.free_root import proprioception
 from rewardgen_envs.metrics import Accumulation, Metric
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.task import Initial

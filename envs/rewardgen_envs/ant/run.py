@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rewardgen_envs.ant.ant import HERE, Ant, proprioception
+from rewardgen_envs.ant.ant import HERE, Ant
 from rewardgen_envs.features import FeatureView
+from rewardgen_envs.free_root import proprioception
 from rewardgen_envs.metrics import Metric
 
 CONTACT_CLIP = 1.0

@@ -167,6 +167,7 @@ def test_replay_decides_the_same_without_a_network(
     assert len(endpoint.received) == asked
 
 
+@pytest.mark.slow
 def test_a_transcript_can_be_read_and_repeated(
     searched: tuple[Path, ScriptedEndpoint], tmp_path: Path
 ) -> None:
@@ -186,6 +187,7 @@ def test_a_transcript_can_be_read_and_repeated(
     assert json.loads(done.stdout.splitlines()[-1])["winner"] == recorded["winner"]
 
 
+@pytest.mark.slow
 def test_another_run_with_the_same_question_pays_nothing(
     searched: tuple[Path, ScriptedEndpoint],
 ) -> None:
@@ -222,6 +224,7 @@ def test_a_revoked_key_stops_a_run_that_can_be_resumed(tmp_path: Path) -> None:
     assert shown(tmp_path, "revoked")["state"] == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_an_interrupted_question_is_not_paid_twice(tmp_path: Path) -> None:
     release = threading.Event()

@@ -108,6 +108,7 @@ def test_remarks_are_refused_where_nobody_reads_them(calm_run: Path) -> None:
     assert (done.returncode, "did you mean 'calm'" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_remark_that_comes_while_a_prompt_waits_is_for_the_next_one(tmp_path: Path) -> None:
     given = [*run_command(tmp_path, "wait"), "--designer=manual", "--samples=1"]
     box = tmp_path / "wait" / "manual"

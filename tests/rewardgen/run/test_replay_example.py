@@ -12,6 +12,7 @@ EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "swing-up.json"
 SMALL = ("env-steps=2048", "train-seeds=1", "confirm-seeds=2", "confirm-episodes=2")
 
 
+@pytest.mark.slow
 def test_the_example_proposes_the_same_again(tmp_path: Path) -> None:
     recorded = read_transcript(EXAMPLE, tmp_path)
     flags = [f"--{flag}" for flag in SMALL]

@@ -137,6 +137,7 @@ def test_env_steps_of_several_rungs_are_counted_once(calm_run: Path) -> None:
         assert max(event.step for event in scalars.Scalars("reward")) == trained
 
 
+@pytest.mark.slow
 def test_a_race_ends_when_one_candidate_is_left_of_several(tmp_path: Path) -> None:
     flags = SETTINGS | {"task": "half-cheetah/run", "rungs": 3, "keep": 0.25, "samples": 3}
     flags |= {"threads": 2}  # in shares

@@ -175,6 +175,7 @@ def test_wandb_offline_holds_every_policy_and_nothing_leaves(
     assert not list(home.rglob("*.wandb")), "curves lie in the run's folder"
 
 
+@pytest.mark.slow
 def test_writing_again_replaces_what_was_written(run: Path) -> None:
     write(run, "wandb", "tensorboard")
     first = {f.name for f in run.glob("wandb/offline-run-*/*.wandb")}

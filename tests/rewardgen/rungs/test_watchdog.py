@@ -67,6 +67,7 @@ def test_a_stopped_trainer_is_replaced_and_the_result_is_the_same(tmp_path: Path
     assert disturbed[0].curves == again[0].curves
 
 
+@pytest.mark.slow
 def test_an_evaluator_that_hangs_once_is_replaced(tmp_path: Path) -> None:
     mark = tmp_path / "was here"
     fitness = (
