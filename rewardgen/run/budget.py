@@ -268,8 +268,8 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
     )
     raise UsageError(
         f"a population of {members:,} members needs about {needed / 2**30:,.1f} GiB, "
-        f"{available / 2**30:.1f} GiB are free; about {too_many - 1:,} members would fit: lower samples, "
-        "seeds, or the recipe's worlds"
+        f"{available / 2**30:.1f} GiB are free; about {too_many - 1:,} members would fit: "
+        "lower samples, seeds, or the recipe's worlds"
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from rewardgen.design.transcript import read_transcript
 from tests.rewardgen.run.tiny import call, command
 
