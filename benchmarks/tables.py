@@ -308,6 +308,40 @@ def large_run(parts: Figures) -> str:
     return f"{counted}\n\n{table(head, rows)}"
 
 
+def scaling(parts: Figures) -> str:
+    """One row per number of members; then what was asked for."""
+    found = {row["members"]: row for row in parts[0]["rows"]}
+    rows = [
+        [
+            str(count),
+            f"{row['env_steps_per_s']:,.0f}",
+            f"{row['us_per_env_step']:.1f}",
+            f"{row['us_per_env_step'] / count:.2f}",
+            f"{row['us_not_physics']:.1f}",
+            f"{row['peak_mib']:,.0f}",
+        ]
+        for count, row in found.items()
+    ]
+    head = ["members", "env-steps/s", "µs per env-step", "and member", "not physics, µs", "MiB"]
+    least, middle, most = found[min(found)], found[16], found[64]
+    asked = [
+        ["peak memory at 64 members, GiB", f"{most['peak_mib'] / 1024:.2f}", "≤ 8"],
+        [
+            "env-steps/s at 64 members ÷ those at 16",
+            f"{most['env_steps_per_s'] / middle['env_steps_per_s']:.2f}",
+            "≥ 1",
+        ],
+        [
+            "time without physics per env-step, 64 members ÷ 1",
+            f"{most['us_not_physics'] / least['us_not_physics']:.2f}",
+            "< 1",
+        ],
+    ]
+    return "\n\n".join(
+        [table(head, rows), table([parts[0]["task"], "measured", "asked for"], asked)]
+    )
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -318,6 +352,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "time_to_fitness": time_to_fitness,
     "kills": kills,
     "large_run": large_run,
+    "scaling": scaling,
 }
 
 

@@ -13,6 +13,7 @@ from rewardgen_envs.ant.goal import GOALS, REACH_M, WINDOW_S, Goal
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.hopper.back_flip import LANDED_STEPS, BackFlip
+from rewardgen_envs.humanoid.stand import Stand
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import BoxAction, Initial
@@ -243,3 +244,28 @@ def test_a_fall_ends_the_flip_and_keeps_what_was_landed() -> None:
     assert bool(step.terminated)
     assert float(view(simulation, step).torso_down) == 1.0
     assert float(step.fitness["landed_flips"]) == 1.0
+
+
+# ---- humanoid
+
+
+class PlacedHumanoid(Stand):
+    """One humanoid that stands, one that lies above the floor, one that moves along y."""
+
+    def reset(self, mask: Tensor, draw: Draw) -> Initial:
+        qpos = torch.zeros(3, 24, dtype=torch.float64)
+        qpos[:, 2:4] = torch.tensor([1.4, 1.0])
+        qpos[1, 3:5] = math.sqrt(0.5)
+        qvel = torch.zeros(3, 23, dtype=torch.float64)
+        qvel[2, 1] = 0.5
+        return Initial(qpos=qpos, qvel=qvel)
+
+
+def test_standing_is_upright_and_still() -> None:
+    simulation = Simulation(PlacedHumanoid(), [0], 3, threads=1)
+    step = idle(simulation)
+    seen = view(simulation, step)
+    assert seen.sideways_velocity.tolist() == pytest.approx([0.0, 0.0, 0.5], abs=0.02)
+    assert seen.torso_up.tolist() == pytest.approx([1.0, 0.0, 1.0], abs=1e-3)
+    assert simulation.task.fitness(seen)["standing"].tolist() == [1.0, 0.0, 0.0]
+    assert seen.fallen.tolist() == [0.0, 0.0, 0.0]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.faults.injection import Plan
@@ -41,7 +44,8 @@ class Surroundings:
     """What a command finds around it.
 
     Attributes:
-        environment: variables over those there are.
+        environment: variables over those there are, or all there are.
+        whole: whether they are all there are.
         cwd: where it runs.
         instant: whether pauses between questions to an endpoint take no time.
         reserve: whether it wants free space before it trains.
@@ -51,6 +55,7 @@ class Surroundings:
     """
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    whole: bool = False
     cwd: Path = ROOT
     instant: bool = False
     reserve: bool = False
@@ -119,12 +124,7 @@ class Nursery:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
     def request(self, request: Mapping[str, object]) -> int:
@@ -167,6 +167,7 @@ class Nursery:
                 "folder": str(folder),
                 "memory": str(self._folder / "memory"),
                 "environment": dict(around.environment),
+                "whole": around.whole,
                 "cwd": str(around.cwd),
                 "instant": around.instant,
                 "reserve": around.reserve,
@@ -176,3 +177,12 @@ class Nursery:
             }
         )
         return Child(self, pid, folder)
+
+
+@functools.cache
+def nursery() -> Nursery:
+    """Return what starts commands for all tests of this process."""
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nursery-"))
+    return stack.enter_context(Nursery(Path(folder)))

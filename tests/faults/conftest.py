@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults import children
 from tests.faults.children import Child, Ended, Nursery, Surroundings
 from tests.faults.injection import Plan
 from tests.faults.undisturbed import check_nothing_lost, essence, event_types, fingerprint
@@ -111,10 +111,9 @@ class Scene:
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+def nursery() -> Nursery:
     """Starts commands, and remembers what their jobs gave."""
-    with Nursery(tmp_path_factory.mktemp("nursery")) as opened:
-        yield opened
+    return children.nursery()
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,8 @@ def _run(request: dict[str, Any]) -> int:
         descriptor = os.open(name, flags, 0o644)
         os.dup2(descriptor, number)
         os.close(descriptor)
+    if request["whole"]:
+        os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["cwd"])
     if request["remembered"]:

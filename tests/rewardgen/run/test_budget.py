@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from rewardgen.config import RunConfig, configs_directory
+from rewardgen.run import budget
 from rewardgen.run.budget import (
+    check_memory,
     closing_env_steps,
     iteration_env_steps,
+    memory_bytes,
     most_env_steps,
     most_finalists,
     plan_env_steps,
@@ -141,3 +144,22 @@ def test_a_run_in_which_all_scores_tie_keeps_within_its_cap(tmp_path: Path) -> N
     # the first iteration has no incumbent to evaluate
     incumbent = config.rungs * config.eval_episodes * load_task(name).episode_steps
     assert least - incumbent == state.env_steps
+
+
+def test_a_population_that_does_not_fit_is_told_how_large_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, recipe, config = (
+        load_task("ant/run"),
+        Recipe(),
+        RunConfig(task="ant/run", samples=200_000),
+    )
+    free = memory_bytes(task, recipe, 1308, config)
+    monkeypatch.setattr(budget, "available_bytes", lambda: free)
+    with pytest.raises(UsageError, match=r"400,000 members .* about 1,308 members would fit"):
+        check_memory(task, recipe, config)
+    monkeypatch.setattr(budget, "available_bytes", lambda: free - 1)
+    with pytest.raises(UsageError, match=r"about 1,307 members would fit"):
+        check_memory(task, recipe, config)
+    monkeypatch.setattr(budget, "available_bytes", lambda: None)
+    check_memory(task, recipe, config)

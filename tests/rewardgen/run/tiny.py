@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.faults.children import Surroundings, nursery
+
 SETTINGS = {
     "task": "cartpole/balance",
     "iterations": 2,
@@ -37,10 +39,13 @@ def run_command(runs_dir: Path, name: str) -> list[str]:
 
 
 def call(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
-        arguments, capture_output=True, text=True, timeout=300, check=False, env=dict(os.environ)
+    """Run a command line of this project to its end, in a process that need not import it."""
+    assert arguments[:3] == command("")[:3]
+    around = Surroundings(
+        environment=dict(os.environ), whole=True, cwd=Path.cwd(), reserve=True, remembered=False
     )
+    ended = nursery().start(arguments[3:], Path(os.devnull), surroundings=around).wait()
+    return subprocess.CompletedProcess(arguments, ended.status, ended.out, ended.err)
 
 
 def outcome(runs_dir: Path, name: str) -> dict[str, Any]:
