@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from benchmarks import isolation, kills, large_run
 from benchmarks.harness import latest
 from benchmarks.tables import README, TABLES, generated, interval, table
 from benchmarks.throughput import combine
@@ -32,9 +35,33 @@ def test_tables_are_markdown() -> None:
     assert interval(None) == "-"
 
 
-def test_the_ratios_in_the_readme_are_the_measured_ones() -> None:
-    figures = combine(latest("throughput"))
-    text = " ".join((README.parents[1] / "README.md").read_text(encoding="utf-8").split())
+@pytest.fixture
+def front_page() -> str:
+    return " ".join((README.parents[1] / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_the_ratios_in_the_readme_are_the_measured_ones(front_page: str) -> None:
+    figures, text = combine(latest("throughput")), front_page
     assert f"takes {100 * figures['share_of_raw']:.0f} % of the environment steps" in text
     assert f"{figures['times_sb3']:.1f} times those of Stable-Baselines3's PPO" in text
     assert f"{figures['times_sb3_batched']:.1f} times those of the same PPO" in text
+
+
+def test_what_the_readme_says_of_isolation_was_measured(front_page: str) -> None:
+    figures = isolation.combine(latest("isolation"))
+    assert f"takes {100 * figures['share_of_wall']:.1f} % of such a training" in front_page
+
+
+def test_what_the_readme_says_of_kills_was_counted(front_page: str) -> None:
+    figures = kills.combine(latest("kills"))
+    assert figures["lost"] == 0
+    assert figures["equal"] == figures["runs"]
+    assert f"Out of {figures['in_all']} times" in front_page
+    assert f"all {figures['runs']} searches" in front_page
+
+
+def test_what_the_readme_says_of_large_runs_was_measured(front_page: str) -> None:
+    sides = large_run.combine(latest("large_run"))["sides"]
+    listed, shown, resumed = (sides[name]["wall_s"] for name in ("list", "show", "resume"))
+    assert f"listed in {listed:.1f} s, shown in {shown:.1f} s" in front_page
+    assert f"taken up in {resumed:.1f} s" in front_page
