@@ -42,6 +42,7 @@ def rules(findings: tuple[TaskFinding, ...]) -> list[str]:
     return [finding.rule for finding in findings]
 
 
+@pytest.mark.slow  # part of the check with the human reward, which tests/rewardgen/check has
 @pytest.mark.parametrize("name", task_names())
 def test_good_task_passes_without_findings(name: str) -> None:
     assert check_task(task_class(name)) == ()

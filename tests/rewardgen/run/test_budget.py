@@ -120,6 +120,7 @@ def test_a_cap_that_is_too_low_names_the_least_one() -> None:
         plan_env_steps(tiny_config("cartpole/balance", max_env_steps=least - 1), task, recipe)
 
 
+@pytest.mark.slow
 def test_a_run_in_which_all_scores_tie_keeps_within_its_cap(tmp_path: Path) -> None:
     (tmp_path / "tied.py").write_text(TIED)
     name = f"{tmp_path / 'tied.py'}:Tied"

@@ -56,6 +56,7 @@ def test_a_search_shows_winner_human_and_sparse(calm_run: Path, tmp_path: Path) 
     assert [Path(checkpoint).name for checkpoint in job.checkpoints] == first
 
 
+@pytest.mark.slow
 def test_a_training_shows_its_first_three_arms(training: Path, tmp_path: Path) -> None:
     run = read_run(training)
     labels = video_job(run.state, run.artifacts, tmp_path / "film.mp4").labels

@@ -78,6 +78,7 @@ def test_a_bad_fitness_file_starts_nothing(tmp_path: Path, source: str | None, s
     assert not (tmp_path / "bad").exists()
 
 
+@pytest.mark.slow
 def test_a_fitness_that_fails_late_says_what_can_be_done(tmp_path: Path) -> None:
     """The run keeps its own copy, so that mending the file and resuming would not help."""
     file = tmp_path / "late.py"

@@ -55,6 +55,7 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
     assert [state.winner.candidate] == left
 
 
+@pytest.mark.slow
 def test_a_search_without_rungs_plays_off_seed_by_seed(tmp_path: Path) -> None:
     settings = SETTINGS | {"rungs": 1}
     flags = [f"--{key}={value}" for key, value in settings.items()]
