@@ -31,7 +31,7 @@ _NEEDED = (
     "rewardgen.cli.runs",
     "rewardgen.llm.client",
     "rewardgen.report.plots",
-    "tensorboard.summary.writer.event_file_writer",
+    "tensorboard.summary.writer.record_writer",
     "matplotlib.backends.backend_svg",
     "openai.types.chat",
     "scipy.stats",
