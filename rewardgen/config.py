@@ -5,11 +5,12 @@ Precedence: defaults < preset file < flags. Presets hold only what differs from 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
@@ -19,11 +20,17 @@ from rewardgen_envs.names import nearest
 from rewardgen_envs.settings_file import SettingsFileError, read_settings
 
 WriterName = Literal["tensorboard", "wandb"]
-_DEVICES = r"^(cpu|cuda|cuda:\d+(,cuda:\d+)*)$"
+_DEVICES = re.compile(r"cpu|cuda|cuda:\d+(,cuda:\d+)*")
 
 
 class ConfigError(UsageError):
     """A configuration that cannot be used; names the key and the valid choices."""
+
+
+def _known_device(value: str) -> str:
+    if not _DEVICES.fullmatch(value):
+        raise ValueError("valid are cpu, cuda, cuda:N, and several as cuda:0,cuda:1")
+    return value
 
 
 DesignerName = Literal["evolve", "llm", "manual", "replay"]
@@ -153,7 +160,7 @@ class RunConfig(DesignConfig):
     """Physics threads; by default one per CPU of this process."""
     engine: EngineName | None = None
     """Physics: mujoco (CPU) or warp (MuJoCo Warp); by default the one for the device."""
-    device: str = Field(default="cpu", pattern=_DEVICES)
+    device: Annotated[str, AfterValidator(_known_device)] = "cpu"
     """Where physics and policies are computed: cpu, cuda, or several as cuda:0,cuda:1."""
     cluster: str | None = None
     """Ray cluster that trains and evaluates: its address, or auto; by default this machine does."""
@@ -219,7 +226,7 @@ class TrainConfig(BaseModel):
     """Physics threads; by default one per CPU of this process."""
     engine: EngineName | None = None
     """Physics: mujoco (CPU) or warp (MuJoCo Warp); by default the one for the device."""
-    device: str = Field(default="cpu", pattern=_DEVICES)
+    device: Annotated[str, AfterValidator(_known_device)] = "cpu"
     """Where physics and policies are computed: cpu, cuda, or several as cuda:0,cuda:1."""
     cluster: str | None = None
     """Ray cluster that trains and evaluates: its address, or auto; by default this machine does."""

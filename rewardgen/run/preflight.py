@@ -16,6 +16,7 @@ from rewardgen.rewards.fitness import FitnessCode, read_fitness
 from rewardgen.rewards.format import read_source
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.jobs import SurveyJob
+from rewardgen.rungs.node import require_cluster
 from rewardgen_envs.engines.available import require_engine
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -86,11 +87,15 @@ def try_fitness(task: str, fitness: FitnessCode) -> None:
 
 
 def check_engines(config: RunConfig | TrainConfig) -> None:
-    """Refuse an engine or a device that this machine does not have.
+    """Refuse an engine or a device that this machine does not have, or a cluster out of reach.
 
     Raises:
         EngineError: says what is missing.
+        ClusterError: Ray is not installed, or nobody listens where the cluster should be.
     """
+    if config.cluster is not None:  # its nodes have devices of their own
+        require_cluster(config.cluster)
+        return
     for engine in config.engines:
         require_engine(engine)
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Self, cast
 
 import ray
@@ -37,6 +38,7 @@ from rewardgen.rungs.side_by_side import Late, Progress, side_by_side
 
 _ATTEMPTS = 3
 _ANSWER_S = 120.0
+_CONNECT_S = 60.0
 
 Told = Iterator[ray.ObjectRef[object]]
 """What a node has to say of a job, as it comes."""
@@ -275,17 +277,32 @@ class RayExecutor:
 def _connect(address: str) -> None:
     """Connect to a cluster.
 
+    Ray itself tries for minutes, or for ever.
+
     Raises:
         ClusterError: it does not answer.
     """
+    outcome: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def connect() -> None:
+        try:
+            ray.init(
+                address=address,
+                namespace="rewardgen",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # told where it is waited for
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    threading.Thread(target=connect, daemon=True).start()
     try:
-        ray.init(
-            address=address,
-            namespace="rewardgen",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        error = outcome.get(timeout=_CONNECT_S)
+    except Empty:
+        error = TimeoutError(f"nothing within {_CONNECT_S:.0f} s")
+    if error is not None:
         raise ClusterError(
             f"no Ray cluster answers at '{address}': {error}. 'ray status' tells whether one runs"
         ) from error

@@ -7,6 +7,8 @@ checkpoints that it starts from come with it, and those that it makes go back.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import JOB, EvaluateJob, LateAnswer, TrainJob, TrainResult
 from rewardgen_envs.errors import UsageError
 
+_LISTEN_S = 10.0
 _PACKAGES = (rewardgen, rewardgen_policies, rewardgen_envs)
 
 
@@ -104,6 +107,30 @@ class Node:
                 path.write_bytes(data)
             paths.append(None if data is None else str(path))
         return paths
+
+
+def require_cluster(address: str) -> None:
+    """Check that Ray is installed, and that somebody listens where a cluster is said to be.
+
+    Ray itself tries for minutes, or for ever.
+
+    Raises:
+        ClusterError: it is not, or nobody does.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise ClusterError(
+            "a cluster needs the package ray, which comes with the extra 'ray': "
+            "pip install -e '.[ray]'"
+        )
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), _LISTEN_S).close()
+    except OSError as error:
+        raise ClusterError(
+            f"no Ray cluster answers at '{address}': {error}. 'ray status' tells whether one runs"
+        ) from error
 
 
 def fingerprint() -> str:

@@ -27,6 +27,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["run", "demoo"], ["did you mean 'demo'"]),
         (["run"], ["no task given", "--task", "ant/run", "cartpole/balance"]),
         (["run", "--dry-run"], ["no task given", "--task"]),
+        (["run", "--task", "ant/run", "--device", "gpu"], ["--device", "cuda:N", "got 'gpu'"]),
         (["run", "--task", "ant/walk"], ["'ant/walk'", "ant/run", "cartpole/balance"]),
         (["tasks", "show", "hoper/run"], ["did you mean 'hopper/run'"]),
         (["resume", "nothing"], ["'nothing'"]),

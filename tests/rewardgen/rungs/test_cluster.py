@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,9 @@ def test_a_gpu_where_none_is(nodes: TwoNodes, tmp_path: Path) -> None:
         RayExecutor(tmp_path, nodes.address, gpu=True)
 
 
-def test_an_address_that_does_not_answer(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"no Ray cluster answers at '127.0.0.1:1'"):
-        RayExecutor(tmp_path, "127.0.0.1:1", gpu=False)
+def test_a_listener_that_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_clusters, "_CONNECT_S", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"'{address}': nothing within 3 s"):
+            RayExecutor(tmp_path, address, gpu=False)
