@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
-from rewardgen_envs.engines.choice import EngineChoice, EngineName
+from rewardgen_envs.engines.choice import EngineChoice, EngineName, engine_for
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.settings_file import SettingsFileError, read_settings
@@ -249,7 +249,7 @@ class TrainConfig(BaseModel):
 
 
 def _engines(name: EngineName | None, devices: str) -> tuple[EngineChoice, ...]:
-    engine: EngineName = name or ("mujoco" if devices == "cpu" else "warp")
+    engine = name or engine_for(devices)
     return tuple(EngineChoice(engine, device) for device in devices.split(","))
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 from rewardgen.store.payloads import Manifest
 from rewardgen_envs.cpus import cpu_count
 
-_PACKAGES = ("rewardgen-lab", "torch", "mujoco", "gymnasium", "numpy", "scipy")
+_PACKAGES = (
+    "rewardgen-lab",
+    "torch",
+    "mujoco",
+    "mujoco-warp",
+    "warp-lang",
+    "ray",
+    "gymnasium",
+    "numpy",
+    "scipy",
+)
 
 
 def collect_manifest() -> Manifest:

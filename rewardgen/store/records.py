@@ -179,6 +179,7 @@ class ShowRecord(Data):
     wall_s: Annotated[FiniteFloat, Field(description="seconds that processes worked on it")]
     cost_usd: FiniteFloat
     isolation: Isolation
+    simulated_by: Annotated[str, Field(description="engine, devices, and cluster if there is one")]
     winner: Annotated[str | None, Field(description="candidate chosen by the search")]
     candidates: tuple[CandidateRecord, ...]
     arms: tuple[ArmRecord, ...]

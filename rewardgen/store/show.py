@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+from pydantic import JsonValue
+
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
@@ -41,6 +43,7 @@ from rewardgen.store.records import (
 )
 from rewardgen.store.run_directory import RunSnapshot, check_runs_dir, run_names
 from rewardgen.store.state import CandidateState, MemberState, RunState, Status, TrialState
+from rewardgen_envs.engines.choice import engine_for
 
 # the arm that retrains the search's choice; its record also shows what the search measured
 WINNER_ARM = "winner"
@@ -76,6 +79,7 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
         wall_s=round(state.wall_s, 3),
         cost_usd=state.cost_usd,
         isolation=Isolation(mode=started.isolation.mode, applied=tuple(state.isolation_applied)),
+        simulated_by=_simulated_by(started.config),
         winner=None if winner is None else winner.candidate,
         candidates=tuple(
             _candidate(candidate, ranking, read) for candidate in state.candidates.values()
@@ -116,6 +120,13 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
             for said in state.human_feedback
         ),
     )
+
+
+def _simulated_by(config: Mapping[str, JsonValue]) -> str:
+    """Say what a run's configuration asks for; earlier versions knew the CPU only."""
+    devices, cluster = str(config.get("device", "cpu")), config.get("cluster")
+    engine = config.get("engine") or engine_for(devices)
+    return f"{engine} on {devices}" + (f", Ray cluster {cluster}" if cluster else "")
 
 
 def candidate_record(run: RunSnapshot, name: str) -> CandidateRecord | None:

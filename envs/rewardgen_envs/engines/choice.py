@@ -49,6 +49,11 @@ class EngineChoice:
 CPU = EngineChoice()
 
 
+def engine_for(devices: str) -> EngineName:
+    """Return the engine that simulates on some devices where none is asked for."""
+    return "mujoco" if devices == _CPU else "warp"
+
+
 def with_more_room(choice: EngineChoice) -> EngineChoice:
     """Return the same engine with twice the room for contacts."""
     assert choice.budget is not None, "only an engine with a budget overflows"

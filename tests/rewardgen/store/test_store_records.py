@@ -218,6 +218,25 @@ def test_show_works_before_the_end(searched_path: Path) -> None:
         assert show_record(read_run(searched_path)).state == "running"
 
 
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, "mujoco on cpu"),
+        ({"engine": None, "device": "cuda:0,cuda:1"}, "warp on cuda:0,cuda:1"),
+        (
+            {"engine": "warp", "device": "cpu", "cluster": "auto"},
+            "warp on cpu, Ray cluster auto",
+        ),
+    ],
+)
+def test_what_simulated_is_told(
+    tmp_path: Path, run_started: p.RunStarted, config: dict[str, str], expected: str
+) -> None:
+    with RunDirectory.create(tmp_path / "run") as run:
+        run.append(run_started.model_copy(update={"config": config}))
+    assert show_record(read_run(tmp_path / "run")).simulated_by == expected
+
+
 def test_list_is_sorted_by_age_and_survives_damage(
     done_path: Path, run_started: p.RunStarted
 ) -> None:
