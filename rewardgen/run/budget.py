@@ -16,6 +16,7 @@ from rewardgen.racing import fields, places
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen.rungs.shares import processes
 from rewardgen_envs.contacts import with_room
+from rewardgen_envs.engines.choice import EngineChoice
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import BoxAction, Task
@@ -238,7 +239,10 @@ def _training_steps(config: TrainConfig, per_member: int) -> int:
 
 
 def memory_bytes(task: Task, recipe: Recipe, members: int, config: RunConfig | TrainConfig) -> int:
-    """Estimate the peak of main memory in a population's training."""
+    """Estimate the peak of memory in a population's training: main memory, or that of GPUs.
+
+    On a GPU without the worlds: its engine knows what they take, and refuses too many.
+    """
     action = task.action.size if isinstance(task.action, BoxAction) else 1
     # two feature rows, observations of now and then, action, and about 16 numbers per sample;
     # minibatches and buffers of the reward hosts hold about as much again
@@ -247,9 +251,11 @@ def memory_bytes(task: Task, recipe: Recipe, members: int, config: RunConfig | T
     weights = task.observation_size * recipe.hidden[0] + sum(
         a * b for a, b in zip(recipe.hidden, (*recipe.hidden[1:], action), strict=True)
     )
-    learning = members * 2 * weights * 4 * 6
+    learning = members * 2 * weights * 4 * 6 + 2 * 4 * samples * row
+    if not config.engines[0].on_cpu:
+        return learning
     workers = processes(members, config.threads, config.engines) * _WORKER_BYTES
-    return workers + 2 * 4 * samples * row + members * recipe.worlds * _WORLD_BYTES + learning
+    return workers + members * recipe.worlds * _WORLD_BYTES + learning
 
 
 def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> None:
@@ -258,8 +264,10 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
     Raises:
         UsageError: with how many members would fit.
     """
+    if config.cluster is not None:  # nobody knows here what its nodes have
+        return
     members = largest_population(config)
-    available = available_bytes()
+    available = _free_bytes(config.engines)
     needed = memory_bytes(task, recipe, members, config)
     if available is None or needed <= available:
         return
@@ -267,7 +275,8 @@ def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) ->
         range(members), available, lo=1, key=lambda n: memory_bytes(task, recipe, n, config)
     )
     raise UsageError(
-        f"a population of {members:,} members needs about {needed / 2**30:,.1f} GiB, "
+        f"a population of {members:,} members needs about {needed / 2**30:,.1f} GiB"
+        f"{'' if config.engines[0].on_cpu else ' of GPU memory besides its worlds'}, "
         f"{available / 2**30:.1f} GiB are free; about {too_many - 1:,} members would fit: "
         "lower samples, seeds, or the recipe's worlds"
     )
@@ -284,8 +293,16 @@ def largest_population(config: RunConfig | TrainConfig) -> int:
     )
 
 
+def _free_bytes(engines: Sequence[EngineChoice]) -> int | None:
+    """Return the memory that is free now where engines compute, None if nobody tells."""
+    if engines[0].on_cpu:
+        return available_bytes()
+    # shares are equal, so that the fullest GPU decides
+    return len(engines) * min(torch.cuda.mem_get_info(e.device)[0] for e in engines)
+
+
 def available_bytes() -> int | None:
-    """Return the memory that is free now, None where the system does not tell."""
+    """Return the main memory that is free now, None where the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
     except OSError:

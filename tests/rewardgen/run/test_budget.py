@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 from rewardgen.config import RunConfig, configs_directory
 from rewardgen.run import budget
@@ -164,3 +165,15 @@ def test_a_population_that_does_not_fit_is_told_how_large_it_may_be(
         check_memory(task, recipe, config)
     monkeypatch.setattr(budget, "available_bytes", lambda: None)
     check_memory(task, recipe, config)
+
+
+def test_a_population_has_to_fit_the_fullest_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, recipe = load_task("ant/run"), Recipe()
+    config = RunConfig(task="ant/run", samples=1000, device="cuda:0,cuda:1")
+    free = {"cuda:0": 80 * 2**30, "cuda:1": 2**30}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[device], 80 * 2**30))
+    with pytest.raises(UsageError, match=r"GPU memory besides its worlds, 2\.0 GiB are free"):
+        check_memory(task, recipe, config)
+    free["cuda:1"] = 80 * 2**30
+    check_memory(task, recipe, config)
+    check_memory(task, recipe, config.model_copy(update={"device": "cuda", "cluster": "auto"}))
