@@ -19,6 +19,7 @@ from typing import Self
 from tests.faults.injection import Plan
 
 ROOT = Path(__file__).parents[2]
+_AT_FIRST = dict(os.environ)  # before any test changes it
 _SHIM = Path(__file__).with_name("faulty_calls.c")
 
 
@@ -111,7 +112,7 @@ class Nursery:
         (folder / "memory").mkdir()
 
     def __enter__(self) -> Self:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        environment = {**_AT_FIRST, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         if self.shim is not None:
             environment["LD_PRELOAD"] = str(self.shim)
         self._process = subprocess.Popen(
