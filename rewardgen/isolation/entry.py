@@ -27,15 +27,12 @@ def main() -> None:
     from rewardgen.isolation.channel import Channel
     from rewardgen.isolation.confines import Confines
     from rewardgen.isolation.memories import forget_packages
-    from rewardgen.isolation.protection import protect
+    from rewardgen.isolation.protection import die_with_parent, protect
 
     channel = Channel(socket.socket(fileno=given["fd"]))
     mode, confines = given["mode"], Confines(**given["confines"])
     if given["role"] == "zygote":
-        if sys.platform == "linux":
-            from rewardgen.isolation.linux.limits import die_with_parent
-
-            die_with_parent(given["owner"])
+        die_with_parent(given["owner"])
         zygote.run(channel, mode, confines)
     elif given["role"] == "compute":
         computing.serve(channel, protect(mode, os.getppid(), confines))

@@ -17,9 +17,10 @@ from rewardgen.isolation.confines import Confines
 from rewardgen_envs.errors import UsageError
 
 try:
+    from rewardgen.isolation.linux import limits
     from rewardgen.isolation.linux import lock as linux
 except ImportError:
-    linux = None
+    linux = limits = None
 
 Mode = Literal["strict", "standard", "none"]
 ALWAYS: tuple[str, ...] = ("own process", "clean environment", "deadlines")
@@ -108,6 +109,16 @@ def protect(mode: str, parent: int, confines: Confines, rules: int | None = None
     locked = linux.lock(parent, confines, rules)
     tried = () if locked.escapes else (TRIED,)
     return Protection((*ALWAYS, *locked.applied, *tried), locked.missing, locked.escapes)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have this process end with its parent, where the system sees to that.
+
+    Args:
+        parent: process id of the parent.
+    """
+    if limits is not None:
+        limits.die_with_parent(parent)
 
 
 def can_fork() -> bool:

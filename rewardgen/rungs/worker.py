@@ -22,6 +22,7 @@ from torch import Tensor
 from rewardgen.analysis.columns import column_statistics
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.processes import HostUnavailable
+from rewardgen.isolation.protection import die_with_parent
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
@@ -285,10 +286,7 @@ def do_survey(job: SurveyJob, reporter: Reporter) -> SurveyResult:
 
 def main(role: str, owner: int) -> None:
     """Serve jobs until stdin ends, or the owner does, however."""
-    if sys.platform == "linux":
-        from rewardgen.isolation.linux.limits import die_with_parent
-
-        die_with_parent(owner)
+    die_with_parent(owner)
     with ExitStack() as stack:
         _serve(role, Reporter(), stack)
 
