@@ -277,7 +277,7 @@ def _facts(record: ShowRecord) -> RenderableType:
         *([] if record.designer is None else [("designer", Text(record.designer))]),
         ("seed", str(record.seed)),
         ("spent", _spent(record)),
-        ("simulated by", record.simulated_by),
+        ("engine", record.simulated_by),
         ("isolation", Text(", ".join((record.isolation.mode, *record.isolation.applied)))),
     ]
     for name, value in rows:
