@@ -38,21 +38,6 @@ TURNS = 3
 SAMPLES = 300_000
 """Env-steps of all members in a turn, about."""
 LEAST_UPDATES, MOST_UPDATES = 3, 40
-_PSS = "Pss:"
-
-
-class Stopwatch:
-    """Counts the seconds that the engine simulates."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._step = MujocoBatchEngine.step
-
-    def step(self, engine: MujocoBatchEngine, substeps: int) -> None:
-        """Simulate, and count."""
-        start = time.perf_counter()
-        self._step(engine, substeps)
-        self.seconds += time.perf_counter() - start
 
 
 def measure(members: int) -> dict[str, float]:
@@ -60,20 +45,23 @@ def measure(members: int) -> dict[str, float]:
     task = load_task(TASK)
     recipe, code = recipe_of(task), read_reward(task.human_reward)
     updates = min(MOST_UPDATES, max(LEAST_UPDATES, SAMPLES // (members * recipe.samples)))
-    watch = Stopwatch()
     marks: list[tuple[float, float]] = []
-    hosts_kib = 0
+    simulated_s, hosts_kib = 0.0, 0
+    step = MujocoBatchEngine.step
+
+    def timed(engine: MujocoBatchEngine, substeps: int) -> None:
+        nonlocal simulated_s
+        start = time.perf_counter()
+        step(engine, substeps)
+        simulated_s += time.perf_counter() - start
 
     def mark(_: Progress) -> None:
         nonlocal hosts_kib
-        marks.append((time.perf_counter(), watch.seconds))
+        marks.append((time.perf_counter(), simulated_s))
         if len(marks) == updates + 1:
             hosts_kib = sum(_pss_kib(pid) for pid in _descendants(os.getpid()))
 
-    with (
-        HostPool() as pool,
-        patch.object(MujocoBatchEngine, "step", lambda engine, n: watch.step(engine, n)),
-    ):
+    with HostPool() as pool, patch.object(MujocoBatchEngine, "step", timed):
         sources = [pool.open(code, task.table, f"c{i}") for i in range(-(-members // 2))]
         population = [Member(sources[i // 2], 9000 + i) for i in range(members)]
         steps = (updates + 1) * recipe.samples
@@ -85,6 +73,7 @@ def measure(members: int) -> dict[str, float]:
         "us_per_env_step": 1e6 * wall_s / taken,
         "us_not_physics": 1e6 * (wall_s - (simulated_then - simulated)) / taken,
         "peak_mib": (_peak_kib() + hosts_kib) / 1024,
+        "hosts_mib": hosts_kib / 1024,
     }
 
 
@@ -95,7 +84,7 @@ def _peak_kib() -> int:
 
 def _pss_kib(pid: int) -> int:
     """Return a process's memory; what it shares with others is divided between them."""
-    return _number(Path(f"/proc/{pid}/smaps_rollup"), _PSS)
+    return _number(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")
 
 
 def _number(file: Path, name: str) -> int:

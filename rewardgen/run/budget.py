@@ -16,6 +16,7 @@ from rewardgen.racing import fields, places
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen.rungs.shares import processes
 from rewardgen_envs.contacts import with_room
+from rewardgen_envs.engines.available import require_engine
 from rewardgen_envs.engines.choice import EngineChoice
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.simulation import Simulation
@@ -312,7 +313,12 @@ def available_bytes() -> int | None:
 
 
 def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Estimate:
-    """Simulate about a second of the largest population, and extrapolate."""
+    """Simulate about a second of the largest population on this machine, and extrapolate.
+
+    Raises:
+        EngineError: this machine cannot, whatever a cluster can.
+    """
+    require_engine(config.engines[0])
     members = largest_population(config)
     engine = with_room(task, config.engines[0])
     simulation = Simulation(

@@ -23,7 +23,6 @@ from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
 from rewardgen.run.search import PausedError
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
-from rewardgen.rungs.node import require_cluster
 from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes
 from rewardgen.store import payloads as p
@@ -144,7 +143,6 @@ def _executor(
     if config.cluster is None:
         trainers = processes(largest_population(config), config.threads, config.engines)
         return LocalExecutor(jobs, trainers)
-    require_cluster(config.cluster)
     from rewardgen.rungs.cluster import RayExecutor
 
     return RayExecutor(jobs, config.cluster, gpu=not config.engines[0].on_cpu)

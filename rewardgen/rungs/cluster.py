@@ -32,7 +32,7 @@ from rewardgen.rungs.jobs import (
     TrainJob,
     TrainResult,
 )
-from rewardgen.rungs.node import ClusterError, Message, Node, fingerprint
+from rewardgen.rungs.node import ClusterError, Message, Node, fingerprint, no_answer
 from rewardgen.rungs.shares import Share, divide, join
 from rewardgen.rungs.side_by_side import Late, Progress, side_by_side
 
@@ -303,9 +303,7 @@ def _connect(address: str) -> None:
     except Empty:
         error = TimeoutError(f"nothing within {_CONNECT_S:.0f} s")
     if error is not None:
-        raise ClusterError(
-            f"no Ray cluster answers at '{address}': {error}. 'ray status' tells whether one runs"
-        ) from error
+        raise no_answer(address, error) from error
 
 
 def _bytes_of(path: str | None) -> bytes | None:

@@ -31,6 +31,13 @@ class ClusterError(UsageError):
     """A cluster that cannot be used; says which part of it, and why."""
 
 
+def no_answer(address: str, why: Exception) -> ClusterError:
+    """Return that a cluster cannot be reached."""
+    return ClusterError(
+        f"no Ray cluster answers at '{address}': {why}. 'ray status' tells whether one runs"
+    )
+
+
 class Message(TypedDict, total=False):
     """One thing a node has to tell of a job: progress, a late answer, or what came of it."""
 
@@ -128,9 +135,7 @@ def require_cluster(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), _LISTEN_S).close()
     except OSError as error:
-        raise ClusterError(
-            f"no Ray cluster answers at '{address}': {error}. 'ray status' tells whether one runs"
-        ) from error
+        raise no_answer(address, error) from error
 
 
 def fingerprint() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 pytest.importorskip("mujoco_warp")
 pytestmark = pytest.mark.slow
@@ -39,6 +40,9 @@ def test_population() -> None:
     assert figures["times_faster"] > 0.0
 
 
-def test_without_a_gpu_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_gpu_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     gpu.main()
     assert capsys.readouterr().out == "no NVIDIA GPU here: nothing is measured\n"

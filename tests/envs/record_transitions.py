@@ -3,7 +3,7 @@
     python tests/envs/record_transitions.py hopper/run 300000
     python tests/envs/record_transitions.py half-cheetah/run 300000
     python tests/envs/record_transitions.py ant/run 600000
-    python tests/envs/record_transitions.py humanoid/run 600000
+    python tests/envs/record_transitions.py humanoid/run 400000
 
 trains four policies on the task's human reward and writes 600 transitions of their episodes to
 ``tests/envs/recordings/``: up to 100 that terminate, the others at random. They hold where each

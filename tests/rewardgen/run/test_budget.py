@@ -14,6 +14,7 @@ from rewardgen.run import budget
 from rewardgen.run.budget import (
     check_memory,
     closing_env_steps,
+    estimate,
     iteration_env_steps,
     memory_bytes,
     most_env_steps,
@@ -22,6 +23,7 @@ from rewardgen.run.budget import (
     survey_env_steps,
 )
 from rewardgen.store.run_directory import read_run
+from rewardgen_envs.engines.base import EngineError
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_policies.recipe import Recipe, load_recipe
@@ -151,11 +153,8 @@ def test_a_run_in_which_all_scores_tie_keeps_within_its_cap(tmp_path: Path) -> N
 def test_a_population_that_does_not_fit_is_told_how_large_it_may_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    task, recipe, config = (
-        load_task("ant/run"),
-        Recipe(),
-        RunConfig(task="ant/run", samples=200_000),
-    )
+    task, recipe = load_task("ant/run"), Recipe()
+    config = RunConfig(task="ant/run", samples=200_000)
     free = memory_bytes(task, recipe, 1308, config)
     monkeypatch.setattr(budget, "available_bytes", lambda: free)
     with pytest.raises(UsageError, match=r"400,000 members .* about 1,308 members would fit"):
@@ -177,3 +176,9 @@ def test_a_population_has_to_fit_the_fullest_gpu(monkeypatch: pytest.MonkeyPatch
     free["cuda:1"] = 80 * 2**30
     check_memory(task, recipe, config)
     check_memory(task, recipe, config.model_copy(update={"device": "cuda", "cluster": "auto"}))
+
+
+def test_an_estimate_for_a_cluster_needs_the_engine_here() -> None:
+    config = RunConfig(task="ant/run", device="cuda:77", cluster="auto")
+    with pytest.raises(EngineError, match="cuda"):
+        estimate(load_task("ant/run"), Recipe(), config)
