@@ -6,6 +6,7 @@ CUDA's driver opens files and makes system calls of its own, so that only trying
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -21,7 +22,7 @@ from rewardgen.isolation.channel import (
 )
 from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.environment import of_locked_trainers
-from rewardgen.isolation.processes import START_S, Executed, parts_of, readable_paths
+from rewardgen.isolation.processes import START_S, Executed, parts_of, places, readable_paths
 from rewardgen.isolation.protection import Mode, Protection
 
 MEMORY_BYTES = 2**36
@@ -32,6 +33,7 @@ _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib")
 _READ = ("/etc/ld.so.cache", "/proc", "/sys")
 _DEVICES = ("nvidia*", "nvidia-caps", "dxg")
 _THREADS = "/proc/self/task"
+_PHYSICS = ("mujoco", "mujoco_warp", "warp")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def try_computing(device: str, mode: Mode) -> Trial:
         HostUnavailable: no process can be started.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        process = Executed("compute", mode, _confines(device, scratch), of_locked_trainers(scratch))
+        confines = trainer_confines(device, (), scratch)
+        process = Executed("compute", mode, confines, of_locked_trainers(scratch))
         try:
             process.channel.send({"id": 1, "device": device}, deadline_in(START_S))
             said = process.channel.receive(deadline_in(START_S + _ANSWER_S))
@@ -69,8 +72,15 @@ def try_computing(device: str, mode: Mode) -> Trial:
     return Trial(Protection.reported(said), cast("str | None", said["failure"]))
 
 
-def _confines(device: str, scratch: str) -> Confines:
-    readable, writable = [*readable_paths()], [scratch]
+def trainer_confines(device: str, starts: Sequence[str], scratch: str) -> Confines:
+    """Return what a process is left with that trains beside reward code.
+
+    Args:
+        device: as torch names it.
+        starts: the checkpoints that it starts from.
+        scratch: where it may write.
+    """
+    readable, writable = [*readable_paths(), *places(_PHYSICS), *starts], [scratch]
     if device != "cpu":
         readable += [*_READ, *(part for folder in _LIBRARIES for part in parts_of(folder))]
         devices = {str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern)}

@@ -1,15 +1,18 @@
 """The first file of every process that is locked, run as a script by ``python -I``.
 
 The argument is a JSON object: ``role``, ``owner`` (its process id), ``fd`` of the channel,
-``paths`` to import from, ``mode`` and ``confines``.
+``paths`` to import from, ``mode``, ``confines`` and ``folder``. A role with a dot in its name is a
+module, whose ``serve(channel, lock, folder)`` plays it.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import socket
 import sys
+from functools import partial
 
 
 def main() -> None:
@@ -34,6 +37,10 @@ def main() -> None:
     if given["role"] == "zygote":
         die_with_parent(given["owner"])
         zygote.run(channel, mode, confines)
+    elif "." in given["role"]:
+        die_with_parent(given["owner"])
+        play = importlib.import_module(given["role"]).serve
+        play(channel, partial(protect, mode, os.getppid(), confines), given["folder"])
     elif given["role"] == "compute":
         computing.serve(channel, protect(mode, os.getppid(), confines))
     else:

@@ -40,6 +40,8 @@ _FAMILIES = (
     "TORCH",
     "XDG_",
 )
+# of those, what a process may know that trains beside reward code
+_TRAINERS = ("CUDA_", "NVIDIA_", "REWARDGEN_TASK_")
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 
 # OpenMP threads that spin while they wait take the cores from the physics threads: a step of
@@ -55,7 +57,7 @@ def of_rewards() -> dict[str, str]:
 
 def of_locked_trainers(scratch: str) -> dict[str, str]:
     """Return the same for a process that also trains: its GPU, and where it may write."""
-    gpu = {n: v for n, v in os.environ.items() if _is_of(n, ("CUDA_", "NVIDIA_"))}
+    gpu = {n: v for n, v in os.environ.items() if _is_of(n, _TRAINERS)}
     home = dict.fromkeys(("HOME", "TMPDIR", "CUDA_CACHE_PATH"), scratch)
     return {**of_rewards(), **gpu, **home}
 

@@ -17,6 +17,7 @@ from typing import Self
 from torch import Tensor
 
 from rewardgen.isolation.buffers import Layout
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.isolation.processes import (
     HostUnavailable,
     Launcher,
@@ -25,7 +26,7 @@ from rewardgen.isolation.processes import (
     Zygote,
 )
 from rewardgen.isolation.protection import Mode, Protection, can_fork, require
-from rewardgen.isolation.session import Deadlines, HostFailure, Session
+from rewardgen.isolation.session import HostFailure, Session
 from rewardgen.rewards.code import Output
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import ParseError, RewardCode, bounded, parse_reward

@@ -92,25 +92,31 @@ class Executed:
     """A process that runs ``entry``.
 
     Args:
-        role: ``zygote``; ``worker`` where forking is not safe; ``compute`` to try a device.
+        role: ``zygote``; ``worker`` where forking is not safe; ``compute`` to try a device; or
+            a module, see ``entry``.
         mode: protections, see ``protection``.
         confines: what it, or a worker that it forks, is left with.
         given: all of its environment.
+        folder: where a module finds what it works on.
 
     Raises:
         HostUnavailable: it cannot be started.
     """
 
-    def __init__(self, role: str, mode: Mode, confines: Confines, given: dict[str, str]) -> None:
+    def __init__(
+        self, role: str, mode: Mode, confines: Confines, given: dict[str, str], folder: str = ""
+    ) -> None:
         self.channel, theirs = connected_pair()
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         arguments = {
             "role": role,
             "owner": os.getpid(),
             "fd": theirs.fileno(),
-            "paths": import_paths(),
+            # a task may lie anywhere that its user can import from
+            "paths": [*import_paths(), *(sys.path if folder else ())],
             "mode": mode,
             "confines": asdict(confines),
+            "folder": folder,
         }
         try:
             self._process = subprocess.Popen(
@@ -280,8 +286,8 @@ def _executed(role: str, options: ProcessOptions) -> Executed:
 
 def import_paths() -> list[str]:
     """Return where this process finds the packages that a worker imports."""
-    names = ("rewardgen", "rewardgen_envs", "torch", "numpy", "jaxtyping")
-    return list(dict.fromkeys(str(Path(place).parent) for place in _places(names)))
+    names = ("rewardgen", "rewardgen_policies", "rewardgen_envs", "torch", "numpy", "jaxtyping")
+    return list(dict.fromkeys(str(Path(place).parent) for place in places(names)))
 
 
 def readable_paths() -> list[str]:
@@ -292,7 +298,7 @@ def readable_paths() -> list[str]:
     that the standard library is named part by part.
     """
     # nvidia: libraries of a GPU, which torch opens when it first needs them
-    libraries = _places(("torch", "numpy", "nvidia"))
+    libraries = places(("torch", "numpy", "nvidia"))
     folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     standard = [part for folder in sorted(folders) for part in parts_of(folder)]
     return [*libraries, *standard, "/proc/cpuinfo", "/sys/devices/system/cpu"]
@@ -307,7 +313,7 @@ def parts_of(folder: str) -> list[str]:
     return [os.path.join(folder, name) for name in names if not _PACKAGES.fullmatch(name)]
 
 
-def _places(packages: Sequence[str]) -> list[str]:
+def places(packages: Sequence[str]) -> list[str]:
     """Return the folders of packages."""
     specs = [importlib.util.find_spec(name) for name in packages]
     return [

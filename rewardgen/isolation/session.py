@@ -24,6 +24,7 @@ from rewardgen.isolation.channel import (
     Message,
     deadline_in,
 )
+from rewardgen.isolation.pace import REMEDY, Deadlines, Pace, no_answer
 from rewardgen.isolation.processes import START_S, HostUnavailable, Worker
 from rewardgen.isolation.protection import Protection
 from rewardgen.rewards.code import MAX_TERMS, TERM_NAME
@@ -39,7 +40,6 @@ except ImportError:
     anonymous_memory = None
 
 MAX_TEXT = 600
-MAX_DEADLINE_S = 60.0
 
 
 class HostFailure(RewardFailure):
@@ -48,24 +48,6 @@ class HostFailure(RewardFailure):
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
         self.finding = finding
-
-
-@dataclass(frozen=True)
-class Deadlines:
-    """How long a worker may take, in seconds.
-
-    Attributes:
-        first_s: for loading the code, and for the first call.
-        least_s: for any later call, at least.
-        factor: later calls may take so many times the slowest call so far, if that is more.
-        row_s: all calls together may make their owner wait for ``first_s``, and so long for each
-            transition.
-    """
-
-    first_s: float = 10.0
-    least_s: float = 1.0
-    factor: float = 50.0
-    row_s: float = 2e-4
 
 
 @dataclass
@@ -101,8 +83,7 @@ class Session:
         self._deadlines = deadlines
         self._requests = 0
         self._repeated = False
-        self._slowest_s: float | None = None
-        self._waited_s, self._rows = 0.0, 0
+        self._pace = Pace(deadlines)
         self._memories: list[SharedMemory] = []
         self._prepared: _Prepared | None = None
         self._names: list[str] | None = None
@@ -175,37 +156,22 @@ class Session:
         since, prepared = self._pending_since, self._prepared
         assert since is not None and prepared is not None, "submit comes before collect"
         self._pending_since = None
-        allowed = self._deadlines.first_s
-        if self._slowest_s is not None:
-            allowed = max(self._deadlines.least_s, self._deadlines.factor * self._slowest_s)
         began = time.monotonic()
-        answer = self._receive(min(allowed, MAX_DEADLINE_S), since)
-        self._spend(time.monotonic() - began, prepared.layout)
+        answer = self._receive(self._pace.allowed_s, since)
+        now = time.monotonic()
+        rows = prepared.layout.members * prepared.layout.rows
+        # what siblings did in between is no part of the waiting
+        too_slow = self._pace.count(now - since, now - began, rows)
+        if too_slow is not None:
+            raise self._failed("throughput", too_slow, REMEDY)
         # terms that are those of the last answer are not sent again
         if "terms" in answer or self._names is None:
             self._names = self._term_names(answer)
         names = self._names
-        self._slowest_s = max(self._slowest_s or 0.0, time.monotonic() - since)
         if len(prepared.used) != 1 + len(names):
             prepared.used = prepared.outputs[: 1 + len(names)]
         copied = prepared.used.clone()
         return copied[0], {name: copied[i] for i, name in enumerate(names, start=1)}
-
-    def _spend(self, waited_s: float, layout: Layout) -> None:
-        """Count what a call made its owner wait, which the work of siblings is no part of.
-
-        Raises:
-            HostFailure: all calls so far took too long together.
-        """
-        self._waited_s += waited_s
-        self._rows += layout.members * layout.rows
-        if self._waited_s > self._deadlines.first_s + self._deadlines.row_s * self._rows:
-            raise self._failed(
-                "throughput",
-                f"too slow: {self._waited_s:.3g} s for {self._rows:,} transitions, where "
-                f"{1e3 * self._deadlines.row_s:.3g} ms for each are allowed",
-                "use whole-batch torch operations and no loops over transitions",
-            )
 
     @property
     def waiting(self) -> bool:
@@ -287,11 +253,7 @@ class Session:
         try:
             answer = self._worker.channel.receive(start + allowed_s)
         except ChannelTimeoutError:
-            raise self._failed(
-                "deadline",
-                f"no answer within {allowed_s:.3g} s: an endless loop, or far too slow",
-                "use whole-batch torch operations and no loops over transitions",
-            ) from None
+            raise self._failed("deadline", no_answer(allowed_s), REMEDY) from None
         except ChannelGarbageError as error:
             raise self._failed("protocol", f"the reward host sent garbage: {error}") from None
         except ChannelClosedError:

@@ -82,9 +82,9 @@ def examine_gpu() -> Fact:
     if outside.failure is None:
         return Fact(
             "gpu",
-            False,
-            f"{name}: CUDA fails in a locked process ({inside.failure}) but works outside: reward "
-            "code can share a process with CUDA under --isolation none only",
+            True,
+            f"{name}: CUDA works, but not in a locked process ({inside.failure}): rewards run in "
+            "locked processes on the CPU, which takes longer; with --isolation none, on the GPU",
         )
     return Fact("gpu", False, f"{name}: CUDA does not work here: {outside.failure}")
 

@@ -307,7 +307,10 @@ class LocalExecutor:
                 raise ExecutorError("another share of the job failed, or it was interrupted")
             shutil.rmtree(directory, ignore_errors=True)
             if isinstance(job, TrainJob):
-                job = job.model_copy(update={"late": (*job.late, *fired)})
+                # what one process did not survive is done by several
+                job = job.model_copy(
+                    update={"late": (*job.late, *fired), "together": attempt == 1 and job.together}
+                )
             write_job(directory, job)
             try:
                 self._worker(*place).run(directory, progress, note)

@@ -79,6 +79,8 @@ class TrainJob(_Data):
         engines: what simulates: one, or one for each share of the population.
         isolation: mode of the reward hosts.
         late: deadlines that fired in an earlier attempt; replayed, not timed again.
+        together: whether code may share one locked process with a trainer on MuJoCo Warp; else it
+            runs in hosts, as it does beside the CPU engine.
     """
 
     kind: Literal["train"] = "train"
@@ -92,6 +94,13 @@ class TrainJob(_Data):
     engines: tuple[EngineChoice, ...] = (CPU,)
     isolation: Mode = "standard"
     late: tuple[LateAnswer, ...] = ()
+    together: bool = True
+
+    @property
+    def shares_process(self) -> bool:
+        """Whether the trainer and reward code share a process."""
+        untrusted = any(reward.kind == "code" for reward in self.rewards)
+        return self.together and untrusted and self.engines[0].name == "warp"
 
 
 class EvaluateJob(_Data):

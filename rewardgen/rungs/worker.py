@@ -11,43 +11,33 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from rewardgen.analysis.columns import column_statistics
-from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.isolation.protection import die_with_parent
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
-from rewardgen.rewards.format import parse_reward
-from rewardgen.rewards.inline import InlineReward
-from rewardgen.rewards.sparse import SparseReward
-from rewardgen.rungs.deadlines import TimedHost
 from rewardgen.rungs.jobs import (
     Columns,
     EvaluateJob,
     EvaluateResult,
     LateAnswer,
-    MemberResult,
-    RewardRef,
     SurveyJob,
     SurveyResult,
     TrainJob,
-    TrainResult,
     read_job,
     write_result,
 )
 from rewardgen.rungs.own_fitness import OwnFitness
+from rewardgen.rungs.trainer import Trainer
 from rewardgen_envs.contacts import with_room
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
-from rewardgen_policies.checkpoint import load_checkpoint, save_checkpoint
+from rewardgen_policies.checkpoint import load_checkpoint
 from rewardgen_policies.evaluation import (
     Evaluation,
     RandomPolicy,
@@ -55,9 +45,6 @@ from rewardgen_policies.evaluation import (
     evaluate,
     run_episodes,
 )
-from rewardgen_policies.recipe import Recipe
-from rewardgen_policies.seam import RewardSource
-from rewardgen_policies.train import Member, Progress, train
 
 _HEARTBEAT_S = 1.0
 _WATCHED_STEPS = 100  # control steps per episode that enter the columns' statistics
@@ -78,76 +65,6 @@ class Reporter:
             self._stream.flush()
         except BrokenPipeError:
             os._exit(1)
-
-
-def do_train(job: TrainJob, directory: Path, pool: HostPool, reporter: Reporter) -> TrainResult:
-    """Train a rung and save its checkpoints into the job directory."""
-    task = load_task(job.task)
-    recipe = Recipe.model_validate(job.recipe)
-    start = time.monotonic()
-
-    def report(progress: Progress) -> None:
-        reporter.send(event="progress", done=progress.env_steps, total=progress.total_env_steps)
-
-    def report_late(reward: int, call: int, message: str) -> None:
-        reporter.send(event="late", reward=reward, call=call, message=message)
-
-    late = {answer.reward: answer for answer in job.late}
-    sources = [
-        _source(reward, task, pool, late.get(index), partial(report_late, index))
-        for index, reward in enumerate(job.rewards)
-    ]
-    members = [
-        Member(sources[m.reward], m.seed, None if m.checkpoint is None else Path(m.checkpoint))
-        for m in job.members
-    ]
-    outcome = train(
-        task,
-        members,
-        recipe,
-        job.env_steps,
-        rung=job.rung,
-        threads=job.threads,
-        engine=with_room(task, job.engines[0]),
-        progress=report,
-    )
-    applied = pool.applied
-    results: list[MemberResult] = []
-    spent = 0
-    for index, (state, failure) in enumerate(zip(outcome.states, outcome.failures, strict=True)):
-        done = recipe.updates(job.env_steps) * recipe.samples
-        name = f"member-{index}.safetensors"
-        if failure is None:
-            save_checkpoint(state, directory / name)
-            results.append(MemberResult(checkpoint=name, env_steps=done))
-        else:
-            done = (failure.update + 1) * recipe.samples
-            results.append(MemberResult(checkpoint=None, env_steps=done, failure=failure.message))
-        spent += done
-    return TrainResult(
-        members=tuple(results),
-        curves=tuple(curve.to_json() for curve in outcome.curves),
-        env_steps=spent,
-        wall_s=time.monotonic() - start,
-        isolation=applied,
-    )
-
-
-def _source(
-    reward: RewardRef,
-    task: Task,
-    pool: HostPool,
-    late: LateAnswer | None,
-    report_late: Callable[[int, str], None],
-) -> RewardSource:
-    match reward.kind:
-        case "human":
-            return InlineReward.from_file(task.human_reward, task.table)
-        case "sparse":
-            return SparseReward(task)
-        case "code":
-            host = pool.open(parse_reward(reward.source), task.table, reward.name)
-            return TimedHost(host, late, report_late)
 
 
 class ColumnWatcher:
@@ -292,24 +209,21 @@ def main(role: str, owner: int) -> None:
 
 
 def _serve(role: str, reporter: Reporter, stack: ExitStack) -> None:
-    pools: dict[str, HostPool] = {}
+    def report(done: int, total: int) -> None:
+        reporter.send(event="progress", done=done, total=total)
+
+    def report_late(answer: LateAnswer) -> None:
+        said = {"reward": answer.reward, "call": answer.call, "message": answer.message}
+        reporter.send(event="late", **said)
+
+    trainer = Trainer(report, report_late, stack)
     for line in sys.stdin:
         directory = Path(json.loads(line)["job"])
         try:
             job = read_job(directory)
             match job:
                 case TrainJob() if role == "train":
-                    if job.isolation not in pools:  # kept: starting one takes two seconds
-                        options = HostOptions(mode=job.isolation)
-                        pools[job.isolation] = stack.enter_context(HostPool(options))
-                    try:
-                        result = do_train(job, directory, pools[job.isolation], reporter)
-                    except HostUnavailable:
-                        pools.pop(job.isolation).close()
-                        raise
-                    finally:
-                        if job.isolation in pools:
-                            pools[job.isolation].release()
+                    result = trainer.train(job, directory)
                 case EvaluateJob() if role == "evaluate":
                     result = do_evaluate(job, reporter)
                 case SurveyJob() if role == "evaluate":

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.session import Deadlines, HostFailure
+from rewardgen.isolation.pace import Deadlines
+from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor

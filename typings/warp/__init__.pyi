@@ -33,6 +33,7 @@ class ScopedCapture:
 
 class _Config:
     log_level: int
+    kernel_cache_dir: str | None
 
 config: _Config
 LOG_WARNING: int

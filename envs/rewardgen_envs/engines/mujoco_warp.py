@@ -9,7 +9,9 @@ import copy
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import mujoco
 import mujoco_warp as mjw
@@ -261,6 +263,17 @@ class MujocoWarpEngine:
         mjw.fwd_velocity(self._warp_model, self._data)
 
 
+def kernels_folder() -> Path:
+    """Return where compiled kernels are kept."""
+    given = os.environ.get("XDG_CACHE_HOME")
+    return (Path(given) if given else Path.home() / ".cache") / "rewardgen" / "warp"
+
+
+def use_kernels(folder: Path) -> None:
+    """Keep compiled kernels in a folder, of this process's own; before any engine is made."""
+    wp.config.kernel_cache_dir = str(folder)
+
+
 def bytes_per_world(model: mujoco.MjModel, budget: Budget) -> int:
     """Return the memory that one more world takes on a device."""
     start = mujoco.MjData(model)
@@ -319,6 +332,8 @@ def _device(name: str) -> wp.Device:
         EngineError: there is none of that name; says which there are.
     """
     wp.config.log_level = wp.LOG_WARNING  # else it tells of every kernel it loads
+    if wp.config.kernel_cache_dir is None:  # Warp's own is anybody's to fill
+        use_kernels(kernels_folder())
     wp.init()
     known = {str(device): device for device in wp.get_devices()}
     if name == "cuda" and wp.is_cuda_available():

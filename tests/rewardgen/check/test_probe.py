@@ -11,7 +11,7 @@ from rewardgen.check.pipeline import CheckResult, check_reward
 from rewardgen.check.samples import Samples
 from rewardgen.isolation import protection
 from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.session import Deadlines
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.rewards.code import compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward, read_reward
 from rewardgen.rewards.transitions import Transitions

@@ -12,7 +12,7 @@ from rewardgen.check.pipeline import check_reward
 from rewardgen.design.designer import DesignContext
 from rewardgen.design.evolve.evolve import EvolveDesigner
 from rewardgen.isolation.host import HostOptions, HostPool
-from rewardgen.isolation.session import Deadlines
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.rewards.format import RewardCode, parse_reward, read_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.sparse import SparseReward

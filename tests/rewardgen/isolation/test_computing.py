@@ -35,8 +35,8 @@ def test_a_device_that_is_not_there_is_named() -> None:
         ({"standard": (PARTIAL, None)}, True, "not quite locked: 'no network' is missing"),
         (
             {"standard": (COMPLETE, "cuInit: 304"), "none": (Protection(), None)},
-            False,
-            "fails in a locked process (cuInit: 304) but works outside",
+            True,
+            "not in a locked process (cuInit: 304): rewards run in locked processes on the CPU",
         ),
         (
             {"standard": (COMPLETE, "x"), "none": (Protection(), "no kernel image")},

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from rewardgen.isolation.buffers import Layout
 from rewardgen.isolation.channel import Channel, connected_pair, deadline_in
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.isolation.protection import Protection
-from rewardgen.isolation.session import MAX_TEXT, Deadlines, HostFailure, Session
+from rewardgen.isolation.session import MAX_TEXT, HostFailure, Session
 from rewardgen.rewards.code import MAX_TERMS, TERM_NAME
 from rewardgen.rewards.format import RewardCode
 from rewardgen.rewards.transitions import Transitions

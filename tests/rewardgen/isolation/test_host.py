@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewardgen.isolation.host import HostOptions, HostPool, RewardHost
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.isolation.processes import ProcessOptions, Spawner
-from rewardgen.isolation.session import Deadlines, HostFailure
+from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.format import ParseError, parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_envs.features import FeatureTable

@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from rewardgen.isolation.host import HostOptions, HostPool, RewardHost
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.isolation.processes import HostUnavailable
-from rewardgen.isolation.session import Deadlines, HostFailure
+from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.format import parse_reward
 from rewardgen_envs.features import FeatureTable
 from rewardgen_policies.seam import RewardFailure, Rollout
@@ -267,7 +268,7 @@ OWNER = """
 import sys, torch
 from rewardgen.isolation.host import HostPool
 from rewardgen.isolation.host import HostOptions
-from rewardgen.isolation.session import Deadlines
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import Feature, FeatureTable
@@ -341,7 +342,7 @@ WITHOUT_LINUX = """
 import torch
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import IsolationError
-from rewardgen.isolation.session import Deadlines
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import Feature, FeatureTable

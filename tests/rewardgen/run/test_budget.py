@@ -180,5 +180,5 @@ def test_a_population_has_to_fit_the_fullest_gpu(monkeypatch: pytest.MonkeyPatch
 
 def test_an_estimate_for_a_cluster_needs_the_engine_here() -> None:
     config = RunConfig(task="ant/run", device="cuda:77", cluster="auto")
-    with pytest.raises(EngineError, match="cuda|mujoco-warp"):
+    with pytest.raises(EngineError, match=r"cuda|mujoco-warp"):
         estimate(load_task("ant/run"), Recipe(), config)

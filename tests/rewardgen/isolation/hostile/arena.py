@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.pace import Deadlines
 from rewardgen.isolation.processes import ProcessOptions, Zygote
-from rewardgen.isolation.session import Deadlines, HostFailure, Session
+from rewardgen.isolation.session import HostFailure, Session
 from rewardgen.rewards.format import RewardCode, parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen_policies.seam import RewardFailure, Scores

@@ -1,0 +1,85 @@
+"""Trains rungs in a worker process, and decides where their rewards run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from rewardgen.isolation.host import HostOptions, HostPool
+from rewardgen.isolation.processes import HostUnavailable
+from rewardgen.isolation.protection import Mode
+from rewardgen.rewards.format import parse_reward
+from rewardgen.rungs.deadlines import TimedHost
+from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult
+from rewardgen.rungs.locked import LockedTrainerError, train_locked
+from rewardgen.rungs.training import train_job, trusted
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.task import Task
+from rewardgen_policies.seam import RewardSource
+
+
+class Trainer:
+    """Trains rungs: beside their rewards in a locked process, or with a host for each.
+
+    Args:
+        report: told the environment steps done and to do per member.
+        report_late: told of a reward that missed a deadline.
+        stack: ends the hosts.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[int, int], None],
+        report_late: Callable[[LateAnswer], None],
+        stack: ExitStack,
+    ) -> None:
+        self._report = report
+        self._report_late = report_late
+        self._stack = stack
+        self._pools: dict[str, HostPool] = {}
+        self._together = True
+
+    def train(self, job: TrainJob, directory: Path) -> TrainResult:
+        """Train a rung and save its checkpoints into the job directory.
+
+        Raises:
+            HostUnavailable: no process for a reward can be started.
+        """
+        task = load_task(job.task)
+        if job.shares_process and self._together:
+            try:
+                return train_locked(job, task, directory, self._report, self._report_late)
+            except LockedTrainerError:
+                self._together = False  # whatever the reason, it would be the same again
+        pool = self._pool(job.isolation)
+        try:
+            sources = self._sources(job, task, pool)
+            return train_job(job, task, sources, directory, self._report, lambda: pool.applied)
+        except HostUnavailable:
+            self._pools.pop(job.isolation).close()
+            raise
+        finally:
+            pool.release()
+
+    def _pool(self, mode: Mode) -> HostPool:
+        """Return what starts hosts; kept, because starting it takes two seconds."""
+        if mode not in self._pools:
+            self._pools[mode] = self._stack.enter_context(HostPool(HostOptions(mode=mode)))
+        return self._pools[mode]
+
+    def _sources(self, job: TrainJob, task: Task, pool: HostPool) -> list[RewardSource]:
+        late = {answer.reward: answer for answer in job.late}
+        sources: list[RewardSource] = []
+        for index, reward in enumerate(job.rewards):
+            if reward.kind != "code":
+                sources.append(trusted(reward, task))
+                continue
+            host = pool.open(parse_reward(reward.source), task.table, reward.name)
+            report = partial(self._report_call, index)
+            sources.append(TimedHost(host, late.get(index), report))
+        return sources
+
+    def _report_call(self, reward: int, call: int, message: str) -> None:
+        self._report_late(LateAnswer(reward=reward, call=call, message=message))

@@ -1,0 +1,241 @@
+"""A trainer in one locked process with its rewards: what they do to it, and what comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import torch
+
+from rewardgen.isolation.pace import Deadlines
+from rewardgen.isolation.protection import TRIED, offered
+from rewardgen.rungs import locked, trainer
+from rewardgen.rungs.executor import LocalExecutor
+from rewardgen.rungs.jobs import LateAnswer, MemberSpec, RewardRef, TrainJob, TrainResult
+from rewardgen.rungs.locked import SHARED, LockedTrainerError, train_locked
+from rewardgen.rungs.trainer import Trainer
+from rewardgen_envs.engines.choice import Budget, EngineChoice
+from rewardgen_envs.registry import load_task
+from rewardgen_envs.simulation import Simulation
+from rewardgen_policies.recipe import Recipe
+
+pytest.importorskip("mujoco_warp")
+
+TASK = "cartpole/balance"
+RECIPE = Recipe(worlds=16, steps=16, minibatches=2, hidden=(16, 16))
+WARP = EngineChoice("warp", "cpu", Budget(contacts=8, rows=16))
+GOOD = """\
+def compute_reward(state, action, next_state):
+    up = next_state.pole_angle_cosine
+    return up, {"up": up}
+"""
+HEAD = "def compute_reward(state, action, next_state):\n"
+ENDLESS = HEAD + "    while True:\n        pass\n"
+RAISES = HEAD + "    return state.nothing, {}\n"
+LEAVES = HEAD + "    raise SystemExit(3)\n"
+CRASHES = HEAD + "    import ctypes\n    ctypes.string_at(0)\n"
+ENDS = HEAD + "    import os\n    os._exit(0)\n"
+WRITES = """\
+import glob, os, sys
+def compute_reward(state, action, next_state):
+    seen = 0.0
+    for path in ("/etc/passwd", "/tmp", os.path.expanduser("~root")):
+        try:
+            os.listdir(path) if os.path.isdir(path) else open(path).read()
+            seen += 1.0
+        except OSError:
+            pass
+    secrets = [name for name in os.environ if "KEY" in name]
+    up = next_state.pole_angle_cosine
+    return up, {"seen": up * 0.0 + seen + len(secrets)}
+"""
+FORGES = """\
+import gc
+from rewardgen.isolation.channel import Channel, deadline_in
+def compute_reward(state, action, next_state):
+    for thing in gc.get_objects():
+        if isinstance(thing, Channel):
+            thing.send({}, deadline_in(1.0))
+    up = next_state.pole_angle_cosine
+    return up, {"up": up}
+"""
+
+
+def job(*sources: str, late: tuple[LateAnswer, ...] = ()) -> TrainJob:
+    rewards = tuple(
+        RewardRef(kind="code", name=f"c{i}", source=source) for i, source in enumerate(sources)
+    )
+    return TrainJob(
+        task=TASK,
+        rewards=rewards,
+        members=tuple(MemberSpec(reward=i, seed=9300 + i) for i in range(len(sources))),
+        recipe=RECIPE.model_dump(mode="json"),
+        rung=0,
+        env_steps=3 * RECIPE.samples,
+        engines=(WARP,),
+        isolation=offered(),
+        late=late,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    """Have what the task needs compiled by a trusted process, as evaluations do in a run."""
+    simulation = Simulation(load_task(TASK), [0], RECIPE.worlds, engine=WARP)
+    simulation.step(torch.zeros(RECIPE.worlds, 1))
+    simulation.close()
+
+
+class Told:
+    """What the owner of a locked trainer was told."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.late: list[LateAnswer] = []
+
+    def run(self, given: TrainJob, folder: Path, deadlines: Deadlines | None = None) -> TrainResult:
+        return train_locked(
+            given,
+            load_task(given.task),
+            folder,
+            lambda done, total: self.done.append(done),
+            self.late.append,
+            deadlines,
+        )
+
+
+def test_it_trains_reports_and_leaves_only_checkpoints(tmp_path: Path) -> None:
+    told = Told()
+    result = told.run(job(GOOD, WRITES), tmp_path)
+    assert [member.failure for member in result.members] == [None, None]
+    assert told.done == [RECIPE.samples * k for k in (1, 2, 3)]
+    assert result.env_steps == 2 * 3 * RECIPE.samples
+    assert {p.name for p in tmp_path.iterdir()} == {m.checkpoint for m in result.members}
+    assert result.isolation[0] == SHARED
+    assert "own process" not in result.isolation
+    if offered() != "none":
+        assert TRIED in result.isolation
+        assert result.curves[1]["term/seen"] == [0.0] * 3
+
+
+def test_it_scores_as_a_host_does(tmp_path: Path) -> None:
+    together = Told().run(job(GOOD), tmp_path / "together")
+    with LocalExecutor(tmp_path / "runs") as executor:
+        given = job(GOOD).model_copy(update={"together": False})
+        apart, _ = executor.train("apart", given, lambda done, total: None, lambda answer: None)
+    assert "own process" in apart.isolation
+    assert together.curves == apart.curves
+
+
+@pytest.mark.parametrize(
+    ("source", "words", "reported"),
+    [
+        (RAISES, "nothing", False),
+        (LEAVES, "SystemExit", False),
+        (ENDS, "ended with status 0 while it scored", True),
+        (CRASHES, "ended with status -11 while it scored", True),
+        (ENDLESS, "no answer within 1 s", True),
+    ],
+    ids=["raises", "leaves", "ends", "crashes", "endless"],
+)
+def test_a_reward_at_fault_fails_alone(
+    tmp_path: Path, source: str, words: str, reported: bool
+) -> None:
+    told = Told()
+    result = told.run(job(GOOD, source, GOOD), tmp_path, Deadlines(first_s=1.0))
+    first, second, third = result.members
+    assert second.failure is not None
+    assert words in second.failure
+    assert first.failure is third.failure is None
+    assert [(answer.reward, answer.call) for answer in told.late] == ([(1, 0)] if reported else [])
+    assert second.env_steps == RECIPE.samples
+
+
+def test_what_was_at_fault_before_is_not_called_again(tmp_path: Path) -> None:
+    told = Told()
+    late = LateAnswer(reward=0, call=1, message="no answer within 10 s")
+    result = told.run(job(GOOD, GOOD, late=(late,)), tmp_path)
+    assert result.members[0].failure == late.message
+    assert result.members[0].env_steps == 2 * RECIPE.samples
+    assert not told.late
+
+
+def test_a_lie_about_its_calls_is_the_end_of_the_process(tmp_path: Path) -> None:
+    with pytest.raises(LockedTrainerError, match="no message of a trainer"):
+        Told().run(job(FORGES), tmp_path)
+
+
+def test_where_it_cannot_be_had_rewards_run_in_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[TrainJob] = []
+
+    def refused(job: TrainJob, *_: object) -> TrainResult:
+        asked.append(job)
+        raise LockedTrainerError("CUDA driver error: 304")
+
+    monkeypatch.setattr(trainer, "train_locked", refused)
+    with ExitStack() as stack:
+        here = Trainer(lambda done, total: None, lambda answer: None, stack)
+        results = [here.train(job(GOOD), tmp_path) for _ in range(2)]
+    assert len(asked) == 1
+    assert all(result.members[0].failure is None for result in results)
+    assert all("own process" in result.isolation for result in results)
+
+
+def _rewrite(change: Callable[[dict[str, object]], None], folder: Path) -> None:
+    path = folder / "result.json"
+    said = json.loads(path.read_text())
+    change(said)
+    path.write_text(json.dumps(said))
+
+
+def _swap(folder: Path) -> None:
+    first, second = (folder / f"member-{i}.safetensors" for i in (0, 1))
+    held = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(held)
+
+
+def _link(folder: Path) -> None:
+    path = folder / "member-0.safetensors"
+    path.rename(folder / "elsewhere")
+    path.symlink_to(folder / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "result.json").unlink(), "result cannot be read"),
+        (lambda folder: (folder / "result.json").write_text("{}"), "result cannot be read"),
+        (lambda folder: _rewrite(lambda r: r.update(members=[]), folder), "not that of the job"),
+        (lambda folder: _rewrite(lambda r: r.update(curves=[]), folder), "curves are none"),
+        (
+            lambda folder: _rewrite(lambda r: r.update(curves=[{"<b>": [1.0]}] * 2), folder),
+            "curves are none",
+        ),
+        (lambda folder: (folder / "member-0.safetensors").write_bytes(b"x"), "member 0 is none"),
+        (_link, "member 0 is none"),
+        (_swap, "member 0 is another's"),
+    ],
+    ids=["gone", "empty", "members", "curves", "name", "damaged", "link", "swapped"],
+)
+def test_what_comes_out_is_checked(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[Path], None],
+    words: str,
+) -> None:
+    end = locked.Executed.end
+
+    def end_and_spoil(process: locked.Executed) -> int | None:
+        status = end(process)
+        spoil(tmp_path / "locked")
+        return status
+
+    monkeypatch.setattr(locked.Executed, "end", end_and_spoil)
+    with pytest.raises(LockedTrainerError, match=words):
+        Told().run(job(GOOD, GOOD), tmp_path)
