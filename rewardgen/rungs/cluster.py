@@ -83,7 +83,11 @@ class RayExecutor:
         self._here = LocalExecutor(workspace)
         self._actors: dict[Place, ray.Actor] = {}
         self._lock = threading.Lock()
-        self._require_same_versions()
+        try:
+            self._require_same_versions()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -254,7 +258,6 @@ class RayExecutor:
         own = fingerprint()
         other = [place.address for place in self._places() if self._fingerprint(place) != own]
         if other:
-            self.close()
             raise ClusterError(
                 f"nodes with another version of rewardgen: {', '.join(other)}. Install the same "
                 "everywhere: results would not be comparable"
@@ -267,10 +270,11 @@ class RayExecutor:
             ClusterError: rewardgen cannot be used there.
         """
         try:
-            (ref,) = self._node(place).fingerprint.options(num_returns="streaming").remote()
-            return str(ray.get(ref, timeout=_ANSWER_S))
+            answers = self._node(place).fingerprint.options(num_returns="streaming").remote()
+            if not ray.wait([answers], timeout=_ANSWER_S)[0]:
+                raise ClusterError(f"node {place.address}: no answer within {_ANSWER_S:.0f} s")
+            return str(ray.get(next(answers)))
         except exceptions.RayError as error:
-            self.close()
             raise ClusterError(f"node {place.address} cannot run rewardgen: {error}") from error
 
 

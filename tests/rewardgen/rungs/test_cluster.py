@@ -27,13 +27,14 @@ from rewardgen.rungs.jobs import (  # noqa: E402
     TrainResult,
 )
 from rewardgen.rungs.node import ClusterError  # noqa: E402
+from tests.rewardgen.run.tiny import call, outcome, run_command  # noqa: E402
 
 REWARD = """\
 def compute_reward(state, action, next_state):
     upright = next_state.pole_angle_cosine - 0.1 * (action ** 2).sum(dim=1)
     return upright, {"upright": upright}
 """
-SLOW = 200_000
+SLOW = 100_000
 
 
 def job(env_steps: int = 4096, reward: str = REWARD) -> TrainJob:
@@ -85,18 +86,29 @@ class TwoNodes:
         """Kill all processes of a node."""
         self._cluster.remove_node(self._working.pop(), allow_graceful=False)
 
+    def have_two(self) -> None:
+        """Replace a node that was lost."""
+        while len(self._working) < 2:
+            self._working.append(self._cluster.add_node(num_cpus=1))
+
     def close(self) -> None:
         ray.shutdown()
         self._cluster.shutdown()
 
 
-@pytest.fixture
-def nodes() -> Iterator[TwoNodes]:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[TwoNodes]:
     opened = TwoNodes()
     try:
         yield opened
     finally:
         opened.close()
+
+
+@pytest.fixture
+def nodes(cluster: TwoNodes) -> TwoNodes:
+    cluster.have_two()
+    return cluster
 
 
 def test_results_are_those_of_one_machine(nodes: TwoNodes, tmp_path: Path) -> None:
@@ -123,6 +135,18 @@ def test_results_are_those_of_one_machine(nodes: TwoNodes, tmp_path: Path) -> No
     assert checkpoints(*later_given) == checkpoints(*later)
     assert told[-1] == (4096, 4096)
     assert set(given[0].isolation) == set(expected[0].isolation)
+
+
+def test_a_search_gives_what_it_gives_here(nodes: TwoNodes, tmp_path: Path) -> None:
+    here = call(run_command(tmp_path, "here"))
+    assert here.returncode == 0, here.stderr
+    there = call([*run_command(tmp_path, "there"), f"--cluster={nodes.address}"])
+    assert there.returncode == 0, there.stderr
+    expected, given = outcome(tmp_path, "here"), outcome(tmp_path, "there")
+    assert given["config"].pop("cluster") == nodes.address
+    assert expected["config"].pop("cluster") is None
+    assert given.pop("simulated_by").startswith(expected.pop("simulated_by"))
+    assert given == expected
 
 
 def test_a_node_that_is_lost_costs_its_share_of_the_rung(nodes: TwoNodes, tmp_path: Path) -> None:
@@ -183,5 +207,5 @@ def test_a_listener_that_says_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(of_clusters, "_CONNECT_S", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(ClusterError, match=f"'{address}': nothing within 3 s"):
+        with pytest.raises(ClusterError, match=rf"'{address}': nothing within 3 s"):
             RayExecutor(tmp_path, address, gpu=False)
