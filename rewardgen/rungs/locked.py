@@ -7,18 +7,12 @@ Nothing that comes out is believed: files are looked at only once the process is
 
 from __future__ import annotations
 
-import math
-import os
-import re
 import shutil
-import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-
-from pydantic import ValidationError
 
 from rewardgen.isolation.channel import (
     ChannelClosedError,
@@ -33,32 +27,15 @@ from rewardgen.isolation.pace import REMEDY, Deadlines, Pace, no_answer
 from rewardgen.isolation.processes import START_S, Executed, HostUnavailable
 from rewardgen.isolation.protection import ALWAYS, Protection
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import parse_reward
 from rewardgen.rungs import locked_trainer
-from rewardgen.rungs.jobs import (
-    RESULT,
-    LateAnswer,
-    MemberResult,
-    TrainJob,
-    TrainResult,
-    write_job,
-)
-from rewardgen.rungs.training import checkpoint_name, trusted
+from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult, write_job
+from rewardgen.rungs.locked_result import Expected, LockedTrainerError, printable
 from rewardgen_envs.task import Task
-from rewardgen_policies.checkpoint import CheckpointError, MemberState, Origin, load_checkpoint
-from rewardgen_policies.networks import NetworkSpec
 from rewardgen_policies.recipe import Recipe
 
 SHARED = "process shared with its trainer (whose curves are advisory)"
 """Stands in for the layer of a process of its own."""
 _SILENCE_S = 3600.0  # whoever gave the job loses patience earlier
-_MAX_RESULT_BYTES = 2**28
-_MAX_MESSAGE = 600
-_QUANTITY = re.compile(r"[\w./]{1,100}")
-
-
-class LockedTrainerError(RuntimeError):
-    """A trainer could not share a locked process with its rewards, and no reward is to blame."""
 
 
 class _RewardAtFault(Exception):
@@ -124,6 +101,7 @@ class _Attempt:
 
     def run(self, folder: Path, report: Callable[[int, int], None]) -> TrainResult:
         """Train, check what came out, and move the checkpoints."""
+        start = time.monotonic()
         self._lay_out()
         process = self._started()
         try:
@@ -132,12 +110,14 @@ class _Attempt:
                 pass
         finally:
             process.end()
-        result = self._checked(protection)
+        result = Expected(self._job, self._task).read(self._inside)
         for member in result.members:
             if member.checkpoint is not None:
                 (self._inside / member.checkpoint).replace(folder / member.checkpoint)
         shutil.rmtree(self._inside)
-        return result
+        own = tuple(layer for layer in protection.applied if layer != ALWAYS[0])
+        wall_s = time.monotonic() - start
+        return result.model_copy(update={"isolation": (SHARED, *own), "wall_s": wall_s})
 
     # ---- the process
 
@@ -191,7 +171,7 @@ class _Attempt:
             case "done":
                 return True
             case "failed":
-                raise LockedTrainerError(_printable(message.get("message")))
+                raise LockedTrainerError(printable(message.get("message")))
             case _:
                 raise LockedTrainerError("it sent what is no message of a trainer")
         return False
@@ -240,105 +220,8 @@ class _Attempt:
             LateAnswer(reward=call.reward, call=call.number, message=str(finding))
         )
 
-    # ---- what came out
-
-    def _checked(self, protection: Protection) -> TrainResult:
-        """Read what the process left and hold it against what it may say.
-
-        Raises:
-            LockedTrainerError: it says what cannot be.
-        """
-        try:
-            result = RESULT.validate_json(_content(self._inside / "result.json"))
-        except (OSError, ValidationError) as error:
-            raise LockedTrainerError("its result cannot be read") from error
-        if not isinstance(result, TrainResult) or len(result.members) != len(self._job.members):
-            raise LockedTrainerError("its result is not that of the job")
-        if len(result.curves) != len(result.members) or not all(map(_is_curve, result.curves)):
-            raise LockedTrainerError("its curves are none")
-        own = tuple(layer for layer in protection.applied if layer != ALWAYS[0])
-        members = tuple(self._member(i, member) for i, member in enumerate(result.members))
-        return result.model_copy(
-            update={
-                "members": members,
-                "env_steps": sum(member.env_steps for member in members),
-                "isolation": (SHARED, *own),
-            }
-        )
-
-    def _member(self, index: int, said: MemberResult) -> MemberResult:
-        """Return what can be believed of a member.
-
-        Raises:
-            LockedTrainerError: its checkpoint is not that of the member.
-        """
-        if said.checkpoint is None:
-            return MemberResult(
-                checkpoint=None,
-                env_steps=max(0, min(said.env_steps, self._steps)),
-                failure=_printable(said.failure) or "it failed, and did not say why",
-            )
-        name = checkpoint_name(index)
-        path = self._inside / name
-        try:
-            _require_file(path)
-            state = load_checkpoint(path)
-        except (OSError, CheckpointError) as error:
-            raise LockedTrainerError(f"its checkpoint of member {index} is none") from error
-        if not self._is_of(index, state):
-            raise LockedTrainerError(f"its checkpoint of member {index} is another's")
-        return MemberResult(checkpoint=name, env_steps=self._steps)
-
-    def _is_of(self, index: int, state: MemberState) -> bool:
-        """Tell whether a checkpoint is of a member of the job, and of its networks."""
-        member = self._job.members[index]
-        origin = Origin(
-            task=self._task.name,
-            task_version=self._task.version,
-            seed=member.seed,
-            source_sha256=self._sha256(member.reward),
-            recipe_sha256=self._recipe.sha256,
-        )
-        spec = NetworkSpec.of(self._task, self._recipe.hidden)
-        return state.origin == origin and state.spec == spec
-
-    def _sha256(self, index: int) -> str:
-        reward = self._job.rewards[index]
-        if reward.kind == "code":
-            return parse_reward(reward.source).sha256
-        return trusted(reward, self._task).spec.sha256
-
 
 def _absolute(task: str) -> str:
     """Return a reference to a task that holds in any working directory."""
     file, colon, name = task.rpartition(":")
     return f"{Path(file).resolve()}{colon}{name}" if colon else task
-
-
-def _content(path: Path) -> bytes:
-    """Read a file that may be anything, or enormous.
-
-    Raises:
-        OSError: it is no plain file of reasonable size.
-    """
-    _require_file(path)
-    return path.read_bytes()
-
-
-def _require_file(path: Path) -> None:
-    found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_RESULT_BYTES:
-        raise OSError(f"{path.name} is no plain file of reasonable size")
-
-
-def _is_curve(curve: dict[str, list[float | None]]) -> bool:
-    return all(
-        _QUANTITY.fullmatch(name) and all(v is None or math.isfinite(v) for v in values)
-        for name, values in curve.items()
-    )
-
-
-def _printable(text: object) -> str:
-    if not isinstance(text, str):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in text[:_MAX_MESSAGE])

@@ -13,7 +13,8 @@ from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rungs.deadlines import TimedHost
 from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult
-from rewardgen.rungs.locked import LockedTrainerError, train_locked
+from rewardgen.rungs.locked import train_locked
+from rewardgen.rungs.locked_result import LockedTrainerError
 from rewardgen.rungs.training import train_job, trusted
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task

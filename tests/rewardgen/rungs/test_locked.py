@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,11 +13,22 @@ import torch
 
 from rewardgen.isolation.pace import Deadlines
 from rewardgen.isolation.protection import TRIED, offered
-from rewardgen.rungs import locked, trainer
+from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.inline import InlineReward
+from rewardgen.rungs import trainer
 from rewardgen.rungs.executor import LocalExecutor
-from rewardgen.rungs.jobs import LateAnswer, MemberSpec, RewardRef, TrainJob, TrainResult
-from rewardgen.rungs.locked import SHARED, LockedTrainerError, train_locked
+from rewardgen.rungs.jobs import (
+    LateAnswer,
+    MemberSpec,
+    RewardRef,
+    TrainJob,
+    TrainResult,
+    write_result,
+)
+from rewardgen.rungs.locked import SHARED, train_locked
+from rewardgen.rungs.locked_result import Expected, LockedTrainerError
 from rewardgen.rungs.trainer import Trainer
+from rewardgen.rungs.training import train_job
 from rewardgen_envs.engines.choice import Budget, EngineChoice
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
@@ -206,6 +218,18 @@ def _link(folder: Path) -> None:
     path.symlink_to(folder / "elsewhere")
 
 
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder as a process leaves it that trained two members."""
+    folder = tmp_path_factory.mktemp("left")
+    given = job(GOOD, GOOD)
+    task = load_task(TASK)
+    table = task.table
+    sources = [InlineReward(parse_reward(r.source), table, r.name) for r in given.rewards]
+    write_result(folder, train_job(given, task, sources, folder, lambda a, b: None, tuple))
+    return folder
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -224,18 +248,29 @@ def _link(folder: Path) -> None:
     ids=["gone", "empty", "members", "curves", "name", "damaged", "link", "swapped"],
 )
 def test_what_comes_out_is_checked(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    spoil: Callable[[Path], None],
-    words: str,
+    tmp_path: Path, left: Path, spoil: Callable[[Path], None], words: str
 ) -> None:
-    end = locked.Executed.end
-
-    def end_and_spoil(process: locked.Executed) -> int | None:
-        status = end(process)
-        spoil(tmp_path / "locked")
-        return status
-
-    monkeypatch.setattr(locked.Executed, "end", end_and_spoil)
+    folder = tmp_path / "left"
+    shutil.copytree(left, folder)
+    expected = Expected(job(GOOD, GOOD), load_task(TASK))
+    assert expected.read(folder).env_steps == 2 * 3 * RECIPE.samples
+    spoil(folder)
     with pytest.raises(LockedTrainerError, match=words):
-        Told().run(job(GOOD, GOOD), tmp_path)
+        expected.read(folder)
+
+
+def test_what_it_says_of_failed_members_is_cut_to_size(tmp_path: Path, left: Path) -> None:
+    folder = tmp_path / "left"
+    shutil.copytree(left, folder)
+
+    def boast(said: dict[str, object]) -> None:
+        failed = {"checkpoint": None, "env_steps": 10**12, "failure": "\x1b[2J" + "x" * 10_000}
+        said.update(members=[failed, failed], env_steps=-1)
+
+    _rewrite(boast, folder)
+    result = Expected(job(GOOD, GOOD), load_task(TASK)).read(folder)
+    assert result.env_steps == 2 * 3 * RECIPE.samples
+    for member in result.members:
+        assert member.failure is not None
+        assert len(member.failure) == 600
+        assert "\x1b" not in member.failure
