@@ -9,6 +9,7 @@ Needs the extra ``ray``; nothing else imports this module unless a cluster is as
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Self, cast
+
+# read as ray is imported: else a call after the end starts a cluster of its own on this machine
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
 
 import ray
 from ray import exceptions
@@ -83,6 +87,7 @@ class RayExecutor:
         self._here = LocalExecutor(workspace)
         self._actors: dict[Place, ray.Actor] = {}
         self._lock = threading.Lock()
+        self._closed = False
         try:
             self._require_same_versions()
         except BaseException:
@@ -98,9 +103,11 @@ class RayExecutor:
     def close(self) -> None:
         """End the workers on all nodes and leave the cluster."""
         self._here.close()
-        for actor in self._actors.values():
-            ray.kill(actor)
-        self._actors.clear()
+        with self._lock:  # a thread that trains a share may be about to start another one
+            self._closed = True
+            for actor in self._actors.values():
+                ray.kill(actor)
+            self._actors.clear()
         ray.shutdown()
 
     def train(
@@ -228,6 +235,8 @@ class RayExecutor:
     def _node(self, place: Place) -> ray.Actor:
         """Return what works at a place, started if it is the first time."""
         with self._lock:
+            if self._closed:
+                raise ExecutorError("another share of the job failed, or it was interrupted")
             if place not in self._actors:
                 self._actors[place] = (
                     ray.remote(Node)
@@ -256,15 +265,16 @@ class RayExecutor:
             ClusterError: names them.
         """
         own = fingerprint()
-        other = [place.address for place in self._places() if self._fingerprint(place) != own]
+        found = {place: self._fingerprint(place) for place in self._places()}
+        other = [place.address for place, theirs in found.items() if theirs not in (own, None)]
         if other:
             raise ClusterError(
                 f"nodes with another version of rewardgen: {', '.join(other)}. Install the same "
                 "everywhere: results would not be comparable"
             )
 
-    def _fingerprint(self, place: Place) -> str:
-        """Return the hash of the code on a node.
+    def _fingerprint(self, place: Place) -> str | None:
+        """Return the hash of the code on a node; None if it is lost meanwhile.
 
         Raises:
             ClusterError: rewardgen cannot be used there.
@@ -275,6 +285,9 @@ class RayExecutor:
                 raise ClusterError(f"node {place.address}: no answer within {_ANSWER_S:.0f} s")
             return str(ray.get(next(answers)))
         except exceptions.RayError as error:
+            if not any(node["Alive"] and node["NodeID"] == place.node for node in ray.nodes()):
+                self._forget(place)
+                return None
             raise ClusterError(f"node {place.address} cannot run rewardgen: {error}") from error
 
 

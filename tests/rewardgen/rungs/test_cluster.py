@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # as the module under test has it
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
@@ -33,7 +35,7 @@ def compute_reward(state, action, next_state):
     upright = next_state.pole_angle_cosine - 0.1 * (action ** 2).sum(dim=1)
     return upright, {"upright": upright}
 """
-SLOW = 100_000
+SLOW = 40_000
 
 
 def job(env_steps: int = 4096, reward: str = REWARD) -> TrainJob:
@@ -110,6 +112,7 @@ def nodes(cluster: TwoNodes) -> TwoNodes:
     return cluster
 
 
+@pytest.mark.slow
 def test_results_are_those_of_one_machine(nodes: TwoNodes, tmp_path: Path) -> None:
     with LocalExecutor(tmp_path / "here") as local:
         expected = local.train("rung", job(), quiet, never)
@@ -164,6 +167,7 @@ def test_a_node_that_is_lost_costs_its_share_of_the_rung(nodes: TwoNodes, tmp_pa
     assert checkpoints(*given) == checkpoints(*expected)
 
 
+@pytest.mark.slow
 def test_a_reward_that_fails_is_no_nodes_fault(nodes: TwoNodes, tmp_path: Path) -> None:
     broken = REWARD.replace("next_state.pole_angle_cosine", "next_state.pole_angle_cosine / 0.0")
     with RayExecutor(tmp_path, nodes.address, gpu=False) as distributed:
@@ -180,6 +184,7 @@ def test_what_fails_on_a_node_is_told_with_its_address(nodes: TwoNodes, tmp_path
         distributed.train("rung", unknown, quiet, never)
 
 
+@pytest.mark.slow
 def test_a_persons_own_fitness_that_fails_is_named(nodes: TwoNodes, tmp_path: Path) -> None:
     fitness = "def fitness(state, action, next_state):\n    return next_state.no_such\n"
     with RayExecutor(tmp_path, nodes.address, gpu=False) as distributed:
