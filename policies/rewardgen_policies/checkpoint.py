@@ -90,7 +90,7 @@ class MemberState:
 
 _Size = Annotated[int, Field(ge=1, le=2**20)]
 _Number = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-_Index = Annotated[int, Field(ge=0)]
+_Index = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class _Strict(BaseModel):
@@ -160,7 +160,14 @@ def decode(data: bytes, origin: str) -> MemberState:
         where = ".".join(str(part) for part in first["loc"])
         message = f"{origin}: bad checkpoint record: {where}: {first['msg']}"
         raise CheckpointError(message) from error
-    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise CheckpointError(f"{origin}: not a rewardgen checkpoint, or damaged") from error
     network = record.network
     spec = NetworkSpec(

@@ -5,6 +5,7 @@ CUDA's driver opens files and makes system calls of its own, so that only trying
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +23,14 @@ from rewardgen.isolation.channel import (
 )
 from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.environment import of_locked_trainers
-from rewardgen.isolation.processes import START_S, Executed, parts_of, places, readable_paths
+from rewardgen.isolation.processes import (
+    START_S,
+    Executed,
+    HostUnavailable,
+    parts_of,
+    places,
+    readable_paths,
+)
 from rewardgen.isolation.protection import Mode, Protection
 
 MEMORY_BYTES = 2**36
@@ -30,7 +38,11 @@ _ANSWER_S = 60.0
 _LONGEST = 300
 # what NVIDIA's driver reads, and where it writes: its devices, and the names of its threads
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib")
-_READ = ("/etc/ld.so.cache", "/proc", "/sys")
+_READ = (
+    "/etc/ld.so.cache",
+    *(f"/proc/{name}" for name in ("self", "driver", "devices", "meminfo", "modules", "sys/vm")),
+    "/sys",
+)
 _DEVICES = ("nvidia*", "nvidia-caps", "dxg")
 _THREADS = "/proc/self/task"
 _PHYSICS = ("mujoco", "mujoco_warp", "warp")
@@ -55,13 +67,13 @@ def try_computing(device: str, mode: Mode) -> Trial:
     Args:
         device: as torch names it.
         mode: how much protects.
-
-    Raises:
-        HostUnavailable: no process can be started.
     """
     with tempfile.TemporaryDirectory() as scratch:
         confines = trainer_confines(device, (), scratch)
-        process = Executed("compute", mode, confines, of_locked_trainers(scratch))
+        try:
+            process = Executed("compute", mode, confines, of_locked_trainers(scratch))
+        except HostUnavailable as error:
+            return Trial(Protection(()), str(error))
         try:
             process.channel.send({"id": 1, "device": device}, deadline_in(START_S))
             said = process.channel.receive(deadline_in(START_S + _ANSWER_S))
@@ -82,7 +94,9 @@ def trainer_confines(device: str, starts: Sequence[str], scratch: str) -> Confin
     """
     readable, writable = [*readable_paths(), *places(_PHYSICS), *starts], [scratch]
     if device != "cpu":
-        readable += [*_READ, *(part for folder in _LIBRARIES for part in parts_of(folder))]
+        given = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+        folders = dict.fromkeys(os.path.realpath(f) for f in (*_LIBRARIES, *given) if f)
+        readable += [*_READ, *(part for folder in folders for part in parts_of(folder))]
         devices = {str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern)}
         writable += [*sorted(devices), _THREADS]
     return Confines(MEMORY_BYTES, readable, writable, "worker")

@@ -1,8 +1,8 @@
 """The first file of every process that is locked, run as a script by ``python -I``.
 
-The argument is a JSON object: ``role``, ``owner`` (its process id), ``fd`` of the channel,
-``paths`` to import from, ``mode``, ``confines`` and ``folder``. A role with a dot in its name is a
-module, whose ``serve(channel, lock, folder)`` plays it.
+What it is given on stdin is a JSON object: ``role``, ``owner`` (its process id), ``fd`` of the
+channel, ``paths`` to import from, ``mode``, ``confines`` and ``folder``. A role with a dot in its
+name is a module, whose ``serve(channel, lock, folder)`` plays it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from functools import partial
 
 def main() -> None:
     """Import what the role needs and play it."""
-    given = json.loads(sys.argv[1])
+    given = json.load(sys.stdin)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     sys.path[:0] = given["paths"]
 
     import torch

@@ -118,10 +118,14 @@ class Executed:
             "confines": asdict(confines),
             "folder": folder,
         }
+        # an argument has at most 128 KiB
+        told: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        told.write(json.dumps(arguments).encode())
+        told.seek(0)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(entry.__file__), json.dumps(arguments)],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-I", str(entry.__file__)],
+                stdin=told,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 pass_fds=[theirs.fileno()],
@@ -135,6 +139,7 @@ class Executed:
             raise HostUnavailable(f"cannot start {sys.executable}: {error}") from error
         finally:
             theirs.close()
+            told.close()
 
     def end(self) -> int | None:
         """Kill its process group and return how it ended, negative for a signal."""

@@ -35,7 +35,9 @@ class InlineReward:
     def __init__(self, code: RewardCode, table: FeatureTable, name: str = "human") -> None:
         self._spec = SourceSpec(name=name, sha256=code.sha256, placement="inline")
         self._table = table.public()
-        self._function = compile_reward(code)
+        self._code = code
+        # what a module makes as it is loaded has to lie where its inputs do
+        self._functions = {"cpu": compile_reward(code)}
 
     @classmethod
     def from_file(cls, path: Path, table: FeatureTable, name: str = "human") -> InlineReward:
@@ -58,9 +60,12 @@ class InlineReward:
         Raises:
             EvaluationError: the code raised, or its answer breaks the contract.
         """
-        with one_thread(), _made_on(transitions.state.device):
+        device = transitions.state.device
+        with one_thread(), _made_on(device):
+            if device.type not in self._functions:
+                self._functions[device.type] = compile_reward(self._code)
             return evaluate(
-                self._function,
+                self._functions[device.type],
                 self._table,
                 transitions.state,
                 transitions.action,

@@ -60,7 +60,7 @@ def _python() -> Fact:
 
 
 def _physics() -> Fact:
-    text = f"MuJoCo {mujoco.__version__} on {cpu_count()} CPU cores; training uses the CPU"
+    text = f"MuJoCo {mujoco.__version__} on {cpu_count()} CPU cores"
     return Fact("physics", True, text)
 
 

@@ -40,7 +40,13 @@ from rewardgen.rungs.node import ClusterError, Message, Node, fingerprint, no_an
 from rewardgen.rungs.shares import Share, divide, join
 from rewardgen.rungs.side_by_side import Late, Progress, side_by_side
 
+_LOST = (
+    exceptions.RayActorError,
+    exceptions.ObjectLostError,
+    exceptions.ActorUnschedulableError,
+)
 _ATTEMPTS = 3
+_LEAVE_S = 5.0
 _ANSWER_S = 120.0
 _CONNECT_S = 60.0
 
@@ -105,7 +111,11 @@ class RayExecutor:
         self._here.close()
         with self._lock:  # a thread that trains a share may be about to start another one
             self._closed = True
-            for actor in self._actors.values():
+            actors = list(self._actors.values())
+            leaving = [actor.close.options(num_returns=1).remote() for actor in actors]
+            if leaving:  # what lies on the nodes is removed; whoever does not answer is killed
+                ray.wait(leaving, num_returns=len(leaving), timeout=_LEAVE_S)
+            for actor in actors:
                 ray.kill(actor)
             self._actors.clear()
         ray.shutdown()
@@ -186,7 +196,7 @@ class RayExecutor:
         for _ in range(_ATTEMPTS):
             try:
                 return self._heard(on(self._node(place)), progress, late)
-            except (exceptions.RayActorError, exceptions.ObjectLostError) as e:
+            except _LOST as e:
                 lost = e
                 self._forget(place)
                 place = self._another(place)

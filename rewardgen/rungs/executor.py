@@ -24,6 +24,7 @@ from typing import IO, Protocol, Self
 
 from rewardgen.isolation.environment import of_workers
 from rewardgen.rewards.fitness import FitnessError
+from rewardgen.rungs.folders import remove
 from rewardgen.rungs.jobs import (
     EvaluateJob,
     EvaluateResult,
@@ -305,7 +306,7 @@ class LocalExecutor:
         for attempt in (1, 2):
             if abandoned is not None and abandoned.is_set():
                 raise ExecutorError("another share of the job failed, or it was interrupted")
-            shutil.rmtree(directory, ignore_errors=True)
+            remove(directory)
             if isinstance(job, TrainJob):
                 # what one process did not survive is done by several
                 job = job.model_copy(

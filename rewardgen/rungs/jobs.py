@@ -30,7 +30,7 @@ class RewardRef(_Data):
     """A reward to train on.
 
     Attributes:
-        kind: ``code`` is untrusted and runs in a reward host; ``human`` and ``sparse`` are the
+        kind: ``code`` is untrusted and runs locked; ``human`` and ``sparse`` are the
             task's own and run inline.
         name: shown in messages.
         source: the reward file's text, for ``code``.
@@ -79,8 +79,8 @@ class TrainJob(_Data):
         engines: what simulates: one, or one for each share of the population.
         isolation: mode of the reward hosts.
         late: deadlines that fired in an earlier attempt; replayed, not timed again.
-        together: whether code may share one locked process with a trainer on MuJoCo Warp; else it
-            runs in hosts, as it does beside the CPU engine.
+        together: whether code may share one locked process with a trainer on MuJoCo Warp, if
+            there is no other reward; else it runs in hosts, as it does beside the CPU engine.
     """
 
     kind: Literal["train"] = "train"
@@ -98,9 +98,22 @@ class TrainJob(_Data):
 
     @property
     def shares_process(self) -> bool:
-        """Whether the trainer and reward code share a process."""
-        untrusted = any(reward.kind == "code" for reward in self.rewards)
+        """Whether the trainer and reward code share a process.
+
+        Not where trusted rewards train too: what they are compared with could spoil them.
+        """
+        untrusted = all(reward.kind == "code" for reward in self.rewards)
         return self.together and untrusted and self.engines[0].name == "warp"
+
+    @property
+    def given_up(self) -> dict[int, LateAnswer]:
+        """The first late answer of each reward that had one, by its index."""
+        answers: dict[int, LateAnswer] = {}
+        for answer in self.late:
+            known = answers.get(answer.reward)
+            if known is None or answer.call < known.call:
+                answers[answer.reward] = answer
+        return answers
 
 
 class EvaluateJob(_Data):

@@ -7,12 +7,13 @@ Nothing that comes out is believed: files are looked at only once the process is
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from rewardgen.isolation.channel import (
     ChannelClosedError,
@@ -28,13 +29,13 @@ from rewardgen.isolation.processes import START_S, Executed, HostUnavailable
 from rewardgen.isolation.protection import ALWAYS, Protection
 from rewardgen.rewards.findings import Finding
 from rewardgen.rungs import locked_trainer
+from rewardgen.rungs.folders import remove
 from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult, write_job
 from rewardgen.rungs.locked_result import Expected, LockedTrainerError, printable
+from rewardgen.store.state import SHARED
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe
 
-SHARED = "process shared with its trainer (whose curves are advisory)"
-"""Stands in for the layer of a process of its own."""
 _SILENCE_S = 3600.0  # whoever gave the job loses patience earlier
 
 
@@ -77,12 +78,18 @@ def train_locked(
         LockedTrainerError: the process failed, through no fault of a reward that can be named.
     """
     while True:
-        attempt = _Attempt(job, task, folder / "locked", deadlines or Deadlines())
+        inside = Path(tempfile.mkdtemp(prefix="locked-", dir=folder))
         try:
-            return attempt.run(folder, report)
+            return _Attempt(job, task, inside, deadlines or Deadlines()).run(folder, report)
         except _RewardAtFault as fault:
+            if fault.answer.reward in job.given_up:
+                raise LockedTrainerError("a reward was called that had been given up") from fault
             report_late(fault.answer)
             job = job.model_copy(update={"late": (*job.late, fault.answer)})
+        except OSError as error:
+            raise LockedTrainerError(f"its folder cannot be used: {error}") from error
+        finally:
+            remove(inside)
 
 
 class _Attempt:
@@ -97,7 +104,8 @@ class _Attempt:
         self._paces = [Pace(deadlines) for _ in job.rewards]
         self._calls = [0] * len(job.rewards)
         self._current: _Call | None = None
-        self._done = 0
+        self._began = False  # whether any reward has run
+        self._done, self._told = 0, 0
 
     def run(self, folder: Path, report: Callable[[int, int], None]) -> TrainResult:
         """Train, check what came out, and move the checkpoints."""
@@ -106,6 +114,7 @@ class _Attempt:
         process = self._started()
         try:
             protection = self._greeted(process)
+            report(0, self._steps)
             while not self._heard(process, report):
                 pass
         finally:
@@ -114,7 +123,6 @@ class _Attempt:
         for member in result.members:
             if member.checkpoint is not None:
                 (self._inside / member.checkpoint).replace(folder / member.checkpoint)
-        shutil.rmtree(self._inside)
         own = tuple(layer for layer in protection.applied if layer != ALWAYS[0])
         wall_s = time.monotonic() - start
         return result.model_copy(update={"isolation": (SHARED, *own), "wall_s": wall_s})
@@ -125,12 +133,12 @@ class _Attempt:
         """Fill the folder that the process may write to."""
         from rewardgen_envs.engines.mujoco_warp import kernels_folder
 
-        shutil.rmtree(self._inside, ignore_errors=True)
         job = self._job.model_copy(update={"task": _absolute(self._job.task)})
         write_job(self._inside, job)
         kernels = self._inside / locked_trainer.KERNELS
         if kernels_folder().is_dir():  # a copy: it compiles what is not there for itself alone
-            shutil.copytree(kernels_folder(), kernels)
+            with contextlib.suppress(shutil.Error):  # another process may be at work there
+                shutil.copytree(kernels_folder(), kernels)
 
     def _started(self) -> Executed:
         scratch = str(self._inside)
@@ -142,7 +150,7 @@ class _Attempt:
                 locked_trainer.__name__, self._job.isolation, confines, given, folder=scratch
             )
         except HostUnavailable as error:
-            raise LockedTrainerError(str(error)) from error
+            raise LockedTrainerError(str(error), lasting=True) from error
 
     def _greeted(self, process: Executed) -> Protection:
         """Return what protects; no reward has run yet, so that it can be believed."""
@@ -150,9 +158,11 @@ class _Attempt:
             protection = Protection.reported(process.channel.receive(deadline_in(START_S)))
         except (ChannelClosedError, ChannelTimeoutError, ChannelGarbageError, KeyError) as error:
             words = process.last_words() or repr(error)
-            raise LockedTrainerError(f"it did not come up: {words}") from error
-        if self._job.isolation == "strict" and not protection.complete:
-            raise LockedTrainerError(f"its lock is not whole: {protection.gaps}")
+            raise LockedTrainerError(f"it did not come up: {words}", lasting=True) from error
+        strict = self._job.isolation == "strict" and not protection.complete
+        # a host without some layer can read too much; a trainer, which may write, could do harm
+        if strict or protection.escapes:
+            raise LockedTrainerError(f"its lock is not whole: {protection.gaps}", lasting=True)
         return protection
 
     def _heard(self, process: Executed, report: Callable[[int, int], None]) -> bool:
@@ -162,16 +172,14 @@ class _Attempt:
             case "scoring":
                 self._begun(message)
             case "scored":
-                self._ended(message)
+                self._ended()
             case "progress":
-                done = message.get("done")
-                if type(done) is int and self._done < done <= self._steps:
-                    self._done = done
-                    report(done, self._steps)
+                self._went_on(message, report)
             case "done":
                 return True
             case "failed":
-                raise LockedTrainerError(printable(message.get("message")))
+                said = printable(message.get("message"))
+                raise LockedTrainerError(said, lasting=not self._began)
             case _:
                 raise LockedTrainerError("it sent what is no message of a trainer")
         return False
@@ -180,8 +188,10 @@ class _Attempt:
         call = self._current
         allowed = _SILENCE_S if call is None else self._paces[call.reward].allowed_s
         try:
-            since = time.monotonic() if call is None else call.since
-            return process.channel.receive(since + allowed)
+            end = (time.monotonic() if call is None else call.since) + allowed
+            if time.monotonic() > end:  # a flood of messages is no answer
+                raise ChannelTimeoutError
+            return process.channel.receive(end)
         except ChannelTimeoutError:
             raise self._fault("deadline", no_answer(allowed), REMEDY) from None
         except (ChannelClosedError, ChannelGarbageError) as error:
@@ -190,31 +200,39 @@ class _Attempt:
             raise self._fault("crash", message, "correct the code") from error
 
     def _begun(self, message: Message) -> None:
-        reward, number = message.get("reward"), message.get("call")
-        known = type(reward) is int and 0 <= reward < len(self._calls)
-        if not known or self._current is not None:
+        reward = message.get("reward")
+        if type(reward) is not int or not 0 <= reward < len(self._calls) or self._current:
             raise LockedTrainerError("it announced a call that cannot be")
-        reward = cast(int, reward)
-        if type(number) is not int or number < self._calls[reward]:
-            raise LockedTrainerError("it announced a call that cannot be")
-        self._calls[reward] = number + 1
-        self._current = _Call(reward, number, time.monotonic())
+        self._began = True
+        self._current = _Call(reward, self._calls[reward], time.monotonic())
+        self._calls[reward] += 1
 
-    def _ended(self, message: Message) -> None:
-        call, rows = self._current, message.get("rows")
-        if call is None or type(rows) is not int or not 0 <= rows <= 2**31:
+    def _ended(self) -> None:
+        call = self._current
+        if call is None:
             raise LockedTrainerError("it ended a call that cannot be")
         took = time.monotonic() - call.since
-        too_slow = self._paces[call.reward].count(took, took, rows)
+        members = sum(member.reward == call.reward for member in self._job.members)
+        too_slow = self._paces[call.reward].count(took, took, members * self._recipe.samples)
         if too_slow is not None:
             raise self._fault("throughput", too_slow, REMEDY)
         self._current = None
+
+    def _went_on(self, message: Message, report: Callable[[int, int], None]) -> None:
+        """Note one more update, or the first one of a rung that began again for lack of room."""
+        done, one = message.get("done"), self._recipe.samples
+        if type(done) is not int or done not in (self._done + one, one) or done > self._steps:
+            raise LockedTrainerError("it made progress that cannot be")
+        self._done = done
+        if done > self._told:
+            self._told = done
+            report(done, self._steps)
 
     def _fault(self, rule: str, message: str, remedy: str) -> Exception:
         """Return what is raised if the reward that is being scored is at fault, or nobody is."""
         call = self._current
         if call is None:
-            return LockedTrainerError(message)
+            return LockedTrainerError(message, lasting=not self._began)
         finding = Finding("host", "runtime", rule, "error", None, message, remedy)
         return _RewardAtFault(
             LateAnswer(reward=call.reward, call=call.number, message=str(finding))

@@ -6,7 +6,6 @@ belongs to the job is taken.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -24,11 +23,22 @@ from rewardgen_policies.recipe import Recipe
 
 _MAX_RESULT_BYTES = 2**28
 _MAX_MESSAGE = 600
+_MOST_QUANTITIES = 200
+_MOST = 3.5e38  # of a float32
 _QUANTITY = re.compile(r"[\w./]{1,100}")
 
 
 class LockedTrainerError(RuntimeError):
-    """A trainer could not share a locked process with its rewards, and no reward is to blame."""
+    """A trainer could not share a locked process with its rewards, and no reward is to blame.
+
+    Args:
+        message: why.
+        lasting: whether it would be the same with other rewards.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class Expected:
@@ -53,11 +63,13 @@ class Expected:
         """
         try:
             result = RESULT.validate_json(_content(folder / "result.json"))
-        except (OSError, ValidationError) as error:
+        except (OSError, ValidationError, RecursionError) as error:
             raise LockedTrainerError("its result cannot be read") from error
         if not isinstance(result, TrainResult) or len(result.members) != len(self._job.members):
             raise LockedTrainerError("its result is not that of the job")
-        if len(result.curves) != len(result.members) or not all(map(_is_curve, result.curves)):
+        updates = self._recipe.updates(self._job.env_steps)
+        curves = result.curves
+        if len(curves) != len(result.members) or not all(_is_curve(c, updates) for c in curves):
             raise LockedTrainerError("its curves are none")
         members = tuple(self._member(folder, i, said) for i, said in enumerate(result.members))
         spent = sum(member.env_steps for member in members)
@@ -122,10 +134,17 @@ def _require_file(path: Path) -> None:
         raise OSError(f"{path.name} is no plain file of reasonable size")
 
 
-def _is_curve(curve: dict[str, list[float | None]]) -> bool:
-    return all(
-        _QUANTITY.fullmatch(name) and all(v is None or math.isfinite(v) for v in values)
-        for name, values in curve.items()
+def _is_curve(curve: dict[str, list[float | None]], updates: int) -> bool:
+    """Tell whether each quantity has a number for each of the first updates."""
+    steps = curve.get("env_steps", [])
+    whole = all(v is not None and 0.0 <= v <= _MOST for v in steps)
+    return (
+        whole
+        and len(steps) <= updates
+        and len(curve) <= _MOST_QUANTITIES
+        and all(map(_QUANTITY.fullmatch, curve))
+        and all(len(values) == len(steps) for values in curve.values())
+        and all(v is None or abs(v) <= _MOST for values in curve.values() for v in values)
     )
 
 

@@ -69,9 +69,8 @@ def serve(channel: Channel, lock: Callable[[], Protection], folder: str) -> None
 
 
 def _sources(job: TrainJob, task: Task, tell: Callable[..., None]) -> list[RewardSource]:
-    late = {answer.reward: answer for answer in job.late}
     return [
-        AnnouncedReward(index, reward, task, late.get(index), tell)
+        AnnouncedReward(index, reward, task, job.given_up.get(index), tell)
         if reward.kind == "code"
         else trusted(reward, task)
         for index, reward in enumerate(job.rewards)
@@ -118,13 +117,13 @@ class AnnouncedReward:
             RewardFailure: the reward failed for good, now or in an earlier attempt.
         """
         call, self._calls = self._calls, self._calls + 1
-        if self._late is not None and self._late.call == call:
+        if self._late is not None and self._late.call <= call:
             raise RewardFailure(self._late.message)
-        self._tell(event="scoring", reward=self._index, call=call)
+        self._tell(event="scoring", reward=self._index)
         try:
             return self._scores(rollout)
         finally:
-            self._tell(event="scored", rows=rollout.valid.numel())
+            self._tell(event="scored")
 
     def _scores(self, rollout: Rollout) -> Scores:
         device = rollout.state.device

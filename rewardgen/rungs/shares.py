@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rewardgen.rungs.jobs import LateAnswer, MemberResult, TrainJob, TrainResult
+from rewardgen.store.state import in_all
 from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.engines.choice import EngineChoice
 
@@ -69,11 +70,6 @@ def divide(job: TrainJob, count: int) -> list[Share]:
     ]
 
 
-def _in_all(applied: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    first = applied[0] if applied else ()
-    return tuple(layer for layer in first if all(layer in other for other in applied))
-
-
 def _edges(total: int, count: int) -> list[int]:
     return [total * i // count for i in range(count + 1)]
 
@@ -122,5 +118,5 @@ def join(results: Sequence[TrainResult], folders: Sequence[str]) -> TrainResult:
         curves=tuple(curves for result in results for curves in result.curves),
         env_steps=sum(result.env_steps for result in results),
         wall_s=max(result.wall_s for result in results),
-        isolation=_in_all([result.isolation for result in results if result.isolation]),
+        isolation=in_all([result.isolation for result in results if result.isolation]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -19,6 +20,8 @@ from rewardgen.rungs.training import train_job, trusted
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.seam import RewardSource
+
+_LOG = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -49,11 +52,19 @@ class Trainer:
             HostUnavailable: no process for a reward can be started.
         """
         task = load_task(job.task)
+        fired: list[LateAnswer] = []
+
+        def report_late(answer: LateAnswer) -> None:
+            fired.append(answer)
+            self._report_late(answer)
+
         if job.shares_process and self._together:
             try:
-                return train_locked(job, task, directory, self._report, self._report_late)
-            except LockedTrainerError:
-                self._together = False  # whatever the reason, it would be the same again
+                return train_locked(job, task, directory, self._report, report_late)
+            except LockedTrainerError as error:
+                _LOG.warning("rewards get processes of their own: %s", error)
+                self._together = not error.lasting
+                job = job.model_copy(update={"late": (*job.late, *fired)})
         pool = self._pool(job.isolation)
         try:
             sources = self._sources(job, task, pool)
@@ -71,7 +82,6 @@ class Trainer:
         return self._pools[mode]
 
     def _sources(self, job: TrainJob, task: Task, pool: HostPool) -> list[RewardSource]:
-        late = {answer.reward: answer for answer in job.late}
         sources: list[RewardSource] = []
         for index, reward in enumerate(job.rewards):
             if reward.kind != "code":
@@ -79,7 +89,7 @@ class Trainer:
                 continue
             host = pool.open(parse_reward(reward.source), task.table, reward.name)
             report = partial(self._report_call, index)
-            sources.append(TimedHost(host, late.get(index), report))
+            sources.append(TimedHost(host, job.given_up.get(index), report))
         return sources
 
     def _report_call(self, reward: int, call: int, message: str) -> None:

@@ -18,6 +18,7 @@ from rewardgen.store.state import (
     RungState,
     RunState,
     TrialState,
+    in_all,
 )
 
 
@@ -192,7 +193,7 @@ def _rung_finished(state: RunState, payload: p.RungFinished) -> None:
     state.env_steps += payload.env_steps
     if payload.isolation:  # else no reward host was needed
         earlier = state.isolation_applied or payload.isolation
-        state.isolation_applied = [layer for layer in payload.isolation if layer in earlier]
+        state.isolation_applied = list(in_all((payload.isolation, earlier)))
     for index, outcome in enumerate(payload.members):
         members = _members(state, rung, outcome.source)
         member = members.setdefault(outcome.seed, MemberState(outcome.seed))

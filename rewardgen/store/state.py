@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,6 +29,18 @@ from rewardgen.store.payloads import (
 
 Status = Literal["new", "running", "done", "interrupted", "failed"]
 CandidateStatus = FinalState | Literal["proposed", "accepted"]
+
+
+SHARED = "process shared with its trainer (whose curves are advisory)"
+"""What reward code had in place of a process of its own; said of a run if it had in any rung."""
+
+
+def in_all(layers: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Return the layers that all have; ``SHARED``, which is none, if any has it."""
+    listed = [list(some) for some in layers]
+    first = listed[0] if listed else []
+    common = [layer for layer in first if layer != SHARED and all(layer in o for o in listed)]
+    return (SHARED, *common) if any(SHARED in some for some in listed) else tuple(common)
 
 
 @dataclass

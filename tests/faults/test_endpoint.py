@@ -207,6 +207,7 @@ def test_an_endpoint_that_cannot_be_reached_is_named(asked: Asked, calm: Calm, s
     assert calm.questions
 
 
+@pytest.mark.slow
 def test_replies_that_are_no_rewards_fail_their_candidates_alone(
     nursery: Nursery, tmp_path: Path
 ) -> None:

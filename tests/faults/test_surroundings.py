@@ -34,6 +34,7 @@ def product(arguments: list[str], environment: dict[str, str]) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 def test_no_home_no_folder_for_temporary_files_an_odd_path_and_a_bare_locale(
     scene: Scene, tmp_path: Path
 ) -> None:

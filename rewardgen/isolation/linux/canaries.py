@@ -41,7 +41,11 @@ def escapes(parent: int, confines: Confines) -> list[str]:
         "exceed its memory": lambda: _allocate(confines.memory_bytes),
     }
     if confines.placement == "worker":
-        del attempts["start a thread"]
+        del attempts["start a thread"], attempts["open a local socket"]
+        attempts["reach a local socket"] = _connect
+        attempts["empty a file that it may read"] = lambda: os.close(
+            os.open("/proc/cpuinfo", os.O_RDONLY | os.O_TRUNC)
+        )
     return [name for name, attempt in attempts.items() if _succeeds(attempt)]
 
 
@@ -64,6 +68,12 @@ def _reaches(call: Callable[[], object]) -> None:
 def _read(path: str) -> None:
     with open(path, "rb") as file:
         file.read(1)
+
+
+def _connect() -> None:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+        with socket.socket(socket.AF_UNIX, kind) as local:
+            _reaches(lambda local=local: local.connect(_NOWHERE))
 
 
 def _create() -> None:

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 from dataclasses import dataclass
 
 from rewardgen.isolation.confines import Placement
@@ -24,7 +25,17 @@ _SET_MODE_FILTER = 1
 _CLONE_THREAD = 0x00010000
 _NAMES_OF_THREADS = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 # memory that the limit on private memory leaves out: shared with nobody, or growing like a stack
-_UNCOUNTED = (mmap.MAP_SHARED | mmap.MAP_ANONYMOUS, 0x100)
+_UNCOUNTED = tuple((bits, bits) for bits in (mmap.MAP_SHARED | mmap.MAP_ANONYMOUS, 0x100))
+_WRITING = ((os.O_ACCMODE, os.O_WRONLY), (os.O_ACCMODE, os.O_RDWR))
+_CREATING = ((os.O_CREAT, os.O_CREAT), (os.O_TRUNC, os.O_TRUNC))
+# before Linux 6.2 Landlock lets files be emptied that may only be read
+_EMPTYING = ((os.O_ACCMODE | os.O_TRUNC, os.O_TRUNC),)
+_AF_UNIX = 1
+_STREAMS = tuple(
+    kind | flags
+    for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET)
+    for flags in (0, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK, 0o2004000)
+)
 
 ALLOWED = (
     # memory
@@ -47,12 +58,13 @@ ALLOWED = (
 # what a trainer, its threads and a GPU's driver need beside; files are Landlock's to refuse, but
 # not where links point to
 ALLOWED_TO_WORKERS = (
-    "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "fallocate",
-    "fdatasync", "flock", "fstatfs", "fsync", "ftruncate", "get_mempolicy", "ioctl", "mbind",
-    "memfd_create", "mkdir", "mkdirat", "mlock", "mmap", "msync", "munlock", "openat", "pipe2",
-    "pwrite64", "readlink", "readlinkat", "rename", "renameat", "renameat2", "rt_sigtimedwait",
-    "sched_get_priority_max", "sched_get_priority_min", "sched_getparam", "sched_getscheduler",
-    "sched_setaffinity", "set_mempolicy", "set_tid_address", "statfs", "unlink", "unlinkat",
+    "bind", "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2",
+    "fallocate", "fdatasync", "flock", "fstatfs", "fsync", "ftruncate", "get_mempolicy", "ioctl",
+    "listen", "mbind", "memfd_create", "mkdir", "mkdirat", "mlock", "mmap", "msync", "munlock",
+    "pipe2", "pwrite64", "readlink", "readlinkat", "rename", "renameat", "renameat2", "rmdir",
+    "rt_sigtimedwait", "sched_get_priority_max", "sched_get_priority_min", "sched_getparam",
+    "sched_getscheduler", "sched_setaffinity", "set_mempolicy", "set_tid_address", "statfs",
+    "unlink", "unlinkat",
 )  # fmt: skip
 
 
@@ -64,15 +76,18 @@ class Condition:
         name: of the system call.
         argument: counted from 0.
         values: what the argument may be.
-        without: groups of bits, of none of which it must have all, if there are no values.
+        without: (mask, bits): what is left of it by the mask must not be the bits, if there are
+            no values.
         with_bit: a bit that it must have, if there are no values.
+        first: what the first argument must be besides; None for anything.
     """
 
     name: str
     argument: int
     values: tuple[int, ...] = ()
-    without: tuple[int, ...] = ()
+    without: tuple[tuple[int, int], ...] = ()
     with_bit: int = 0
+    first: int | None = None
 
 
 def conditions(placement: Placement) -> tuple[Condition, ...]:
@@ -87,11 +102,18 @@ def conditions(placement: Placement) -> tuple[Condition, ...]:
     )
     if placement == "worker":
         threads = Condition("clone", 0, with_bit=_CLONE_THREAD)
-        return (*always, threads, Condition("prctl", 0, values=_NAMES_OF_THREADS))
+        return (
+            *always,
+            threads,
+            Condition("prctl", 0, values=_NAMES_OF_THREADS),
+            Condition("openat", 2, without=_EMPTYING),
+            # CUDA's driver makes one as it starts, and listens; nobody can be connected to
+            Condition("socket", 1, values=_STREAMS, first=_AF_UNIX),
+        )
     return (
         *always,
         Condition("mmap", 3, without=_UNCOUNTED),
-        Condition("openat", 2, without=(os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC)),
+        Condition("openat", 2, without=(*_WRITING, *_CREATING)),
         Condition("ioctl", 1, values=(0x5401, 0x5421, 0x5451)),  # TCGETS, FIONBIO, FIOCLEX
     )
 
@@ -140,9 +162,13 @@ def _conditional(condition: Condition) -> list[_Code]:
     """Return what follows when the call is the one of a condition."""
     # the lower half of a 64-bit argument comes first on both processors
     load = (_LOAD, 0, 0, _ARGUMENTS + 8 * condition.argument)
-    body: list[_Code] = [load]
-    for bits in condition.without:
-        body += [(_MASK, 0, 0, bits), (_EQUAL, 0, 1, bits), (_RETURN, 0, 0, _REFUSE), load]
+    body: list[_Code] = []
+    if condition.first is not None:
+        body += [(_LOAD, 0, 0, _ARGUMENTS), (_EQUAL, 1, 0, condition.first)]
+        body += [(_RETURN, 0, 0, _REFUSE)]
+    body += [load]
+    for mask, bits in condition.without:
+        body += [(_MASK, 0, 0, mask), (_EQUAL, 0, 1, bits), (_RETURN, 0, 0, _REFUSE), load]
     if condition.without:
         body += [(_RETURN, 0, 0, _ALLOW)]
     if condition.with_bit:

@@ -7,6 +7,7 @@ import platform
 # name -> (x86-64, arm64); None where a processor does not have it
 NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "access": (21, None),
+    "bind": (49, 200),
     "brk": (12, 214),
     "capset": (126, 91),
     "clock_getres": (229, 114),
@@ -54,6 +55,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "landlock_add_rule": (445, 445),
     "landlock_create_ruleset": (444, 444),
     "landlock_restrict_self": (446, 446),
+    "listen": (50, 201),
     "lseek": (8, 62),
     "lstat": (6, None),
     "madvise": (28, 233),
@@ -91,6 +93,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "renameat": (264, 38),
     "renameat2": (316, 276),
     "restart_syscall": (219, 128),
+    "rmdir": (84, None),
     "rseq": (334, 293),
     "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135),
@@ -112,6 +115,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "set_tid_address": (218, 96),
     "shutdown": (48, 210),
     "sigaltstack": (131, 132),
+    "socket": (41, 198),
     "stat": (4, None),
     "statfs": (137, 43),
     "statx": (332, 291),

@@ -147,6 +147,7 @@ def test_the_key_is_nowhere(searched: tuple[Path, ScriptedEndpoint]) -> None:
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.slow
 def test_replay_decides_the_same_without_a_network(
     searched: tuple[Path, ScriptedEndpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +203,7 @@ def test_another_run_with_the_same_question_pays_nothing(
     assert shown(runs_dir, "again")["winner"] == shown(runs_dir, "searched")["winner"]
 
 
+@pytest.mark.slow
 def test_a_revoked_key_stops_a_run_that_can_be_resumed(tmp_path: Path) -> None:
     revoked = threading.Event()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rewardgen.isolation.protection import ALWAYS
-from rewardgen.rungs.locked import SHARED
+from rewardgen.store.state import SHARED
 from tests.rewardgen.run.tiny import call, command, outcome
 
 pytest.importorskip("mujoco_warp")
@@ -25,11 +25,11 @@ def compute_reward(state, action, next_state):
 def test_three_updates_of_training(tmp_path: Path) -> None:
     reward = tmp_path / "up.py"
     reward.write_text(OWN)
-    given = (TASK, f"--reward={reward}", "--reward=human", f"--env-steps={3 * UPDATE}", "--seeds=1")
+    given = (TASK, f"--reward={reward}", f"--env-steps={3 * UPDATE}", "--seeds=1")
     done = call(command("train", *given, *WARP, f"--runs-dir={tmp_path}", "--json"))
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout.splitlines()[-1])
-    assert [len(arm["members"]) for arm in record["arms"]] == [1, 1]
+    assert [len(arm["members"]) for arm in record["arms"]] == [1]
     shown = outcome(tmp_path, record["run"])
     assert shown["isolation"]["applied"][0] == SHARED
 

@@ -35,6 +35,7 @@ def test_own_words_need_something_to_rank_by(tmp_path: Path) -> None:
     assert not (tmp_path / "words").exists()
 
 
+@pytest.mark.slow
 def test_own_fitness_ranks_and_is_what_is_shown(tmp_path: Path) -> None:
     file = tmp_path / "spin.py"
     file.write_text(SPIN)

@@ -139,6 +139,7 @@ def test_results_are_those_of_one_machine(nodes: TwoNodes, tmp_path: Path) -> No
     assert set(given[0].isolation) == set(expected[0].isolation)
 
 
+@pytest.mark.slow
 def test_a_search_gives_what_it_gives_here(nodes: TwoNodes, tmp_path: Path) -> None:
     here = call(run_command(tmp_path, "here"))
     assert here.returncode == 0, here.stderr

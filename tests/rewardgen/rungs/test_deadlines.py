@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import LateAnswer, MemberSpec, RewardRef, TrainJob, TrainResult
 from rewardgen_policies.recipe import Recipe
@@ -47,6 +49,7 @@ def trained(
     return result, (directory / checkpoint).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_deadline_that_fires_is_reported(tmp_path: Path) -> None:
     fired: list[LateAnswer] = []
     with LocalExecutor(tmp_path) as executor:

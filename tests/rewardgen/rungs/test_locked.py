@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rungs import trainer
 from rewardgen.rungs.executor import LocalExecutor
+from rewardgen.rungs.folders import remove
 from rewardgen.rungs.jobs import (
     LateAnswer,
     MemberSpec,
@@ -25,10 +28,11 @@ from rewardgen.rungs.jobs import (
     TrainResult,
     write_result,
 )
-from rewardgen.rungs.locked import SHARED, train_locked
+from rewardgen.rungs.locked import train_locked
 from rewardgen.rungs.locked_result import Expected, LockedTrainerError
 from rewardgen.rungs.trainer import Trainer
 from rewardgen.rungs.training import train_job
+from rewardgen.store.state import SHARED
 from rewardgen_envs.engines.choice import Budget, EngineChoice
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
@@ -65,14 +69,14 @@ def compute_reward(state, action, next_state):
     return up, {"seen": up * 0.0 + seen + len(secrets)}
 """
 FORGES = """\
-import gc
+import gc, os
 from rewardgen.isolation.channel import Channel, deadline_in
 def compute_reward(state, action, next_state):
     for thing in gc.get_objects():
         if isinstance(thing, Channel):
-            thing.send({}, deadline_in(1.0))
-    up = next_state.pole_angle_cosine
-    return up, {"up": up}
+            for message in MESSAGES:
+                thing.send(message, deadline_in(1.0))
+    os._exit(0)
 """
 
 
@@ -123,7 +127,7 @@ def test_it_trains_reports_and_leaves_only_checkpoints(tmp_path: Path) -> None:
     told = Told()
     result = told.run(job(GOOD, WRITES), tmp_path)
     assert [member.failure for member in result.members] == [None, None]
-    assert told.done == [RECIPE.samples * k for k in (1, 2, 3)]
+    assert told.done == [RECIPE.samples * k for k in (0, 1, 2, 3)]
     assert result.env_steps == 2 * 3 * RECIPE.samples
     assert {p.name for p in tmp_path.iterdir()} == {m.checkpoint for m in result.members}
     assert result.isolation[0] == SHARED
@@ -134,7 +138,7 @@ def test_it_trains_reports_and_leaves_only_checkpoints(tmp_path: Path) -> None:
 
 
 def test_it_scores_as_a_host_does(tmp_path: Path) -> None:
-    together = Told().run(job(GOOD), tmp_path / "together")
+    together = Told().run(job(GOOD), tmp_path)
     with LocalExecutor(tmp_path / "runs") as executor:
         given = job(GOOD).model_copy(update={"together": False})
         apart, _ = executor.train("apart", given, lambda done, total: None, lambda answer: None)
@@ -145,9 +149,9 @@ def test_it_scores_as_a_host_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words", "reported"),
     [
-        (RAISES, "nothing", False),
+        pytest.param(RAISES, "nothing", False, marks=pytest.mark.slow),
         (LEAVES, "SystemExit", False),
-        (ENDS, "ended with status 0 while it scored", True),
+        pytest.param(ENDS, "ended with status 0 while it scored", True, marks=pytest.mark.slow),
         (CRASHES, "ended with status -11 while it scored", True),
         (ENDLESS, "no answer within 1 s", True),
     ],
@@ -175,9 +179,31 @@ def test_what_was_at_fault_before_is_not_called_again(tmp_path: Path) -> None:
     assert not told.late
 
 
-def test_a_lie_about_its_calls_is_the_end_of_the_process(tmp_path: Path) -> None:
-    with pytest.raises(LockedTrainerError, match="no message of a trainer"):
-        Told().run(job(FORGES), tmp_path)
+SCORED, SCORING = {"event": "scored"}, {"event": "scoring", "reward": 0}
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        pytest.param([{}], "no message of a trainer", marks=pytest.mark.slow),
+        pytest.param([SCORED, SCORED], "ended a call that cannot be", marks=pytest.mark.slow),
+        pytest.param(
+            [SCORED, {"event": "scoring", "reward": 2}],
+            "announced a call that cannot be",
+            marks=pytest.mark.slow,
+        ),
+        ([{"event": "progress", "done": 10**6}], "made progress that cannot be"),
+        ([SCORED, SCORING], "had been given up"),
+        pytest.param([{"event": "done"}], "result cannot be read", marks=pytest.mark.slow),
+    ],
+    ids=["nothing", "scored", "unknown", "progress", "again", "done"],
+)
+def test_a_lie_is_the_end_of_the_process(
+    tmp_path: Path, messages: list[dict[str, object]], words: str
+) -> None:
+    with pytest.raises(LockedTrainerError, match=words):
+        Told().run(job(FORGES.replace("MESSAGES", repr(messages))), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_it_cannot_be_had_rewards_run_in_hosts(
@@ -187,7 +213,7 @@ def test_where_it_cannot_be_had_rewards_run_in_hosts(
 
     def refused(job: TrainJob, *_: object) -> TrainResult:
         asked.append(job)
-        raise LockedTrainerError("CUDA driver error: 304")
+        raise LockedTrainerError("CUDA driver error: 304", lasting=True)
 
     monkeypatch.setattr(trainer, "train_locked", refused)
     with ExitStack() as stack:
@@ -198,11 +224,50 @@ def test_where_it_cannot_be_had_rewards_run_in_hosts(
     assert all("own process" in result.isolation for result in results)
 
 
-def _rewrite(change: Callable[[dict[str, object]], None], folder: Path) -> None:
+def test_who_was_given_up_gets_no_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = LateAnswer(reward=0, call=1, message="no answer within 10 s")
+
+    def fails(*given: object) -> TrainResult:
+        cast("Callable[[LateAnswer], None]", given[4])(answer)
+        raise LockedTrainerError("it ended")
+
+    monkeypatch.setattr(trainer, "train_locked", fails)
+    told: list[LateAnswer] = []
+    with ExitStack() as stack:
+        result = Trainer(lambda a, b: None, told.append, stack).train(job(GOOD, GOOD), tmp_path)
+    assert told == [answer]
+    assert result.members[0].failure == answer.message
+    assert result.members[1].failure is None
+
+
+def test_a_folder_is_removed_however_deep(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("x", dir_fd=here)
+        inner = os.open("x", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    (top / "shut").mkdir(mode=0)
+    remove(top)
+    assert not top.exists()
+
+
+def _rewrite(change: Callable[[dict[str, Any]], None], folder: Path) -> None:
     path = folder / "result.json"
     said = json.loads(path.read_text())
     change(said)
     path.write_text(json.dumps(said))
+
+
+def _without_steps(said: dict[str, Any]) -> None:
+    said["curves"][0]["env_steps"][1] = None
+
+
+def _immense(said: dict[str, Any]) -> None:
+    said["curves"][1]["kl"][0] = 1e308
 
 
 def _swap(folder: Path) -> None:
@@ -242,10 +307,23 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "curves are none",
         ),
         (lambda folder: (folder / "member-0.safetensors").write_bytes(b"x"), "member 0 is none"),
+        (lambda folder: _rewrite(_without_steps, folder), "curves are none"),
+        (lambda folder: _rewrite(_immense, folder), "curves are none"),
         (_link, "member 0 is none"),
         (_swap, "member 0 is another's"),
     ],
-    ids=["gone", "empty", "members", "curves", "name", "damaged", "link", "swapped"],
+    ids=[
+        "gone",
+        "empty",
+        "members",
+        "curves",
+        "name",
+        "damaged",
+        "steps",
+        "immense",
+        "link",
+        "swapped",
+    ],
 )
 def test_what_comes_out_is_checked(
     tmp_path: Path, left: Path, spoil: Callable[[Path], None], words: str

@@ -135,6 +135,7 @@ def test_checkpoints_are_found_from_the_directory_of_the_job() -> None:
     assert joined.isolation == ("clean",), "what every host had"
 
 
+@pytest.mark.slow
 def test_a_share_that_cannot_be_trained_ends_the_others(tmp_path: Path) -> None:
     missing = MemberSpec(reward=1, seed=1, checkpoint=str(tmp_path / "missing"))
     given = job(members=(0, 0), env_steps=10_000_000)
