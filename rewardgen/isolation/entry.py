@@ -23,6 +23,11 @@ def main() -> None:
     os.close(nothing)
     sys.path[:0] = given["paths"]
 
+    # first of all: whoever is stopped while it loads its libraries must not outlive its owner
+    from rewardgen.isolation.protection import die_with_parent, protect
+
+    die_with_parent(given["owner"])
+
     import torch
 
     torch.set_num_threads(1)
@@ -33,15 +38,12 @@ def main() -> None:
     from rewardgen.isolation.channel import Channel
     from rewardgen.isolation.confines import Confines
     from rewardgen.isolation.memories import forget_packages
-    from rewardgen.isolation.protection import die_with_parent, protect
 
     channel = Channel(socket.socket(fileno=given["fd"]))
     mode, confines = given["mode"], Confines(**given["confines"])
     if given["role"] == "zygote":
-        die_with_parent(given["owner"])
         zygote.run(channel, mode, confines)
     elif "." in given["role"]:
-        die_with_parent(given["owner"])
         play = importlib.import_module(given["role"]).serve
         play(channel, partial(protect, mode, os.getppid(), confines), given["folder"])
     elif given["role"] == "compute":

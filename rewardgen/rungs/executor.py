@@ -87,7 +87,7 @@ class _Worker:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", "rewardgen.rungs.worker", self._role, str(os.getpid())],
+            [sys.executable, "-m", "rewardgen.rungs.worker_process", self._role, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -306,7 +306,8 @@ class LocalExecutor:
         for attempt in (1, 2):
             if abandoned is not None and abandoned.is_set():
                 raise ExecutorError("another share of the job failed, or it was interrupted")
-            remove(directory)
+            if directory.exists():  # what is left of an attempt that did not end
+                remove(directory)
             if isinstance(job, TrainJob):
                 # what one process did not survive is done by several
                 job = job.model_copy(

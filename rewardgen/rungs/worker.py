@@ -1,7 +1,7 @@
 """A worker process: takes job directories on stdin, reports JSON lines on stdout.
 
 ``train`` workers start the hosts of untrusted rewards. ``evaluate`` workers never hold a
-reward. Run as ``python -m rewardgen.rungs.worker ROLE OWNER``, the owner by its process id.
+reward. ``worker_process`` starts one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from rewardgen.analysis.columns import column_statistics
-from rewardgen.isolation.protection import die_with_parent
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
 from rewardgen.rungs.jobs import (
     Columns,
@@ -201,9 +200,8 @@ def do_survey(job: SurveyJob, reporter: Reporter) -> SurveyResult:
     return SurveyResult(columns=watcher.columns()[0], env_steps=spent, steps_per_s=spent / elapsed)
 
 
-def main(role: str, owner: int) -> None:
-    """Serve jobs until stdin ends, or the owner does, however."""
-    die_with_parent(owner)
+def serve(role: str) -> None:
+    """Serve jobs until stdin ends."""
     with ExitStack() as stack:
         _serve(role, Reporter(), stack)
 
@@ -237,7 +235,3 @@ def _serve(role: str, reporter: Reporter, stack: ExitStack) -> None:
             reporter.send(event="failed", message=f"{type(error).__name__}: {error}")
         else:
             reporter.send(event="done")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -38,7 +39,7 @@ def workers(child: Child, role: str) -> list[int]:
             line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"rewardgen.rungs.worker" in line and role.encode() in line:
+        if b"rewardgen.rungs.worker_process" in line and role.encode() in line:
             found.append(pid)
     return found
 
@@ -73,12 +74,17 @@ def test_stopped_workers_end_with_the_run_that_is_killed(scene: Scene) -> None:
     below = descendants(child.pid)
     assert {role for role in ("train", "evaluate") if set(workers(child, role)) & set(below)}
     for pid in below:
-        os.kill(pid, signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):  # a reward host whose work is done
+            os.kill(pid, signal.SIGSTOP)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     patience = time.monotonic() + FAR_AWAY_S
     while any(state_of(pid) not in ("", "Z") for pid in below):
-        assert time.monotonic() < patience, {pid: state_of(pid) for pid in below}
+        assert time.monotonic() < patience, {
+            pid: (state_of(pid), Path(f"/proc/{pid}/cmdline").read_bytes())
+            for pid in below
+            if state_of(pid)
+        }
     scene.check_recovery()
 
 
