@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # as the module under test has it
+os.environ.setdefault("RAY_worker_niceness", "0")  # else other tests starve the nodes
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
