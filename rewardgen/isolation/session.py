@@ -308,16 +308,17 @@ def _reported(error: object) -> Finding:
     return Finding(
         stage="host",
         kind=kind,
-        rule=_printable(given.get("rule"), 40) or "exception",
+        rule=printable(given.get("rule"), 40) or "exception",
         severity="error",
         # exactly: True is an int too
         line=line if type(line) is int and 0 < line < 100_000 else None,
-        message=_printable(given.get("message"), MAX_TEXT) or "the reward failed",
-        remedy=_printable(given.get("remedy"), MAX_TEXT),
+        message=printable(given.get("message")) or "the reward failed",
+        remedy=printable(given.get("remedy")),
     )
 
 
-def _printable(text: object, longest: int) -> str:
+def printable(text: object, longest: int = MAX_TEXT) -> str:
+    """Return what is text in an answer, and not too long; nothing else if it is none."""
     if not isinstance(text, str):
         return ""
     return "".join(c if c.isprintable() else " " for c in text[:longest])

@@ -27,11 +27,12 @@ from rewardgen.isolation.environment import of_locked_trainers
 from rewardgen.isolation.pace import REMEDY, Deadlines, Pace, no_answer
 from rewardgen.isolation.processes import START_S, Executed, HostUnavailable
 from rewardgen.isolation.protection import ALWAYS, Protection
+from rewardgen.isolation.session import printable
 from rewardgen.rewards.findings import Finding
 from rewardgen.rungs import locked_trainer
 from rewardgen.rungs.folders import remove
 from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult, write_job
-from rewardgen.rungs.locked_result import Expected, LockedTrainerError, printable
+from rewardgen.rungs.locked_result import Expected, LockedTrainerError
 from rewardgen.store.state import SHARED
 from rewardgen_envs.task import Task
 from rewardgen_policies.recipe import Recipe

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from rewardgen.isolation.session import printable
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rungs.jobs import RESULT, MemberResult, TrainJob, TrainResult
-from rewardgen.rungs.training import checkpoint_name, trusted
+from rewardgen.rungs.training import checkpoint_name
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import CheckpointError, MemberState, Origin, load_checkpoint
 from rewardgen_policies.networks import NetworkSpec
 from rewardgen_policies.recipe import Recipe
 
 _MAX_RESULT_BYTES = 2**28
-_MAX_MESSAGE = 600
 _MOST_QUANTITIES = 200
 _MOST = 3.5e38  # of a float32
 _QUANTITY = re.compile(r"[\w./]{1,100}")
@@ -105,17 +105,11 @@ class Expected:
             task=self._task.name,
             task_version=self._task.version,
             seed=member.seed,
-            source_sha256=self._sha256(member.reward),
+            source_sha256=parse_reward(self._job.rewards[member.reward].source).sha256,
             recipe_sha256=self._recipe.sha256,
         )
         spec = NetworkSpec.of(self._task, self._recipe.hidden)
         return state.origin == origin and state.spec == spec
-
-    def _sha256(self, index: int) -> str:
-        reward = self._job.rewards[index]
-        if reward.kind == "code":
-            return parse_reward(reward.source).sha256
-        return trusted(reward, self._task).spec.sha256
 
 
 def _content(path: Path) -> bytes:
@@ -146,10 +140,3 @@ def _is_curve(curve: dict[str, list[float | None]], updates: int) -> bool:
         and all(len(values) == len(steps) for values in curve.values())
         and all(v is None or abs(v) <= _MOST for values in curve.values() for v in values)
     )
-
-
-def printable(text: object) -> str:
-    """Return what is text in ``text``, and not too long."""
-    if not isinstance(text, str):
-        return ""
-    return "".join(c if c.isprintable() else " " for c in text[:_MAX_MESSAGE])

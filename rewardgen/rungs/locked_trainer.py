@@ -22,10 +22,10 @@ from rewardgen.rewards.code import raised
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rungs.jobs import LateAnswer, RewardRef, TrainJob, read_job, write_result
-from rewardgen.rungs.training import train_job, trusted
+from rewardgen.rungs.training import train_job
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
-from rewardgen_policies.seam import RewardFailure, RewardSource, Rollout, Scores, SourceSpec
+from rewardgen_policies.seam import RewardFailure, Rollout, Scores, SourceSpec
 
 KERNELS = "kernels"
 _SEND_S = 60.0
@@ -52,29 +52,23 @@ def serve(channel: Channel, lock: Callable[[], Protection], folder: str) -> None
     def tell(**message: object) -> None:
         channel.send(message, deadline_in(_SEND_S))
 
-    sources = _sources(job, task, tell)
+    sources = [
+        AnnouncedReward(index, reward, task, job.given_up.get(index), tell)
+        for index, reward in enumerate(job.rewards)
+    ]
     forget_packages()
     worker.silence()
     protection = lock()
     tell(id=0, **asdict(protection))
     try:
         result = train_job(
-            job, task, sources, place, lambda done, total: tell(event="progress", done=done), tuple
+            job, task, sources, place, lambda done, total: tell(event="progress", done=done)
         )
     except Exception as error:  # the boundary: whatever goes wrong in here is its owner's to judge
         tell(event="failed", message=f"{type(error).__name__}: {error}")
     else:
         write_result(place, result)
         tell(event="done")
-
-
-def _sources(job: TrainJob, task: Task, tell: Callable[..., None]) -> list[RewardSource]:
-    return [
-        AnnouncedReward(index, reward, task, job.given_up.get(index), tell)
-        if reward.kind == "code"
-        else trusted(reward, task)
-        for index, reward in enumerate(job.rewards)
-    ]
 
 
 class AnnouncedReward:

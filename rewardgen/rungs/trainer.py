@@ -68,7 +68,8 @@ class Trainer:
         pool = self._pool(job.isolation)
         try:
             sources = self._sources(job, task, pool)
-            return train_job(job, task, sources, directory, self._report, lambda: pool.applied)
+            result = train_job(job, task, sources, directory, self._report)
+            return result.model_copy(update={"isolation": pool.applied})
         except HostUnavailable:
             self._pools.pop(job.isolation).close()
             raise

@@ -32,9 +32,8 @@ def train_job(
     sources: Sequence[RewardSource],
     folder: Path,
     report: Callable[[int, int], None],
-    applied: Callable[[], tuple[str, ...]],
 ) -> TrainResult:
-    """Train a rung and save its checkpoints.
+    """Train a rung and save its checkpoints; what protects against its rewards is the caller's.
 
     Args:
         job: what to train.
@@ -42,7 +41,6 @@ def train_job(
         sources: one for each reward of the job.
         folder: where checkpoints go.
         report: told the environment steps done and to do per member.
-        applied: tells, once training is over, what protected against the rewards.
     """
     recipe = Recipe.model_validate(job.recipe)
     start = time.monotonic()
@@ -74,7 +72,6 @@ def train_job(
         curves=tuple(curve.to_json() for curve in outcome.curves),
         env_steps=sum(result.env_steps for result in results),
         wall_s=time.monotonic() - start,
-        isolation=applied(),
     )
 
 

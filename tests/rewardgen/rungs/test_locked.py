@@ -291,7 +291,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     task = load_task(TASK)
     table = task.table
     sources = [InlineReward(parse_reward(r.source), table, r.name) for r in given.rewards]
-    write_result(folder, train_job(given, task, sources, folder, lambda a, b: None, tuple))
+    write_result(folder, train_job(given, task, sources, folder, lambda a, b: None))
     return folder
 
 
