@@ -21,6 +21,7 @@ from rewardgen.report import code, numbers, plots, text
 from rewardgen.report.candidates import finalists, left_out, notable
 from rewardgen.report.changes import generations, lineage
 from rewardgen.report.curves import Band, CurveReader
+from rewardgen.report.normalized import normalized_line
 from rewardgen.report.outcome import (
     HUMAN,
     WINNER,
@@ -113,6 +114,7 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
     shared: dict[str, object] = {
         "run": record,
         "outcome": result,
+        "normalized": normalized_line(record),
         "metric": ranking(record),
         "rows": [_row(a, over) for a in record.arms],
         "over": over,
