@@ -220,16 +220,13 @@ def correlations(task: Task, states: Sequence[MemberState]) -> dict[str, float |
     Returns:
         Column name → Spearman's rank correlation over all episodes; None where one is constant.
     """
-    means, fitness = [], []
-    watcher = _EpisodeMeans()
-    trained = evaluate(task, states, CORRELATION_SEEDS, watcher=watcher)
-    means.append(watcher.means)
-    fitness.append(trained.fitness[task.metric.name].flatten())
-    watcher = _EpisodeMeans()
-    chance = run_episodes(task, RandomPolicy(task, 1), 1, CORRELATION_SEEDS, watcher)
-    means.append(watcher.means)
-    fitness.append(chance.fitness[task.metric.name].flatten())
-    return rank_correlations(task, torch.cat(means), torch.cat(fitness))
+    watched, by_chance = _EpisodeMeans(), _EpisodeMeans()
+    results = (
+        evaluate(task, states, CORRELATION_SEEDS, watcher=watched),
+        run_episodes(task, RandomPolicy(task, 1), 1, CORRELATION_SEEDS, by_chance),
+    )
+    fitness = torch.cat([result.fitness[task.metric.name].flatten() for result in results])
+    return rank_correlations(task, torch.cat([watched.means, by_chance.means]), fitness)
 
 
 def rank_correlations(task: Task, means: Tensor, fitness: Tensor) -> dict[str, float | None]:

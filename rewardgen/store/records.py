@@ -295,6 +295,14 @@ class TaskRecord(Data):
     human_reward: Annotated[str, Field(description="source of the human-written reward")]
     fitness: tuple[FitnessRecord, ...]
     features: tuple[FeatureRecord, ...]
+    about: Annotated[str, Field(description="what the task's author says of it")]
+    control_dt_s: Annotated[FiniteFloat, Field(description="seconds between two actions")]
+    episode_s: Annotated[FiniteFloat, Field(description="nominal length of an episode")]
+    action: Annotated[Literal["box", "discrete"], Field(description="numbers in [-1, 1] or one")]
+    action_size: Annotated[Count, Field(description="how many numbers, or choices")]
+    observation_size: Annotated[Count, Field(description="numbers that a policy sees")]
+    causes: Annotated[dict[str, str], Field(description="what ends an episode early")]
+    cameras: Annotated[tuple[str, ...], Field(description="points of view, the usual one first")]
 
 
 class CheckRecord(Data):
