@@ -29,8 +29,8 @@ TEXT = """\
 
 Every task has a card: what it is, its features with units, and what random actions, the sparse
 and the human-written reward reach. A reward that `rewardgen run` finds is held against these
-numbers. They are interquartile means over policies; a card gives their intervals, seeds and budgets.
-A dash means that nothing was measured yet.
+numbers. They are interquartile means over policies; a card gives their intervals, seeds and
+budgets. A dash means that nothing was measured yet.
 
 {table}
 

@@ -84,6 +84,8 @@ class Task(ABC):
         human_reward: reward file written by a person, the baseline.
         cameras: points of view by name, the usual one first; by default the scene's own and
             four around the robot.
+        randomization: how far an episode's physics may be from the scene's, by what differs, as
+            ``randomization.py`` adds it to a task.
         fitness_in_features: True if a public feature's average is the fitness.
     """
 
@@ -100,6 +102,7 @@ class Task(ABC):
     human_reward: ClassVar[Path]
     cameras: ClassVar[Mapping[str, Camera]] = {}
     fitness_in_features: ClassVar[bool] = False
+    randomization: ClassVar[Mapping[str, float]] = {}
 
     # ---- what an author writes
 
