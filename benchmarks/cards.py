@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmarks.harness import latest_lines, report
 from benchmarks.tables import table
 from rewardgen.report.card import Speed, overview_row
+from rewardgen.store.baselines import baseline_file, load_baseline
 from rewardgen.tasks import describe_task, write_card
 from rewardgen_envs.registry import task_names
-from rewardgen_policies.baseline import baseline_file, load_baseline
 
 DOCS = Path(__file__).parents[1] / "docs"
 CARDS = "tasks"

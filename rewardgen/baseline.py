@@ -24,6 +24,13 @@ from rewardgen.config import TrainConfig
 from rewardgen.report.curves import CurveReader
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.atomic import clear_errors, write_file
+from rewardgen.store.baselines import (
+    DIRECTORY,
+    Baseline,
+    BaselineArm,
+    BaselineCurve,
+    baseline_file,
+)
 from rewardgen.store.records import ArmRecord, MemberRecord, ShowRecord
 from rewardgen.store.run_directory import find_run, read_run
 from rewardgen_envs.errors import UsageError
@@ -31,17 +38,9 @@ from rewardgen_envs.metrics import Metric
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
-from rewardgen_policies.baseline import (
-    DIRECTORY,
-    Baseline,
-    BaselineArm,
-    BaselineCurve,
-    baseline_file,
-    policy_bytes,
-    policy_file,
-)
 from rewardgen_policies.checkpoint import MemberState, decode
 from rewardgen_policies.evaluation import RandomPolicy, evaluate, run_episodes
+from rewardgen_policies.stored_policy import policy_bytes, policy_file
 
 HUMAN, SPARSE = "human", "sparse"
 RANDOM_SEEDS = range(80_000, 80_100)

@@ -15,6 +15,7 @@ from rewardgen.rungs.offscreen import RenderError
 from rewardgen.rungs.picture import PictureJob, take
 from rewardgen.store import payloads
 from rewardgen.store.atomic import clear_errors, write_file
+from rewardgen.store.baselines import DIRECTORY, baseline_file, load_baseline
 from rewardgen.store.records import (
     CheckRecord,
     FeatureRecord,
@@ -26,7 +27,6 @@ from rewardgen.store.records import (
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_class, task_names
 from rewardgen_envs.task import BoxAction, Task, TaskError
-from rewardgen_policies.baseline import DIRECTORY, baseline_file, load_baseline
 from rewardgen_policies.evaluation import evaluate_random
 
 RANDOM_EPISODES = 20

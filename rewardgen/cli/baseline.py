@@ -61,7 +61,7 @@ class TasksBaseline:
 
     def run(self) -> int:
         """Do it and return the exit status."""
-        from rewardgen_policies.baseline import DIRECTORY, baseline_file
+        from rewardgen.store.baselines import DIRECTORY, baseline_file
 
         given = self.options
         status = self._measure(given)

@@ -10,8 +10,8 @@ from rewardgen.analysis.columns import column_name
 from rewardgen.report import text
 from rewardgen.report.environment import environment
 from rewardgen.report.numbers import number
+from rewardgen.store.baselines import Baseline
 from rewardgen.store.records import FeatureRecord, TaskRecord
-from rewardgen_policies.baseline import Baseline
 
 SOLVED = 0.3
 """Share of successes of the human reward from which a task counts as solved."""

@@ -14,8 +14,8 @@ from rewardgen_envs.cameras import chosen
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
-from rewardgen_policies.baseline import load_policy
 from rewardgen_policies.evaluation import Policies, RandomPolicy, run_episodes
+from rewardgen_policies.stored_policy import load_policy
 
 
 class PictureJob(BaseModel):

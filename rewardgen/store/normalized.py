@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rewardgen.store.baselines import DIRECTORY, Baseline, baseline_file, load_baseline
 from rewardgen.store.payloads import RunStarted
 from rewardgen.store.records import BaselineRecord
-from rewardgen_policies.baseline import DIRECTORY, Baseline, baseline_file, load_baseline
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from rewardgen import api
 from rewardgen.baseline import rank_correlations
 from rewardgen.cli.main import main
 from rewardgen.report.normalized import normalized_line
+from rewardgen.store.baselines import Baseline, baseline_file, load_baseline
 from rewardgen.store.normalized import stored_baseline
 from rewardgen.store.run_directory import read_run
 from rewardgen_envs.registry import load_task
-from rewardgen_policies.baseline import Baseline, baseline_file, load_baseline, load_policy
+from rewardgen_policies.stored_policy import load_policy
 
 TASK = "cartpole/balance"
 COMMAND = ["tasks", "baseline", TASK, "--seeds", "2", "--env-steps", "4096", "--rungs", "2"]

@@ -1,23 +1,22 @@
-"""What random actions and a task's own rewards reach: stored results, and a policy of each task.
+"""What random actions and a task's own rewards reach: stored results.
 
 ``rewardgen tasks baseline`` writes them; reports, task cards and normalized scores read them.
+They lie in the package of the policies, beside one policy of each task; it is found without
+importing it, which would be heavy.
 """
 
 from __future__ import annotations
 
-import gzip
-from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from rewardgen_envs.errors import UsageError
-from rewardgen_policies.checkpoint import MAX_BYTES, MemberState, decode, encode
 
-DIRECTORY = Path(__file__).parent / "baselines"
-_SUFFIX, _POLICY_SUFFIX = ".json", ".policy.gz"
+_PACKAGE = find_spec("rewardgen_policies")
+DIRECTORY = Path(str(_PACKAGE and _PACKAGE.origin)).parent / "baselines"
 
 Interval = tuple[FiniteFloat, FiniteFloat]
 
@@ -109,7 +108,7 @@ class Baseline(_Data):
 
 def baseline_file(task: str, directory: Path = DIRECTORY) -> Path:
     """Return where the baseline of a task is kept."""
-    return directory / f"{task.replace('/', '-')}{_SUFFIX}"
+    return directory / f"{task.replace('/', '-')}.json"
 
 
 def load_baseline(file: Path) -> Baseline | None:
@@ -126,40 +125,3 @@ def load_baseline(file: Path) -> Baseline | None:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BaselineError(f"{file} is no baseline: {where}: {first['msg']}") from error
-
-
-def policy_bytes(state: MemberState) -> bytes:
-    """Return a policy as it is kept beside its baseline: without the optimizer's moments.
-
-    They make up two thirds of a checkpoint and are of use only to the run that goes on.
-    """
-    forgotten = {
-        name: torch.zeros_like(value) if name.startswith("adam_") else value
-        for name, value in state.tensors.items()
-    }
-    counters = replace(state.counters, adam_steps=0)
-    # no time in the header: equal policies give equal bytes
-    return gzip.compress(encode(replace(state, tensors=forgotten, counters=counters)), mtime=0)
-
-
-def load_policy(task: str, directory: Path = DIRECTORY) -> MemberState | None:
-    """Return the stored policy of a task, that of the human reward's median seed; None if none.
-
-    Raises:
-        BaselineError: it is damaged.
-        CheckpointError: what it holds is no checkpoint.
-    """
-    file = policy_file(task, directory)
-    if not file.is_file():
-        return None
-    try:
-        with gzip.open(file) as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except (OSError, EOFError) as error:
-        raise BaselineError(f"{file} is no stored policy: {error}") from error
-    return decode(data, str(file))
-
-
-def policy_file(task: str, directory: Path = DIRECTORY) -> Path:
-    """Return where the policy of a task is kept."""
-    return baseline_file(task, directory).with_suffix("").with_suffix(_POLICY_SUFFIX)

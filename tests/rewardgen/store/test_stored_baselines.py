@@ -8,23 +8,26 @@ from pathlib import Path
 import pytest
 import torch
 
-from rewardgen_envs.registry import load_task, task_names
-from rewardgen_policies.baseline import (
+from rewardgen.store.baselines import (
     DIRECTORY,
     Baseline,
     BaselineArm,
     BaselineError,
     baseline_file,
     load_baseline,
-    load_policy,
-    policy_bytes,
-    policy_file,
 )
+from rewardgen_envs.registry import load_task, task_names
 from rewardgen_policies.checkpoint import CheckpointError, Origin
 from rewardgen_policies.evaluation import evaluate
 from rewardgen_policies.networks import NetworkSpec
 from rewardgen_policies.population import initial_state
 from rewardgen_policies.recipe import Recipe
+from rewardgen_policies.stored_policy import (
+    StoredPolicyError,
+    load_policy,
+    policy_bytes,
+    policy_file,
+)
 
 STORED = [name for name in task_names() if baseline_file(name).is_file()]
 
@@ -121,7 +124,7 @@ def test_damaged_baseline_is_named(tmp_path: Path, text: str) -> None:
 def test_damaged_policy_is_named(tmp_path: Path) -> None:
     file = policy_file("robot/walk", tmp_path)
     file.write_bytes(b"no gzip")
-    with pytest.raises(BaselineError, match=r"robot-walk\.policy\.gz is no stored policy"):
+    with pytest.raises(StoredPolicyError, match=r"robot-walk\.policy\.gz is no stored policy"):
         load_policy("robot/walk", tmp_path)
     file.write_bytes(gzip.compress(b"no checkpoint"))
     with pytest.raises(CheckpointError, match=r"robot-walk\.policy\.gz"):
