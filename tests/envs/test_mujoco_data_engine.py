@@ -12,10 +12,11 @@ from torch import Tensor
 
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.engines.mujoco_data import MujocoDataEngine
-from rewardgen_envs.registry import load_task, task_names
+from rewardgen_envs.registry import load_task
 from rewardgen_envs.scene import compile_scene
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import BoxAction, Task
+from tests.every_task import every_task
 
 torch.set_num_threads(1)
 STEPS = 60
@@ -34,7 +35,7 @@ def plain(task: Task, seed: int = 3) -> tuple[Simulation, mujoco.MjData]:
     return Simulation(task, [seed], 1, engine=engine), data
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", every_task())
 def test_features_and_fitness_equal_those_of_the_batch_engine(name: str) -> None:
     task = load_task(name)
     batch, (single, _) = Simulation(task, [3], 1, threads=1), plain(task)

@@ -12,9 +12,10 @@ from rewardgen_envs.features import Feature
 from rewardgen_envs.hopper.run import Run as HopperRun
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
-from rewardgen_envs.registry import load_task, task_names
+from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import BoxAction, Initial, Task, TaskError
+from tests.every_task import every_task
 
 torch.set_num_threads(1)
 
@@ -41,7 +42,7 @@ class ShortHopper(HopperRun):
     episode_s = 0.08
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", every_task())
 def test_a_members_episodes_do_not_depend_on_its_neighbours(name: str) -> None:
     """Members with seeds 5 and 9: alone, together, in another order, on two threads."""
     task = load_task(name)

@@ -20,12 +20,13 @@ from rewardgen.rewards.sparse import SparseReward
 from rewardgen_envs.contacts import probed_budget
 from rewardgen_envs.engines import mujoco_batch
 from rewardgen_envs.engines.choice import Budget, EngineChoice
-from rewardgen_envs.registry import load_task, task_names
+from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import Task
 from rewardgen_policies.evaluation import evaluate
 from rewardgen_policies.recipe import Recipe
 from rewardgen_policies.train import Member, Progress, TrainResult, train
+from tests.every_task import every_task
 from tests.policies.reward_sources import DiscreteSwingUp
 
 TINY = Recipe(worlds=4, steps=16, minibatches=2, epochs=2, hidden=(16, 16))
@@ -88,7 +89,7 @@ def members(task: Task) -> list[Member]:
     return [Member(human, 1), Member(human, 2), Member(SparseReward(task), 1)]
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", every_task())
 def test_no_tensor_of_a_step_is_made_without_a_device(name: str) -> None:
     task = load_task(name)
     simulation = Simulation(task, [0], 2, threads=1)

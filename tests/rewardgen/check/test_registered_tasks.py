@@ -17,10 +17,11 @@ from rewardgen.rewards.format import RewardCode, parse_reward, read_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.sparse import SparseReward
 from rewardgen.rewards.transitions import Transitions
-from rewardgen_envs.registry import load_task, task_names
+from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
 from rewardgen_envs.task import DiscreteAction, Task
 from rewardgen_policies.seam import RewardSource, Rollout
+from tests.every_task import every_task
 
 MEMBERS, STEPS, WORLDS = 2, 12, 3
 
@@ -31,7 +32,7 @@ def pool() -> Iterator[HostPool]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=task_names())
+@pytest.fixture(scope="module", params=every_task())
 def task(request: pytest.FixtureRequest) -> Task:
     return load_task(request.param)
 

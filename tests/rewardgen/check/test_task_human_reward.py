@@ -16,8 +16,9 @@ from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature
 from rewardgen_envs.hopper.back_flip import BackFlip
 from rewardgen_envs.hopper.run import Run as HopperRun
-from rewardgen_envs.registry import task_class, task_names
+from rewardgen_envs.registry import task_class
 from rewardgen_envs.task import Initial, Task
+from tests.every_task import every_task
 
 HEAD = "def compute_reward(state, action, next_state):\n"
 VELOCITY = {"cartpole/balance": "cart_velocity", "hopper/back-flip": "forward_velocity"}
@@ -71,7 +72,7 @@ def check_with(base: type[Task], text: str, folder: Path) -> list[Finding]:
     return list(check_task(type("Changed", (base,), {"human_reward": path})))
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", every_task())
 def test_registered_task_passes_without_findings(name: str) -> None:
     assert check_task(task_class(name)) == ()
 

@@ -14,7 +14,8 @@ from rewardgen.design.prompting import PROMPTS, first_messages, repair_messages
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import SIGNATURE, parse_reward
-from rewardgen_envs.registry import load_task, task_names
+from rewardgen_envs.registry import load_task
+from tests.every_task import every_task
 
 CODE = "def compute_reward(state, action, next_state):\n    return next_state.x, {}\n"
 
@@ -59,7 +60,7 @@ def context() -> DesignContext:
     return context_of("cartpole/swing-up")
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", every_task())
 def test_every_public_feature_is_told_and_no_private_one(name: str) -> None:
     task = load_task(name)
     text = "\n".join(m.content for m in first_messages(context_of(name)))
@@ -69,7 +70,7 @@ def test_every_public_feature_is_told_and_no_private_one(name: str) -> None:
     assert task.description in text
 
 
-@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("name", every_task())
 def test_neither_fitness_nor_human_reward_leak(name: str) -> None:
     task = load_task(name)
     text = "\n".join(m.content for m in first_messages(context_of(name)))
