@@ -48,9 +48,10 @@ types: install-dev  ## check types, strictly
 	@"$(BIN)/pyright" --pythonpath "$(BIN)/python"
 
 bench: install-dev  ## run all benchmarks and renew their tables; takes long
-	@for script in $$(grep -l __main__ benchmarks/*.py | grep -v tables); do \
+	@for script in $$(grep -l __main__ benchmarks/*.py | grep -v -e tables -e cards); do \
 		echo "== $$script"; "$(BIN)/python" $$script || exit 1; done
 	@"$(BIN)/python" -m benchmarks.tables
+	@"$(BIN)/python" -m benchmarks.cards
 
 clean:  ## remove .venv, caches and builds; runs/ stays
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

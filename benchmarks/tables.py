@@ -342,6 +342,25 @@ def scaling(parts: Figures) -> str:
     )
 
 
+def task_steps(parts: Figures) -> str:
+    """One row per task, and how many reach the share that is asked for."""
+    measured = sorted((one for part in parts for one in part["tasks"]), key=lambda t: t["task"])
+    rows = [
+        [
+            one["task"],
+            one["engine"],
+            str(one["worlds"]),
+            f"{one['env_steps_per_s']:,.0f}",
+            f"{one['raw_per_s']:,.0f}",
+            f"{one['share']:.2f}",
+        ]
+        for one in measured
+    ]
+    head = ["task", "engine", "worlds", "env-steps/s", "physics alone", "share (≥ 0.60 asked)"]
+    reached = sum(one["share"] >= 0.6 for one in measured)
+    return f"{table(head, rows)}\n\n{reached} of {len(rows)} tasks reach 0.60."
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -353,6 +372,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "kills": kills,
     "large_run": large_run,
     "scaling": scaling,
+    "task_steps": task_steps,
 }
 
 
