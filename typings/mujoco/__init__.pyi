@@ -181,6 +181,10 @@ class MjsGeom:
     size: NDArray[np.float64]
     friction: NDArray[np.float64]
 
+class MjsJoint:
+    name: str
+    range: NDArray[np.float64]
+
 class MjsBody:
     name: str
     pos: NDArray[np.float64]
@@ -222,6 +226,7 @@ class MjSpec:
     def from_file(filename: str) -> MjSpec: ...
     @staticmethod
     def from_string(xml: str) -> MjSpec: ...
+    def joint(self, name: str) -> MjsJoint: ...
     def add_sensor(
         self,
         *,
