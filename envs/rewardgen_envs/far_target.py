@@ -78,8 +78,8 @@ def at_sixty_hertz(spec: mujoco.MjSpec) -> mujoco.MjSpec:
 
 def joint_limits(model: mujoco.MjModel, like: Tensor) -> tuple[Tensor, Tensor]:
     """Return the lower and the upper limits (J,) of all joints but the root."""
-    low, high = torch.as_tensor(model.jnt_range[1:].copy()).to(like).unbind(1)
-    return low, high
+    limits = torch.as_tensor(model.jnt_range[1:].copy(), dtype=like.dtype, device=like.device)
+    return limits[:, 0], limits[:, 1]
 
 
 def derive_target(quantities: Quantities, model: mujoco.MjModel) -> dict[str, Tensor]:
@@ -141,7 +141,9 @@ def start_upright(model: mujoco.MjModel, draw: Draw, height_m: float) -> Initial
     noise = draw.uniform("joints", (int(model.nq) - 7,), -START_RAD, START_RAD)
     low, high = joint_limits(model, noise)
     joints = torch.zeros_like(noise).clamp(low, high) + noise
-    root = torch.tensor([0.0, 0.0, height_m, 1.0, 0.0, 0.0, 0.0]).to(noise)
+    root = torch.tensor(
+        [0.0, 0.0, height_m, 1.0, 0.0, 0.0, 0.0], dtype=noise.dtype, device=noise.device
+    )
     speeds = draw.uniform("speeds", (int(model.nv) - 6,), -START_RAD_S, START_RAD_S)
     still = torch.zeros_like(speeds[:, :1]).expand(-1, 6)
     return Initial(

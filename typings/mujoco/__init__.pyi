@@ -183,7 +183,10 @@ class MjsGeom:
 
 class MjsJoint:
     name: str
-    range: NDArray[np.float64]
+    @property
+    def range(self) -> NDArray[np.float64]: ...
+    @range.setter
+    def range(self, value: Sequence[float]) -> None: ...
 
 class MjsBody:
     name: str

@@ -10,13 +10,15 @@ from rewardgen_envs.ant.behaviour import Behaviour
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.metrics import Metric
 
+STRETCHED_DEG = 17.0
 BELLY_DOWN_M, ON_FLOOR_M, STILL_RAD_S = 0.03, 0.05, 0.5
 
 
 class LieDown(Behaviour):
-    """Ankles here stretch to 0 degrees; with Gymnasium's 30 the feet keep the belly off the floor.
+    """Ankles here stretch to 17 degrees, where belly and feet are on the floor.
 
-    No low torso ends an episode; friction keeps an idle robot on its feet.
+    With Gymnasium's 30 degrees the feet would keep the belly 11 cm above it. No low torso ends an
+    episode; friction keeps an idle robot on its feet.
     """
 
     name = "ant/lie-down"
@@ -40,8 +42,8 @@ class LieDown(Behaviour):
         """Return the ant with ankles that stretch."""
         spec = super().scene()
         for ankle in ("ankle_1", "ankle_2", "ankle_3", "ankle_4"):
-            limits_deg = spec.joint(ankle).range
-            limits_deg[abs(limits_deg).argmin()] = 0.0
+            low, high = spec.joint(ankle).range
+            spec.joint(ankle).range = (STRETCHED_DEG, high) if low > 0.0 else (low, -STRETCHED_DEG)
         return spec
 
     def fitness(self, features: FeatureView) -> dict[str, Tensor]:
