@@ -1,4 +1,4 @@
-"""Behaviours of hopper and ant: fitness of made states, of what succeeds, and of what only tries."""
+"""Behaviours of hopper and ant: fitness of made states, of what succeeds, of what only tries."""
 
 from __future__ import annotations
 
@@ -62,13 +62,21 @@ def idle(features: FeatureView) -> Tensor:
     return torch.zeros_like(features.last_action)
 
 
-def flailing(seed: int) -> Callable[[FeatureView], Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-
-    def act(features: FeatureView) -> Tensor:
-        return 2.0 * torch.rand(features.last_action.shape, generator=generator) - 1.0
-
-    return act
+def best_of_flailing(task: Task) -> float:
+    """Return the best fitness of 16 worlds in which random actions are held for half a second."""
+    simulation = Simulation(task, [9000], 16, threads=1)
+    generator = torch.Generator().manual_seed(0)
+    held = round(0.5 / task.control_dt_s)
+    best = -math.inf
+    assert isinstance(task.action, BoxAction)
+    action = torch.zeros(16, task.action.size)
+    for number in range(task.episode_steps):
+        if number % held == 0:
+            action = 2.0 * torch.rand(action.shape, generator=generator) - 1.0
+        step = simulation.step(action)
+        if bool(step.ended.any()):
+            best = max(best, float(step.fitness[task.metric.name][step.ended].max()))
+    return best
 
 
 def result(step: Step, task: Task) -> float:
@@ -193,14 +201,17 @@ def test_standing_all_the_time_is_a_success_and_falling_early_is_none() -> None:
     whole = play(task, idle, held(task.episode_steps))
     assert bool(whole.truncated)
     assert result(whole, task) == pytest.approx(1.0, abs=0.01)
+
     # stands for 250 of 625 steps, then jumps and falls: at most some steps more count
-    tired = flailing(1)
-    half = play(task, lambda f: (tired if f.episode_time_s > 1.99 else idle)(f), held(250))
+    def stumble(features: FeatureView) -> Tensor:
+        return torch.full_like(features.last_action, float(features.episode_time_s > 1.99))
+
+    half = play(task, stumble, held(250))
     assert bool(half.terminated)
     assert 250 <= round(result(half, task) * task.episode_steps) < 300
     assert result(half, task) < task.metric.success
     assert result(play(task, idle, nothing), task) == 0.0
-    assert all(result(play(task, flailing(seed), nothing), task) < 0.05 for seed in range(5))
+    assert best_of_flailing(task) < 0.05
 
 
 # ---- ant
@@ -263,7 +274,7 @@ def test_an_ant_that_waves_succeeds_and_one_that_holds_its_leg_up_does_not() -> 
     assert result(play(task, lambda f: towards(on_three_legs(0.6), f), nothing), task) < 0.1
     trembling = play(task, waving(5.0), nothing)
     assert result(trembling, task) < 0.2
-    assert all(result(play(task, flailing(seed), nothing), task) < 0.1 for seed in range(5))
+    assert best_of_flailing(task) < 0.1
 
 
 LYING = {"torso_clearance": 0.02, "foot_heights": [0.02] * 4, "joint_velocities": [0.1] * 8}
@@ -292,7 +303,7 @@ def test_stretching_the_legs_lies_down_and_idling_does_not() -> None:
     assert bool(lying.truncated)  # the torso is as low as it gets
     assert result(lying, task) > success + 0.1
     assert result(play(task, idle, nothing), task) == 0.0
-    assert all(result(play(task, flailing(seed), nothing), task) < 0.05 for seed in range(5))
+    assert best_of_flailing(task) < 0.3
 
 
 @pytest.mark.parametrize("kind", [LieDown, Spin, WaveLeg])
@@ -347,7 +358,7 @@ def test_turning_to_and_fro_or_flailing_is_no_spin() -> None:
 
     task = Spin()
     assert abs(result(play(task, idle, before), task)) < 0.2
-    assert all(result(play(task, flailing(seed), nothing), task) < 0.5 for seed in range(5))
+    assert best_of_flailing(task) < 0.5
 
 
 @pytest.mark.parametrize(("up", "counts"), [(1.0, True), (0.7, False)])
@@ -395,9 +406,7 @@ def test_foot_heights_and_belly_are_mujocos_distances_to_the_floor() -> None:
         data = simulation.engine.snapshot(world)
         found = [*seen.foot_heights[world].tolist(), float(seen.torso_clearance[world])]
         for value, geom in zip(found, (*shins, "torso_geom"), strict=True):
-            distance = mujoco.mj_geomDistance(
-                task.model, data, ids["floor"], ids[geom], 10.0, None
-            )
+            distance = mujoco.mj_geomDistance(task.model, data, ids["floor"], ids[geom], 10.0, None)
             assert value == pytest.approx(distance, abs=1e-5)
 
 
@@ -410,4 +419,3 @@ def test_front_left_is_front_left() -> None:
     geom = mujoco.mj_name2id(task.model, mujoco.mjtObj.mjOBJ_GEOM, "left_ankle_geom")
     assert data.geom_xpos[geom, 0] > 0.3
     assert data.geom_xpos[geom, 1] > 0.3
-    assert isinstance(task.action, BoxAction)
