@@ -10,6 +10,13 @@ from torch import Tensor
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.scene import gymnasium_scene
+from rewardgen_envs.trackers import Rule, Tracker
+
+PREVIOUS_TORSO_POSITION = Tracker(
+    Feature("previous_torso_position", (3,), "m", "Position one control step ago.", private=True),
+    source="torso_position",
+    rule=Rule.PREVIOUS,
+)
 
 
 def gymnasium_robot(file_name: str) -> mujoco.MjSpec:
@@ -103,6 +110,43 @@ def horizontal_velocities(before: Tensor, after: Tensor, duration_s: float) -> d
     """Compute velocities from a displacement between two positions (..., 3)."""
     velocity = (after - before) / duration_s
     return {"forward_velocity": velocity[:, 0], "sideways_velocity": velocity[:, 1]}
+
+
+def along_heading(
+    vector: Float[Tensor, "... 2"], quaternion: Float[Tensor, "... 4"]
+) -> Float[Tensor, "... 2"]:
+    """Turn a horizontal vector of the world into the frame of the torso's heading: ahead, left."""
+    ahead = torch.nn.functional.normalize(_ahead(quaternion), dim=-1)
+    left = torch.stack([-ahead[..., 1], ahead[..., 0]], dim=-1)
+    return torch.stack([(vector * ahead).sum(-1), (vector * left).sum(-1)], dim=-1)
+
+
+def heading_angle(quaternion: Float[Tensor, "... 4"]) -> Float[Tensor, "..."]:
+    """Return the angle in rad from the world's x axis to the torso's heading, positive left."""
+    ahead = _ahead(quaternion)
+    return torch.atan2(ahead[..., 1], ahead[..., 0])
+
+
+def in_torso_frame(
+    vector: Float[Tensor, "... 3"], quaternion: Float[Tensor, "... 4"]
+) -> Float[Tensor, "... 3"]:
+    """Turn a vector of the world into the torso's frame; the quaternion has any length."""
+    w, axis = quaternion[..., :1], quaternion[..., 1:]
+    twice = 2.0 * torch.cross(axis, vector, dim=-1) / quaternion.square().sum(-1, keepdim=True)
+    return vector - w * twice + torch.cross(axis, twice, dim=-1)
+
+
+def up_in_torso(quaternion: Float[Tensor, "... 4"]) -> Float[Tensor, "... 3"]:
+    """Return the direction of the vertical in the torso's frame."""
+    vertical = torch.zeros_like(quaternion[..., 1:])
+    vertical[..., 2] = 1.0
+    return in_torso_frame(vertical, quaternion)
+
+
+def _ahead(quaternion: Float[Tensor, "... 4"]) -> Float[Tensor, "... 2"]:
+    """Return the horizontal part of the torso's x axis, up to a positive factor."""
+    w, x, y, z = quaternion.unbind(-1)
+    return torch.stack([w * w + x * x - y * y - z * z, 2.0 * (x * y + w * z)], dim=-1)
 
 
 def proprioception(features: FeatureView) -> Float[Tensor, "... D"]:

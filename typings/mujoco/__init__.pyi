@@ -186,6 +186,13 @@ class MjsGeom:
     size: NDArray[np.float64]
     friction: NDArray[np.float64]
 
+class MjsJoint:
+    name: str
+    @property
+    def range(self) -> NDArray[np.float64]: ...
+    @range.setter
+    def range(self, value: Sequence[float]) -> None: ...
+
 class MjsBody:
     name: str
     pos: NDArray[np.float64]
@@ -227,6 +234,7 @@ class MjSpec:
     def from_file(filename: str) -> MjSpec: ...
     @staticmethod
     def from_string(xml: str) -> MjSpec: ...
+    def joint(self, name: str) -> MjsJoint: ...
     def add_sensor(
         self,
         *,

@@ -16,6 +16,7 @@ from torch import Tensor
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.free_root import (
+    PREVIOUS_TORSO_POSITION,
     contact_features,
     gymnasium_robot,
     horizontal_velocities,
@@ -25,33 +26,27 @@ from rewardgen_envs.free_root import (
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.task import Initial, Task
-from rewardgen_envs.trackers import Rule, Tracker
 
 HERE = Path(__file__).parent
 START_HEIGHT_M = 0.75
 LOWEST_HEALTHY_M = 0.2
 HIGHEST_HEALTHY_M = 1.0
 RESET_NOISE = 0.1
-_LEGS = "front left, back left, back right and front right leg"  # by position; x is forward
-_JOINTS = f"hip and ankle of {_LEGS}, in turn"
-_BODIES = f"torso, then trunk end, thigh and shin of {_LEGS}, in turn"
-_SHINS = slice(3, None, 3)  # among the 13 bodies: those that the robot walks on
+LEGS = "front left, back left, back right and front right leg"  # by position; x is forward
+JOINTS = f"hip and ankle of {LEGS}, in turn"
+_BODIES = f"torso, then trunk end, thigh and shin of {LEGS}, in turn"
+SHINS = slice(3, None, 3)  # among the 13 bodies: those that the robot walks on
 
 ANT_FEATURES = (
-    *root_features(8, _JOINTS, moving="torso"),
+    *root_features(8, JOINTS, moving="torso"),
     *contact_features(13, _BODIES),
     Feature(
         "foot_contact",
         (4,),
         "bool",
-        f"1 where the shin of the {_LEGS} carries load.",
+        f"1 where the shin of the {LEGS} carries load.",
         needs_acceleration=True,
     ),
-)
-PREVIOUS_TORSO_POSITION = Tracker(
-    Feature("previous_torso_position", (3,), "m", "Position one control step ago.", private=True),
-    source="torso_position",
-    rule=Rule.PREVIOUS,
 )
 
 
@@ -75,7 +70,7 @@ class Ant(Task):
         """Name the generalized coordinates, velocities and contact forces."""
         del variables
         measured = measure_robot(physics)
-        loads = measured["contact_forces"][:, _SHINS, 2]
+        loads = measured["contact_forces"][:, SHINS, 2]
         return measured | {"foot_contact": loads != 0.0}
 
     def derive(self, quantities: Quantities) -> dict[str, Tensor]:

@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from rewardgen_envs.ant.ant import ANT_FEATURES, HERE, PREVIOUS_TORSO_POSITION, Ant
+from rewardgen_envs.ant.ant import ANT_FEATURES, HERE, Ant
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
-from rewardgen_envs.free_root import proprioception
+from rewardgen_envs.free_root import PREVIOUS_TORSO_POSITION, along_heading, proprioception
 from rewardgen_envs.metrics import Accumulation, Metric
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.task import Initial
@@ -100,7 +100,7 @@ class Goal(Ant):
         before = goal - quantities.previous_torso_position[:, :2]
         distance = torch.hypot(away[:, 0], away[:, 1])
         distance_before = torch.hypot(before[:, 0], before[:, 1])
-        vector = _along_heading(away, quantities.torso_quaternion)
+        vector = along_heading(away, quantities.torso_quaternion)
         return super().derive(quantities) | {
             "goal_position": goal,
             "goal_vector": vector,
@@ -141,15 +141,3 @@ class Goal(Ant):
         """Return 1 where a goal has just been reached."""
         del action
         return next_state.goals_reached.sum(-1) - state.goals_reached.sum(-1)
-
-
-def _along_heading(
-    vector: Float[Tensor, "R 2"], quaternion: Float[Tensor, "R 4"]
-) -> Float[Tensor, "R 2"]:
-    """Turn a horizontal vector of the world into the frame of the torso's heading."""
-    w, x, y, z = quaternion.unbind(1)
-    # the torso's x axis, horizontal part, up to a positive factor
-    ahead = torch.stack([w * w + x * x - y * y - z * z, 2.0 * (x * y + w * z)], dim=1)
-    ahead = torch.nn.functional.normalize(ahead, dim=1)
-    left = torch.stack([-ahead[:, 1], ahead[:, 0]], dim=1)
-    return torch.stack([(vector * ahead).sum(1), (vector * left).sum(1)], dim=1)

@@ -1,6 +1,6 @@
-"""What the hopper tasks share: scene, features, resets.
+"""What the hopper tasks share: scene, features, observation, resets.
 
-Scene, control step and resets are those of Gymnasium's ``Hopper-v5``.
+Scene, control step, observation and resets are those of Gymnasium's ``Hopper-v5``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from rewardgen_envs.trackers import Rule, Tracker
 
 HERE = Path(__file__).parent
 STANDING_HEIGHT_M = 1.25
+FOOT_RADIUS_M = 0.06
+LIMBS_M = 1.15  # leg, thigh and half a torso
 RESET_NOISE = 5e-3
 VELOCITY_CLIP = 10.0
 
@@ -86,12 +88,31 @@ class Hopper(Task):
         displacement = quantities.torso_x - quantities.previous_torso_x
         return {"forward_velocity": displacement / self.control_dt_s}
 
+    def observation(self, features: FeatureView) -> Float[Tensor, "... 11"]:
+        """Return Gymnasium's observation: positions but the forward one, clipped velocities."""
+        return torch.cat(
+            [
+                features.torso_height.unsqueeze(-1),
+                features.torso_pitch.unsqueeze(-1),
+                features.joint_angles,
+                velocities(features),
+            ],
+            dim=-1,
+        )
+
     def reset(self, mask: Bool[Tensor, " R"], draw: Draw) -> Initial:
         """Stand, with every coordinate and velocity off by up to ±0.005."""
         del mask
         qpos = draw.uniform("qpos", (6,), -RESET_NOISE, RESET_NOISE)
         qpos[:, 1] += STANDING_HEIGHT_M
         return Initial(qpos=qpos, qvel=draw.uniform("qvel", (6,), -RESET_NOISE, RESET_NOISE))
+
+
+def squat(bend_rad: Float[Tensor, " R"]) -> Float[Tensor, "R 6"]:
+    """Return positions on a flat foot, the leg leant forward and all above it back by an angle."""
+    none = torch.zeros_like(bend_rad)
+    height = FOOT_RADIUS_M + LIMBS_M * torch.cos(bend_rad)
+    return torch.stack([none, height, -bend_rad, none, -2.0 * bend_rad, bend_rad], dim=1)
 
 
 def velocities(features: FeatureView) -> Float[Tensor, "... 6"]:

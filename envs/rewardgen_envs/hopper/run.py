@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from rewardgen_envs.features import FeatureView
-from rewardgen_envs.hopper.hopper import HERE, Hopper, velocities
+from rewardgen_envs.hopper.hopper import HERE, Hopper
 from rewardgen_envs.metrics import Metric
 
 LOWEST_HEALTHY_M = 0.7
@@ -39,18 +39,6 @@ class Run(Hopper):
         ),
     )
     human_reward = HERE / "run_reward.py"
-
-    def observation(self, features: FeatureView) -> Float[Tensor, "... 11"]:
-        """Return Gymnasium's observation: positions but the forward one, clipped velocities."""
-        return torch.cat(
-            [
-                features.torso_height.unsqueeze(-1),
-                features.torso_pitch.unsqueeze(-1),
-                features.joint_angles,
-                velocities(features),
-            ],
-            dim=-1,
-        )
 
     def terminations(self, features: FeatureView) -> dict[str, Bool[Tensor, "..."]]:
         """End the episode where Gymnasium calls the state unhealthy."""

@@ -35,11 +35,11 @@ _BODIES = (
     "torso, waist and pelvis, then thigh, shin and foot of the right and of the left leg, then "
     "upper and lower arm of the right and of the left side"
 )
-_JOINTS = (
+JOINTS = (
     "abdomen z, y, x; right hip x, z, y and knee; left hip x, z, y and knee; right shoulder 1, 2 "
     "and elbow; left shoulder 1, 2 and elbow"
 )
-_RIGHT_FOOT, _LEFT_FOOT = 5, 8  # among the 13 bodies
+FEET = slice(5, 9, 3)  # among the 13 bodies: the right one, the left one
 
 
 class Humanoid(Task):
@@ -47,7 +47,7 @@ class Humanoid(Task):
 
     decimation = 5
     features: ClassVar[tuple[Feature, ...]] = (
-        *root_features(17, _JOINTS, moving="centre of mass"),
+        *root_features(17, JOINTS, moving="centre of mass"),
         *contact_features(13, _BODIES),
         Feature("head_height", (), "m", "Height of the head's centre; 1.6 when standing."),
         Feature("center_of_mass", (3,), "m", "Centre of mass of the whole robot."),
@@ -77,7 +77,7 @@ class Humanoid(Task):
         del variables
         measured = measure_robot(physics)
         feet = [physics.lowest_point("right_foot"), physics.lowest_point("left_foot")]
-        loads = measured["contact_forces"][:, [_RIGHT_FOOT, _LEFT_FOOT], 2]
+        loads = measured["contact_forces"][:, FEET, 2]
         return measured | {
             "head_height": physics.geom_position("head")[:, 2],
             "center_of_mass": physics.center_of_mass("torso"),
