@@ -181,10 +181,27 @@ class MjsGeom:
     size: NDArray[np.float64]
     friction: NDArray[np.float64]
 
+class MjsDefault: ...
+
 class MjsBody:
     name: str
     pos: NDArray[np.float64]
     quat: NDArray[np.float64]
+    def add_body(self, default: MjsDefault | None = ..., *, name: str = ...) -> MjsBody: ...
+    def add_joint(
+        self,
+        default: MjsDefault | None = ...,
+        *,
+        type: mjtJoint = ...,
+        axis: Sequence[float] = ...,
+    ) -> object: ...
+    def add_geom(
+        self,
+        default: MjsDefault | None = ...,
+        *,
+        pos: Sequence[float] = ...,
+        size: Sequence[float] = ...,
+    ) -> MjsGeom: ...
     def add_camera(
         self,
         *,
@@ -232,6 +249,7 @@ class MjSpec:
     ) -> object: ...
     def body(self, name: str) -> MjsBody | None: ...
     def geom(self, name: str) -> MjsGeom | None: ...
+    def find_default(self, name: str) -> MjsDefault | None: ...
     def compile(self) -> MjModel: ...
     def to_xml(self) -> str: ...
 

@@ -82,7 +82,9 @@ class FollowPath(Task):
             "m",
             f"Points of the path 4, 8, 12 and 16 m further on, {_OWN}.",
         ),
-        Feature("progress", (), "m", f"Way along the path from the start; {ROUTE_M:.0f} at its end."),
+        Feature(
+            "progress", (), "m", f"Way along the path from the start; {ROUTE_M:.0f} at its end."
+        ),
         Feature(
             "progress_velocity",
             (),

@@ -90,9 +90,7 @@ def points_at(
     return found + left.unsqueeze(2) * normal
 
 
-def seen_from(
-    yaw: Float[Tensor, " R"], vector: Float[Tensor, "R K 2"]
-) -> Float[Tensor, "R K 2"]:
+def seen_from(yaw: Float[Tensor, " R"], vector: Float[Tensor, "R K 2"]) -> Float[Tensor, "R K 2"]:
     """Turn vectors of the world into the frame of somebody who looks along ``yaw``: ahead, left."""
     cosine, sine = torch.cos(yaw).unsqueeze(1), torch.sin(yaw).unsqueeze(1)
     x, y = vector.unbind(2)
