@@ -124,9 +124,11 @@ class Push(Task):
         ball = draw.uniform("ball", (2,), -BALL_START_M, BALL_START_M)
         pusher = ball + _in_ring(draw, "pusher", *PUSHER_AWAY_M)
         goal = ball + _in_ring(draw, "goal", *GOAL_AWAY_M)
-        rest = ball.new_tensor([BALL_RADIUS_M, 1.0, 0.0, 0.0, 0.0]).expand(len(mask), 5)
+        upright = ball.new_zeros(len(mask), 5)  # height and orientation of the ball
+        upright[:, 0] = BALL_RADIUS_M
+        upright[:, 1] = 1.0
         return Initial(
-            qpos=torch.cat([goal, pusher, ball, rest], dim=1),
+            qpos=torch.cat([goal, pusher, ball, upright], dim=1),
             qvel=ball.new_zeros(len(mask), 10),
         )
 
