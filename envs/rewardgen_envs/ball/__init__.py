@@ -1,0 +1,1 @@
+"""Ball tasks: a pusher and a ball on a table."""

@@ -1,0 +1,1 @@
+"""Car tasks: a car on the ground, steered by its front wheels."""

@@ -1,0 +1,1 @@
+"""Quadcopter tasks: a body with four rotors."""
