@@ -19,6 +19,7 @@ from rewardgen_envs.panda.panda import (
     add_hand_sensors,
     fingers_touch,
     measure_panda,
+    reach_of_box,
 )
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
@@ -67,6 +68,7 @@ class Cube(Panda):
         cube, velocity = physics.body_position("cube"), physics.joint_velocity("cube")
         away = cube - physics.site_position("grasp")
         half_size = (CUBE_HALF_M, CUBE_HALF_M, CUBE_HALF_M)
+        reach = reach_of_box(physics, physics.body_matrix("cube"), half_size)
         return measure_panda(physics) | {
             "cube_position": cube,
             "cube_quaternion": physics.body_quaternion("cube"),
@@ -75,7 +77,7 @@ class Cube(Panda):
             "cube_height": cube[:, 2] - CUBE_HALF_M,
             "hand_to_cube": away,
             "hand_cube_distance": away.square().sum(1).sqrt(),
-            "finger_on_cube": fingers_touch(physics, cube, physics.body_matrix("cube"), half_size),
+            "finger_on_cube": fingers_touch(physics, cube, reach),
         }
 
     def observation(self, features: FeatureView) -> Float[Tensor, "... O"]:

@@ -25,7 +25,6 @@ HERE = Path(__file__).parent
 LONGEST_STRIDE_M = 0.05  # how far ahead of the hand its target lies at an action of 1
 WIDEST_OPENING_M = 0.08
 POSTURE_GAIN = 0.1  # share of the way back to the home posture that the spare joint takes
-JOINT_NOISE_RAD = 0.05
 PAD_SIZE_M = (0.02, 0.044)  # of a finger's inner side: across, along the finger
 PAD_BACK_M = 0.013  # how far the middle of that side lies behind the point between the tips
 TOUCH_M = (-0.005, 0.002)  # gaps at which a finger is said to touch; contacts are soft
@@ -46,11 +45,13 @@ class Panda(Task):
 
     Attributes:
         home: the joint angles at which episodes begin; they give the hand its orientation.
+        start_noise_rad: how far each joint is off at the beginning, to either side.
         workspace_m: the lowest and the highest coordinates to which the hand is sent.
     """
 
     decimation = 8
     home: ClassVar[tuple[float, ...]]
+    start_noise_rad: ClassVar[float] = 0.05
     workspace_m: ClassVar[tuple[tuple[float, float, float], tuple[float, float, float]]]
 
     @property
@@ -79,8 +80,8 @@ class Panda(Task):
         return torch.cat([angles + motion, fingers, fingers], dim=1)
 
     def start(self, draw: Draw) -> tuple[Float[Tensor, "R 9"], Float[Tensor, "R 9"]]:
-        """Return positions and velocities: at home within 0.05 rad, open, at rest."""
-        noise = draw.uniform("joints", (JOINTS,), -JOINT_NOISE_RAD, JOINT_NOISE_RAD)
+        """Return positions and velocities: near home, fingers open, at rest."""
+        noise = draw.uniform("joints", (JOINTS,), -self.start_noise_rad, self.start_noise_rad)
         angles = torch.tensor([self.home], dtype=noise.dtype, device=noise.device) + noise
         fingers = torch.full_like(angles[:, :2], 0.5 * WIDEST_OPENING_M)
         qpos = torch.cat([angles, fingers], dim=1)
@@ -114,26 +115,17 @@ def measure_panda(physics: Physics) -> dict[str, Tensor]:
 
 
 def fingers_touch(
-    physics: Physics,
-    position: Float[Tensor, "R 3"],
-    matrix: Float[Tensor, "R 3 3"],
-    half_size_m: tuple[float, float, float],
+    physics: Physics, position: Float[Tensor, "R 3"], reach: Float[Tensor, "R 3"]
 ) -> Bool[Tensor, "R 2"]:
-    """Whether the inner side of the left and of the right finger lies against a box.
+    """Whether the inner side of the left and of the right finger lies against a body.
 
     Args:
         physics: the worlds.
-        position: the box's centre.
-        matrix: its rotation; columns are its axes.
-        half_size_m: half its edges.
+        position: the body's centre.
+        reach: how far the body reaches from there along the hand's axes, to either side.
     """
-    hand = physics.body_matrix("hand")
     away = position - physics.site_position("grasp")
-    center = (hand * away.unsqueeze(2)).sum(1)
-    # the box's axes seen from the hand, then how far the box reaches along the hand's axes
-    axes = (hand.unsqueeze(3) * matrix.unsqueeze(2)).sum(1)
-    half_size = torch.tensor(half_size_m, dtype=axes.dtype, device=axes.device)
-    reach = (axes.abs() * half_size).sum(2)
+    center = (physics.body_matrix("hand") * away.unsqueeze(2)).sum(1)
     across = center[:, 0].abs() < reach[:, 0] + 0.5 * PAD_SIZE_M[0]
     along = (center[:, 2] + PAD_BACK_M).abs() < reach[:, 2] + 0.5 * PAD_SIZE_M[1]
     gaps = torch.stack(
@@ -145,3 +137,17 @@ def fingers_touch(
     )
     near = (gaps > TOUCH_M[0]) & (gaps < TOUCH_M[1])
     return near & (across & along).unsqueeze(1)
+
+
+def reach_of_box(
+    physics: Physics, matrix: Float[Tensor, "R 3 3"], half_size_m: tuple[float, float, float]
+) -> Float[Tensor, "R 3"]:
+    """Return how far a box reaches from its centre along the hand's axes.
+
+    Args:
+        physics: the worlds.
+        matrix: the box's rotation; columns are its axes.
+        half_size_m: half its edges.
+    """
+    axes = (physics.body_matrix("hand").unsqueeze(3) * matrix.unsqueeze(2)).sum(1)
+    return (axes.abs() * axes.new_tensor(half_size_m)).sum(2)
