@@ -2,8 +2,8 @@
 
 Success is the same, a drawer that is open by more than 0.39 m; what differs:
 
-- The cabinet is made of boxes. Its drawer slides 0.45 m, damped with 10 N·s/m, and its handle is a
-  round bar across, 6 cm in front of the drawer; the original is the Sektion cabinet with its meshes.
+- The cabinet is made of boxes; the original is the Sektion cabinet with its meshes. Its drawer
+  slides 0.45 m, damped with 10 N·s/m, and its handle is a round bar across, 6 cm in front of it.
 - An action moves the hand in space, see ``rewardgen_envs.panda.panda``, and not the nine joints;
   the hand keeps pointing forwards and down, with the fingers above and below the bar.
 - An episode goes on after a success, for 6 s in all instead of 8.3 s. What counts is how far the

@@ -47,7 +47,9 @@ class HandPose:
 
 def hand_pose(angles: Float[Tensor, "B 7"]) -> HandPose:
     """Return the pose of the hand in the frame of the arm's base."""
-    x, y, z = torch.eye(3, dtype=angles.dtype, device=angles.device).expand(len(angles), 3, 3).unbind(1)
+    x, y, z = (
+        torch.eye(3, dtype=angles.dtype, device=angles.device).expand(len(angles), 3, 3).unbind(1)
+    )
     position = torch.zeros_like(x)
     origins: list[Tensor] = []
     axes: list[Tensor] = []

@@ -9,15 +9,14 @@ from torch import Tensor
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.metrics import Accumulation, Metric
-from rewardgen_envs.panda.cube import CUBE_FEATURES, START_CENTER_M, Cube
+from rewardgen_envs.panda.cube import CUBE_FEATURES, Cube
 from rewardgen_envs.panda.panda import HERE
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.task import Initial
 
 AT_GOAL_M = 0.025
 LOST_M = 1.0
-GOAL_SPREAD_M = (0.1, 0.2)  # to either side of where cubes start
-GOAL_HEIGHT_M = (0.1, 0.3)
+LOWEST_GOAL_M, HIGHEST_GOAL_M = (0.4, -0.2, 0.1), (0.6, 0.2, 0.3)
 
 
 class PickCube(Cube):
@@ -40,8 +39,8 @@ class PickCube(Cube):
         Metric(
             name="final_distance",
             unit="m",
-            description="Distance from the cube to the goal at the end of the episode, at most 1 m; "
-            "1 m if the cube was lost.",
+            description="Distance from the cube to the goal at the end of the episode, at most 1 m, "
+            "which a lost cube counts.",
             accumulation=Accumulation.FINAL,
             higher_is_better=False,
             success=AT_GOAL_M,
@@ -62,26 +61,10 @@ class PickCube(Cube):
     def reset(self, mask: Bool[Tensor, " R"], draw: Draw) -> Initial:
         """Draw a goal, too."""
         start = super().reset(mask, draw)
-        place = draw.uniform("goal", (3,))
-        low = torch.tensor(
-            [
-                START_CENTER_M[0] - GOAL_SPREAD_M[0],
-                START_CENTER_M[1] - GOAL_SPREAD_M[1],
-                GOAL_HEIGHT_M[0],
-            ],
-            dtype=place.dtype,
-            device=place.device,
-        )
-        size = torch.tensor(
-            [
-                2.0 * GOAL_SPREAD_M[0],
-                2.0 * GOAL_SPREAD_M[1],
-                GOAL_HEIGHT_M[1] - GOAL_HEIGHT_M[0],
-            ],
-            dtype=place.dtype,
-            device=place.device,
-        )
-        return Initial(start.qpos, start.qvel, {"goal_position": low + size * place})
+        share = draw.uniform("goal", (3,))
+        lowest, highest = share.new_tensor(LOWEST_GOAL_M), share.new_tensor(HIGHEST_GOAL_M)
+        goal = lowest + (highest - lowest) * share
+        return Initial(start.qpos, start.qvel, {"goal_position": goal})
 
     def fitness(self, features: FeatureView) -> dict[str, Tensor]:
         """Return the distance that is left, at most 1 m; the last one is the fitness."""
