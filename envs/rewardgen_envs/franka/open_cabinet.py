@@ -51,7 +51,7 @@ class OpenCabinet(Panda):
     episode_s = 6.0
     home = (0.0, -0.5651, 0.0, -2.4944, 0.0, 2.7148, -0.7854)
     start_noise_rad = 0.125
-    workspace_m = ((0.33, -0.25, 0.3), (0.82, 0.25, 0.7))
+    workspace_m = ((0.35, -0.2, 0.3), (0.8, 0.2, 0.6))
     features = (
         *PANDA_FEATURES,
         Feature("drawer_opening", (), "m", "How far the drawer is open, 0 to 0.45."),

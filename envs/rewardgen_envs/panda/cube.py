@@ -51,7 +51,7 @@ class Cube(Panda):
     """A cube of 4 cm on a table top; the hand points down, the fingers close along y."""
 
     home = (0.0, -0.1848, 0.0, -2.4967, 0.0, 2.3119, 0.7854)
-    workspace_m = ((0.3, -0.3, 0.015), (0.7, 0.3, 0.5))
+    workspace_m = ((0.3, -0.3, 0.015), (0.7, 0.3, 0.4))
     features = CUBE_FEATURES
     causes: ClassVar[Mapping[str, str]] = {
         "cube_lost": "The cube is more than 0.35 m from the middle of where it starts, seen from "

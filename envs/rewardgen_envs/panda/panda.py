@@ -24,10 +24,10 @@ from rewardgen_envs.task import BoxAction, Task
 HERE = Path(__file__).parent
 LONGEST_STRIDE_M = 0.05  # how far ahead of the hand its target lies at an action of 1
 WIDEST_OPENING_M = 0.08
-POSTURE_GAIN = 0.1  # share of the way back to the home posture that the spare joint takes
+POSTURE_GAIN = 0.05  # share of the way back to the home posture that the spare joint takes
 PAD_SIZE_M = (0.02, 0.044)  # of a finger's inner side: across, along the finger
 PAD_BACK_M = 0.013  # how far the middle of that side lies behind the point between the tips
-TOUCH_M = (-0.005, 0.002)  # gaps at which a finger is said to touch; contacts are soft
+TOUCH_M = (-0.01, 0.002)  # gaps at which a finger is said to touch; contacts are soft
 
 PANDA_FEATURES = (
     Feature("hand_position", (3,), "m", "Point between the finger tips; x is ahead, z is up."),

@@ -39,8 +39,8 @@ class PickCube(Cube):
         Metric(
             name="final_distance",
             unit="m",
-            description="Distance from the cube to the goal at the end of the episode, at most 1 m, "
-            "which a lost cube counts.",
+            description="Distance from the cube to the goal at the end of the episode; at most "
+            "1 m, which a lost cube counts.",
             accumulation=Accumulation.FINAL,
             higher_is_better=False,
             success=AT_GOAL_M,
