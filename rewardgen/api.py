@@ -71,6 +71,7 @@ from rewardgen.store.records import (
 )
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import is_done, list_record, show_record
+from rewardgen_envs.cameras import chosen
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_names
 from rewardgen_envs.task import Task
@@ -277,17 +278,25 @@ def list_runs(runs_dir: Path = Path("runs")) -> ListRecord:
     return list_record(runs_dir)
 
 
-def render(reference: str, runs_dir: Path = Path("runs"), output: Path | None = None) -> Path:
+def render(
+    reference: str,
+    runs_dir: Path = Path("runs"),
+    output: Path | None = None,
+    *,
+    camera: str | None = None,
+) -> Path:
     """Render winner, human and sparse side by side, one policy each; return the mp4's path.
 
     Raises:
-        UsageError: no such run, or nothing can be written to the path.
-        VideoError: the run has no trained policy, or this machine cannot render.
+        UsageError: no such run or camera, or nothing can be written to the path.
+        RenderError: the run has no trained policy, or this machine cannot render.
     """
     snapshot = read_run(find_run(reference, runs_dir))
     path = output or snapshot.path / "video.mp4"
     check_output(path)
-    make_video(video_job(snapshot.state, snapshot.artifacts, path))
+    job = video_job(snapshot.state, snapshot.artifacts, path)
+    chosen(load_task(job.task).views, camera)
+    make_video(job.model_copy(update={"camera": camera}))
     return path
 
 

@@ -378,6 +378,7 @@ def recipe_path(task_name: str, chosen: Path | None) -> Path | None:
             raise ConfigError(f"recipe file {chosen} does not exist")
         return chosen
     folder = configs_directory() / "recipes"
-    names = (task_name.replace("/", "-"), task_name.split("/")[0])
+    plain = task_name.partition("@")[0]  # the same robot, in worlds that differ
+    names = (plain.replace("/", "-"), plain.split("/")[0])
     files = [folder / f"{name}.yaml" for name in names]
     return next((file for file in files if file.is_file()), None)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean, stdev
 
 from rewardgen.check.task import check_task as check_class
+from rewardgen.report.card import Speed, card
 from rewardgen.rewards.findings import Finding
+from rewardgen.rungs.offscreen import RenderError
+from rewardgen.rungs.picture import PictureJob, take
 from rewardgen.store import payloads
+from rewardgen.store.atomic import clear_errors, write_file
+from rewardgen.store.baselines import DIRECTORY, baseline_file, load_baseline
 from rewardgen.store.records import (
     CheckRecord,
     FeatureRecord,
@@ -18,7 +26,7 @@ from rewardgen.store.records import (
 )
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_class, task_names
-from rewardgen_envs.task import Task, TaskError
+from rewardgen_envs.task import BoxAction, Task, TaskError
 from rewardgen_policies.evaluation import evaluate_random
 
 RANDOM_EPISODES = 20
@@ -60,7 +68,49 @@ def describe_task(reference: str) -> TaskRecord:
             for metric in task.metrics
         ),
         features=tuple(FeatureRecord.of(feature) for feature in task.table),
+        about=inspect.cleandoc(kind.__doc__ or ""),
+        control_dt_s=task.control_dt_s,
+        episode_s=task.episode_steps * task.control_dt_s,
+        action="box" if isinstance(task.action, BoxAction) else "discrete",
+        action_size=task.action.size if isinstance(task.action, BoxAction) else task.action.count,
+        observation_size=task.observation_size,
+        causes=dict(task.causes),
+        cameras=tuple(task.views),
     )
+
+
+def write_card(
+    reference: str, folder: Path, speeds: Sequence[Speed] = (), *, picture: bool = True
+) -> Path:
+    """Write a task's card, in Markdown, and a picture of the task beside it.
+
+    Args:
+        reference: an installed task's name, or ``path/to/file.py:Class``.
+        folder: where to; it is made if it is missing. Baselines are taken from there if they lie
+            there, else from the package.
+        speeds: of the engines, measured ones only.
+        picture: whether to take a new picture; else the one that lies there is shown.
+
+    Raises:
+        UsageError: no such task, or its scene does not compile.
+        StoreError: nothing can be written to the folder.
+    """
+    record = describe_task(reference)
+    near = baseline_file(record.name, folder)
+    directory = folder if near.is_file() else DIRECTORY
+    path = near.with_suffix(".md")
+    image = near.with_suffix(".jpg")
+    with clear_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if picture:
+        try:
+            take(PictureJob(task=reference, policies=str(directory), output=str(image)))
+        except RenderError as error:
+            warnings.warn(str(error), stacklevel=2)
+    shown = image.name if image.is_file() else None
+    text = card(record, load_baseline(baseline_file(record.name, directory)), speeds, shown)
+    write_file(path, text.encode())
+    return path
 
 
 def _scene_sha256(task: Task) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rewardgen_envs.names import nearest
+from rewardgen_envs.randomization import MARK, parse_randomization, randomized
 from rewardgen_envs.task import Task, TaskError
 
 GROUP = "rewardgen.tasks"
@@ -28,11 +29,16 @@ def task_class(reference: str) -> type[Task]:
     """Return the class of a task.
 
     Args:
-        reference: an installed task's name, or ``path/to/file.py:Class``.
+        reference: an installed task's name, or ``path/to/file.py:Class``; behind an ``@`` may
+            stand how far its worlds differ: ``ant/run@mass=0.2,friction=0.3``.
 
     Raises:
         TaskError: nothing of that name; lists what there is.
+        UsageError: worlds cannot differ in this way.
     """
+    plain, mark, options = reference.rpartition(MARK)
+    if mark and "/" not in options:  # a folder's name may hold one, too
+        return randomized(task_class(plain), parse_randomization(options))
     if ".py:" in reference:
         return _from_file(reference)
     entries = _entries()

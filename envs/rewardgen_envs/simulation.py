@@ -22,6 +22,7 @@ from rewardgen_envs.measurement import Measurement, no_variables
 from rewardgen_envs.metrics import FitnessTracker
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
+from rewardgen_envs.randomization import scaled_fields
 from rewardgen_envs.starts import Starts
 from rewardgen_envs.task import Task
 
@@ -174,6 +175,8 @@ class Simulation:
         self._metrics.reset(rows)
         initial = self._starts.take(rows, self.episode)
         self.engine.reset(rows)
+        if self.task.randomization:
+            self.engine.randomize(scaled_fields(self.task.model, initial.variables), rows)
         self.engine.write("qpos", initial.qpos, rows)
         self.engine.write("qvel", initial.qvel, rows)
         self.engine.forward(rows)

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rewardgen_envs.cameras import Camera, views
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import Feature, FeatureTable, FeatureView
@@ -81,6 +82,10 @@ class Task(ABC):
         causes: termination cause → sentence; each becomes a public 0/1 feature.
         metrics: fitness metrics; the first ranks.
         human_reward: reward file written by a person, the baseline.
+        cameras: points of view by name, the usual one first; by default the scene's own and
+            four around the robot.
+        randomization: how far an episode's physics may be from the scene's, by what differs, as
+            ``randomization.py`` adds it to a task.
         fitness_in_features: True if a public feature's average is the fitness.
     """
 
@@ -95,7 +100,9 @@ class Task(ABC):
     causes: ClassVar[Mapping[str, str]] = {}
     metrics: ClassVar[tuple[Metric, ...]]
     human_reward: ClassVar[Path]
+    cameras: ClassVar[Mapping[str, Camera]] = {}
     fitness_in_features: ClassVar[bool] = False
+    randomization: ClassVar[Mapping[str, float]] = {}
 
     # ---- what an author writes
 
@@ -203,6 +210,11 @@ class Task(ABC):
     def scene_sha256(self) -> str:
         """Hash of the compiled scene."""
         return self._compiled[1]
+
+    @cached_property
+    def views(self) -> dict[str, mujoco.MjvCamera]:
+        """All points of view by name, the usual one first."""
+        return views(self.model, self.cameras)
 
     @cached_property
     def _control_ranges(self) -> dict[torch.device, tuple[Tensor, Tensor]]:

@@ -42,7 +42,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "tasks show": ("tasks", "TasksShow", "show a task: features, fitness, human reward"),
     "tasks check": ("tasks", "TasksCheck", "check the contract of a task"),
     "tasks new": ("tasks", "TasksNew", "write the skeleton of a new task"),
-    "tasks baseline": ("train", "TasksBaseline", "train a task's human and sparse rewards"),
+    "tasks baseline": ("baseline", "TasksBaseline", "measure a task's human and sparse rewards"),
     "doctor": ("doctor", "Doctor", "say what this machine offers"),
 }
 

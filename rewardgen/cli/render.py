@@ -21,6 +21,8 @@ class Render:
     """Name of the run, or path of its folder."""
     runs_dir: Path = Path("runs")
     """Where runs are kept."""
+    camera: str | None = None
+    """Point of view; a name that is none is answered with those of the task."""
     out: Path | None = None
     """The file to write; by default video.mp4 in the run's folder."""
     json: bool = False
@@ -29,11 +31,11 @@ class Render:
     def run(self) -> int:
         """Do it and return the exit status."""
         from rewardgen import api
-        from rewardgen.rungs.video import VideoError
+        from rewardgen.rungs.offscreen import RenderError
 
         try:
-            video = api.render(self.run_name, self.runs_dir, self.out)
-        except VideoError as error:
+            video = api.render(self.run_name, self.runs_dir, self.out, camera=self.camera)
+        except RenderError as error:
             complain(str(error))
             return 1
         if self.json:

@@ -42,14 +42,19 @@ class TasksShow:
     """Installed task, or path/to/file.py:Class."""
     task: str | None = None
     """The same, as an option."""
+    card: Path | None = None
+    """Folder to write the task's card to: Markdown with a picture, tables and baselines."""
     json: bool = False
     """Print one JSON object (docs/schemas/tasks-show.json)."""
 
     def run(self) -> int:
         """Do it and return the exit status."""
-        from rewardgen.tasks import describe_task
+        from rewardgen.tasks import describe_task, write_card
 
-        record = describe_task(_chosen(self.name, self.task))
+        reference = _chosen(self.name, self.task)
+        if self.card is not None:
+            complain(f"wrote {write_card(reference, self.card)}")
+        record = describe_task(reference)
         if self.json:
             say_record(record)
         else:

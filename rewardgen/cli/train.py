@@ -1,4 +1,4 @@
-"""``rewardgen train`` and ``rewardgen tasks baseline``: training without a search."""
+"""``rewardgen train``: training without a search."""
 
 from __future__ import annotations
 
@@ -44,59 +44,6 @@ class Train:
         config = self.options.config
         if self.options.dry_run:
             return say_estimate(api.dry_run(config), json=self.options.json)
-        return finish(
-            lambda: api.train(config, command=self.command),
-            json=self.options.json,
-        )
-
-
-@dataclass(frozen=True)
-class BaselineOptions:
-    """Train a task's human and sparse rewards: what every search is compared with."""
-
-    task: tyro.conf.Positional[str]
-    """Installed task, or path/to/file.py:Class."""
-    seeds: int = 10
-    """Training seeds per reward."""
-    seed: int = 0
-    """Every random number follows from it."""
-    name: str | None = None
-    """Folder of the run; by default task and a number."""
-    env_steps: int = 1_000_000
-    """Training budget per member, in environment steps."""
-    json: bool = False
-    """End in one JSON object (docs/schemas/train.json)."""
-
-
-@dataclass(frozen=True)
-class TasksBaseline:
-    """A parsed ``tasks baseline``."""
-
-    options: BaselineOptions
-    command: tuple[str, ...]
-
-    @staticmethod
-    def parse(arguments: list[str]) -> TasksBaseline:
-        """Parse the command line."""
-        prog = "rewardgen tasks baseline"
-        options = parse_flags(BaselineOptions, arguments, prog=prog, markers=_FLAGS)
-        return TasksBaseline(options, ("rewardgen", "tasks", "baseline", *arguments))
-
-    def run(self) -> int:
-        """Do it and return the exit status."""
-        from rewardgen import api
-        from rewardgen.config import train_config
-
-        config = train_config(
-            {
-                "task": self.options.task,
-                "reward": ("human", "sparse"),
-                "seeds": self.options.seeds,
-                "seed": self.options.seed,
-                "name": self.options.name,
-                "env_steps": self.options.env_steps,
-            }
-        )
         return finish(
             lambda: api.train(config, command=self.command),
             json=self.options.json,

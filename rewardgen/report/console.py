@@ -20,6 +20,7 @@ from rich.text import Text
 
 from rewardgen.report.candidates import left_out, notable
 from rewardgen.report.names import HTML_NAME
+from rewardgen.report.normalized import normalized_line
 from rewardgen.report.numbers import (
     count,
     duration,
@@ -95,6 +96,7 @@ def show_text(record: ShowRecord) -> str:
     if record.arms:
         parts += [Text(""), _arms(record.arms, f"{_metric(record)} (IQM)")]
         parts += _failed(record.arms)
+        parts += [Text(line) for line in [normalized_line(record)] if line]
     if record.candidates:
         shown = notable(record, _MOST_LISTED, _MANY_CANDIDATES)
         parts += [Text(""), _candidates(record, shown)]

@@ -10,17 +10,17 @@ import base64
 import json
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rewardgen.analysis.reflection import REMARKS
 from rewardgen.analysis.statistics import FEW
-from rewardgen.report import code, numbers, plots, text
+from rewardgen.report import code, plots, text
 from rewardgen.report.candidates import finalists, left_out, notable
 from rewardgen.report.changes import generations, lineage
 from rewardgen.report.curves import Band, CurveReader
+from rewardgen.report.environment import TEMPLATES, environment
+from rewardgen.report.normalized import normalized_line
 from rewardgen.report.outcome import (
     HUMAN,
     WINNER,
@@ -37,7 +37,6 @@ from rewardgen.report.terms import MOST_TOLD, other_stories, winner_story
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.records import ArmRecord, ImprovementRecord, ShowRecord
 
-_TEMPLATES = Path(__file__).parent / "templates"
 # learning curves of a run without arms: of its best candidates
 _SHOWN_CANDIDATES = 5
 # candidates in the table of the search
@@ -113,6 +112,7 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
     shared: dict[str, object] = {
         "run": record,
         "outcome": result,
+        "normalized": normalized_line(record),
         "metric": ranking(record),
         "rows": [_row(a, over) for a in record.arms],
         "over": over,
@@ -136,7 +136,7 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
         "overview": sorted(overview),
     }
     page: dict[str, object] = {
-        "css": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "css": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "code_css": Markup(code.code_css()),
         "tone": _tone(result),
         "images": {name: _data_uri("image/svg+xml", svg) for name, svg in figures.items()},
@@ -144,38 +144,12 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
         "python_html": code.python_html,
     }
     return Report(
-        html=_environment(html=True).get_template("report.html.j2").render({**shared, **page}),
-        markdown=_environment(html=False)
+        html=environment(html=True).get_template("report.html.j2").render({**shared, **page}),
+        markdown=environment(html=False)
         .get_template("report.md.j2")
         .render({**shared, "fence": text.fence}),
         figures=figures,
     )
-
-
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for write in (
-        numbers.number,
-        numbers.significant,
-        numbers.signed,
-        numbers.interval,
-        numbers.percent,
-        numbers.percent_interval,
-        numbers.count,
-        numbers.duration,
-        numbers.memory,
-        numbers.unit,
-        numbers.usd,
-        text.cell,
-    ):
-        environment.filters[write.__name__] = write
-    return environment
 
 
 def _figures(record: ShowRecord, reader: CurveReader) -> dict[str, bytes]:

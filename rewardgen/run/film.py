@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rewardgen.run.display import Display
-from rewardgen.rungs.video import VideoError, VideoJob, render
+from rewardgen.rungs.offscreen import RenderError
+from rewardgen.rungs.video import VideoJob, render
 from rewardgen.store import payloads as p
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.run_directory import RunDirectory
@@ -23,7 +24,7 @@ def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> Video
     shows the best three of its candidates so far.
 
     Raises:
-        VideoError: the run has no trained policy yet.
+        RenderError: the run has no trained policy yet.
     """
     started = state.started
     trials = [trial for name, trial in state.trials.items() if name != p.PLAYOFF]
@@ -39,7 +40,7 @@ def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> Video
     chosen = [arm for arm in order if arm in found] or list(found)
     chosen = chosen[: len(_ARMS)]
     if started is None or not chosen:
-        raise VideoError("no video: the run has no trained policy yet")
+        raise RenderError("no video: the run has no trained policy yet")
     own = None if state.inputs is None else state.inputs.fitness
     return VideoJob(
         task=str(started.config["task"]),
@@ -70,10 +71,11 @@ def film(directory: RunDirectory, display: Display) -> None:
     output = directory.path / "video.mp4"
     try:
         render(video_job(directory.state, directory.artifacts, output))
-    except VideoError as error:
-        if str(error) not in directory.state.notes:  # a resumed run tries again
-            directory.append(p.Note(message=str(error)))
-        display.note(str(error))
+    except RenderError as error:
+        note = f"{error} Then 'rewardgen render {directory.name}' makes it."
+        if note not in directory.state.notes:  # a resumed run tries again
+            directory.append(p.Note(message=note))
+        display.note(note)
         return
     video = directory.artifacts.put_file(output, media_type="video/mp4")
     directory.append(p.VideoRendered(source="winner", video=video))

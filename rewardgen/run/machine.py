@@ -17,7 +17,7 @@ from rewardgen.isolation.doctor import examine as examine_isolation
 from rewardgen.isolation.protection import offered
 from rewardgen.run.budget import available_bytes
 from rewardgen.rungs import gl
-from rewardgen.rungs.video import gl_backends
+from rewardgen.rungs.offscreen import gl_backends
 from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.registry import task_names
 

@@ -1,14 +1,11 @@
 """Renders policies side by side into one mp4, in a process of its own.
 
-EGL in a process that also trains has been seen to hang; here a hang or crash costs a video.
 Run as ``python -m rewardgen.rungs.video``, with the job on stdin.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -19,10 +16,10 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from rewardgen.isolation.environment import of_workers
 from rewardgen.rewards.fitness import METRIC, FitnessCode
-from rewardgen.rungs import gl
+from rewardgen.rungs.offscreen import HEIGHT, WIDTH, render_elsewhere, worked
 from rewardgen.rungs.own_fitness import OwnFitness
+from rewardgen_envs.cameras import chosen
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.metrics import FitnessTracker
 from rewardgen_envs.registry import load_task
@@ -31,18 +28,10 @@ from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import load_checkpoint
 from rewardgen_policies.evaluation import TIME_LIMIT, evaluate
 
-_WIDTH, _HEIGHT, _FRAMES_PER_S = 480, 360, 25
+_FRAMES_PER_S = 25
 _HELD_S = 1.0  # before a player begins anew
 _LABEL_LENGTH = 34  # a reward file may lie deep
 _FONT = ImageFont.load_default(24)
-_TIMEOUT_S = 600
-_BACKENDS = ("egl", "osmesa", "glfw")
-# the exit status of a rendering that failed although GL works
-_FAILED = 3
-
-
-class VideoError(RuntimeError):
-    """No video could be made; says why and what would help."""
 
 
 class VideoJob(BaseModel):
@@ -54,6 +43,7 @@ class VideoJob(BaseModel):
         checkpoints: one path per policy.
         eval_seed: the episode.
         fitness: the user's own fitness file that the run ranked by, or None.
+        camera: one of the task's; None for the usual one.
         output: the mp4 to write.
     """
 
@@ -64,44 +54,17 @@ class VideoJob(BaseModel):
     checkpoints: tuple[str, ...]
     eval_seed: int
     fitness: str | None = None
+    camera: str | None = None
     output: str
 
 
 def render(job: VideoJob) -> None:
-    """Render a video, trying the GL backends in turn.
+    """Render a video.
 
     Raises:
-        VideoError: no backend works here, or rendering failed.
+        RenderError: this machine cannot render, or it failed.
     """
-    chosen = gl.CHOSEN
-    failures: list[str] = []
-    for backend in (chosen,) if chosen else _BACKENDS:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "rewardgen.rungs.video"],
-                input=job.model_dump_json(),
-                env={**of_workers(), gl.VARIABLE: backend},
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            failures.append(f"{backend}: no end after {_TIMEOUT_S} s")
-            continue
-        if done.returncode == 0:
-            return
-        lines = done.stderr.strip().splitlines()
-        if done.returncode == _FAILED:
-            why = lines[-1] if lines else "it could not be written"
-            raise VideoError(f"no video {job.output}: {why}")
-        failures.append(f"{backend}: {lines[-1] if lines else f'status {done.returncode}'}")
-    raise VideoError(
-        "no video: this machine offers no working GL for off-screen rendering "
-        f"({'; '.join(failures)}). Install libegl1 (Mesa) or libosmesa6"
-        + (f", or unset MUJOCO_GL, which is '{chosen}'." if chosen else ".")
-        + " Then 'rewardgen render RUN' makes it."
-    )
+    render_elsewhere("rewardgen.rungs.video", job.model_dump_json(), f"video {job.output}")
 
 
 def check_output(output: Path) -> None:
@@ -121,53 +84,9 @@ def check_output(output: Path) -> None:
         raise UsageError(f"cannot write the video {output}: permission denied")
 
 
-def gl_backends() -> list[str]:
-    """Return the GL backends that can render here, each tried in a process of its own."""
-    probe = (
-        "import mujoco; m = mujoco.MjModel.from_xml_string('<mujoco/>'); "
-        "r = mujoco.Renderer(m, 8, 8); r.update_scene(mujoco.MjData(m)); r.render()"
-    )
-    working: list[str] = []
-    for backend in _BACKENDS:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", probe],
-                env={**of_workers(), gl.VARIABLE: backend},
-                capture_output=True,
-                timeout=60,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            continue
-        if done.returncode == 0:
-            working.append(backend)
-    return working
-
-
-def _main() -> None:
-    """Render one job, read from stdin; MUJOCO_GL is set."""
-    job = VideoJob.model_validate_json(sys.stdin.read())
-    _require_gl()
-    try:
-        _render(job)
-    except BrokenPipeError:
-        sys.exit(_FAILED)  # ffmpeg ended, and has said why
-    except Exception as error:
-        sys.stderr.write(f"{type(error).__name__}: {' '.join(str(error).split())}\n")
-        sys.exit(_FAILED)
-
-
-def _require_gl() -> None:
-    """Draw an empty picture, so that what fails later is no matter of GL."""
-    model = mujoco.MjSpec.from_string("<mujoco/>").compile()
-    renderer = mujoco.Renderer(model, _HEIGHT, _WIDTH)
-    renderer.update_scene(mujoco.MjData(model))
-    renderer.render()
-    renderer.close()
-
-
-def _render(job: VideoJob) -> None:
+def _render(text: str) -> None:
     """Render all films of a job and write them."""
+    job = VideoJob.model_validate_json(text)
     task = load_task(job.task)
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
     films = [
@@ -181,7 +100,7 @@ def _film(
     task: Task, checkpoint: Path, label: str, job: VideoJob, stride: int
 ) -> list[NDArray[np.uint8]]:
     """Return the frames of one evaluation episode, until it ends."""
-    camera = _Camera(task, label, job.fitness, stride)
+    camera = _Camera(task, label, job, stride)
     result = evaluate(
         task, [load_checkpoint(checkpoint)], [job.eval_seed], watcher=camera, threads=1
     )
@@ -229,12 +148,13 @@ class RunningFitness:
 class _Camera:
     """Watches one episode and takes its pictures."""
 
-    def __init__(self, task: Task, label: str, own: str | None, stride: int) -> None:
+    def __init__(self, task: Task, label: str, job: VideoJob, stride: int) -> None:
         self._task, self._label, self._stride = task, label, stride
-        self._fitness = RunningFitness(task, own)
-        self._renderer = mujoco.Renderer(task.model, _HEIGHT, _WIDTH)
+        self._fitness = RunningFitness(task, job.fitness)
+        self._view = chosen(task.views, job.camera)
+        self._renderer = mujoco.Renderer(task.model, HEIGHT, WIDTH)
         self._frames: list[NDArray[np.uint8]] = []
-        self._picture = np.zeros((_HEIGHT, _WIDTH, 3), np.uint8)
+        self._picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         self._steps = 0
 
     def start(self, simulation: Simulation) -> None:
@@ -256,9 +176,7 @@ class _Camera:
         return [*self._frames, self._captioned(end)]
 
     def _shoot(self, simulation: Simulation) -> None:
-        self._renderer.update_scene(
-            simulation.engine.snapshot(0), camera=_viewpoint(self._task.model)
-        )
+        self._renderer.update_scene(simulation.engine.snapshot(0), camera=self._view)
         self._picture = self._renderer.render()
         self._frames.append(self._captioned())
 
@@ -282,7 +200,7 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
     """
     writer = imageio_ffmpeg.write_frames(
         str(output),
-        (_WIDTH * len(films), _HEIGHT),
+        (WIDTH * len(films), HEIGHT),
         fps=frames_per_s,
         codec="libx264",
         pix_fmt_out="yuv420p",
@@ -300,17 +218,11 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
     writer.close()
 
 
-def _viewpoint(model: mujoco.MjModel) -> str | int:
-    """Return the camera that follows the robot, or the free one."""
-    found = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, "track")
-    return "track" if found >= 0 else -1
-
-
 def _lettered(frame: NDArray[np.uint8], above: str, below: str) -> NDArray[np.uint8]:
     picture = Image.fromarray(frame)
     pen = ImageDraw.Draw(picture)
-    pen.line(((_WIDTH - 1, 0), (_WIDTH - 1, _HEIGHT)), fill=(0, 0, 0))  # the next one begins
-    for text, corner, anchor in ((above, (12, 10), "la"), (below, (12, _HEIGHT - 10), "ld")):
+    pen.line(((WIDTH - 1, 0), (WIDTH - 1, HEIGHT)), fill=(0, 0, 0))  # the next one begins
+    for text, corner, anchor in ((above, (12, 10), "la"), (below, (12, HEIGHT - 10), "ld")):
         pen.text(
             corner,
             text,
@@ -324,4 +236,4 @@ def _lettered(frame: NDArray[np.uint8], above: str, below: str) -> NDArray[np.ui
 
 
 if __name__ == "__main__":
-    _main()
+    worked(_render)

@@ -108,6 +108,24 @@ class ArmRecord(Data):
         FiniteFloat | None, Field(description="fitness of the same reward during the search")
     ]
     source: Annotated[str | None, Field(description="the reward file, if it is one")]
+    human_normalized: Annotated[
+        FiniteFloat | None,
+        Field(description="its IQM where the baselines' sparse reward is 0 and the human one 1"),
+    ] = None
+
+
+class BaselineRecord(Data):
+    """The task's stored baselines, which normalized scores refer to."""
+
+    env_steps: Annotated[Count, Field(description="training budget of each of their policies")]
+    train_seeds: Count
+    human: FiniteFloat
+    human_interval: Interval
+    sparse: FiniteFloat
+    sparse_interval: Interval
+    undefined: Annotated[
+        str, Field(description="why no score can be normalized by them; empty if it can")
+    ]
 
 
 class FitnessRecord(Data):
@@ -203,6 +221,9 @@ class ShowRecord(Data):
     videos: Annotated[dict[str, Sha256], Field(description="candidate or arm → artifact")]
     notes: tuple[str, ...]
     human_feedback: tuple[HumanFeedbackRecord, ...] = ()
+    baseline: Annotated[
+        BaselineRecord | None, Field(description="null if the task has no stored baselines")
+    ] = None
 
 
 class TrialRecord(Data):
@@ -274,6 +295,14 @@ class TaskRecord(Data):
     human_reward: Annotated[str, Field(description="source of the human-written reward")]
     fitness: tuple[FitnessRecord, ...]
     features: tuple[FeatureRecord, ...]
+    about: Annotated[str, Field(description="what the task's author says of it")]
+    control_dt_s: Annotated[FiniteFloat, Field(description="seconds between two actions")]
+    episode_s: Annotated[FiniteFloat, Field(description="nominal length of an episode")]
+    action: Annotated[Literal["box", "discrete"], Field(description="numbers in [-1, 1] or one")]
+    action_size: Annotated[Count, Field(description="how many numbers, or choices")]
+    observation_size: Annotated[Count, Field(description="numbers that a policy sees")]
+    causes: Annotated[dict[str, str], Field(description="what ends an episode early")]
+    cameras: Annotated[tuple[str, ...], Field(description="points of view, the usual one first")]
 
 
 class CheckRecord(Data):

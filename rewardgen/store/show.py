@@ -13,6 +13,7 @@ from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
 from rewardgen.store.lock import is_locked
+from rewardgen.store.normalized import StoredBaseline, stored_baseline
 from rewardgen.store.payloads import (
     PLAYOFF,
     Isolation,
@@ -67,6 +68,7 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
     task = started.task
     ranking = task.metrics[0].name
     winner = state.winner
+    baseline = stored_baseline(started)
     read = run.artifacts.read_text if code else _unread
     return ShowRecord(
         run=run.name,
@@ -84,7 +86,7 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
         candidates=tuple(
             _candidate(candidate, ranking, read) for candidate in state.candidates.values()
         ),
-        arms=_arms(run),
+        arms=_arms(run, baseline),
         reason=state.reason,
         verb=started.verb,
         command=started.command,
@@ -119,6 +121,7 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
             HumanFeedbackRecord(iteration=said.iteration, candidate=said.candidate, text=said.text)
             for said in state.human_feedback
         ),
+        baseline=None if baseline is None else baseline.record,
     )
 
 
@@ -281,13 +284,15 @@ def _members(members: Mapping[int, MemberState], ranking: str) -> tuple[MemberRe
     )
 
 
-def _arms(run: RunSnapshot) -> tuple[ArmRecord, ...]:
+def _arms(run: RunSnapshot, baseline: StoredBaseline | None) -> tuple[ArmRecord, ...]:
     """Return what was compared at the end; the play-off belongs to the search."""
     trials = [trial for name, trial in run.state.trials.items() if name != PLAYOFF]
-    return tuple(arm for trial in trials for arm in _trial_arms(run, trial))
+    return tuple(arm for trial in trials for arm in _trial_arms(run, trial, baseline))
 
 
-def _trial_arms(run: RunSnapshot, trial: TrialState) -> list[ArmRecord]:
+def _trial_arms(
+    run: RunSnapshot, trial: TrialState, baseline: StoredBaseline | None
+) -> list[ArmRecord]:
     ranking = _started(run.state).task.metrics[0].name
     statistics = {} if trial.finished is None else {a.arm: a for a in trial.finished.arms}
     comparisons = () if trial.finished is None else trial.finished.comparisons
@@ -306,6 +311,9 @@ def _trial_arms(run: RunSnapshot, trial: TrialState) -> list[ArmRecord]:
                 improvements=tuple(improvement(c) for c in comparisons if c.arm == arm.arm),
                 search_fitness=None if selected is None else selected.fitness,
                 source=None if arm.source is None else run.artifacts.read_text(arm.source),
+                human_normalized=None
+                if known is None or baseline is None
+                else baseline.normalized(known.iqm),
             )
         )
     return records

@@ -189,7 +189,7 @@ def test_a_model_field_can_differ_from_world_to_world(model: mujoco.MjModel) -> 
     engine = started(model)
     masses = torch.as_tensor(model.body_mass).repeat(2, 1)
     masses[:, 1] *= torch.tensor([2.0, 3.0])
-    engine.randomize("body_mass", masses, torch.tensor([1, 3]))
+    engine.randomize({"body_mass": masses}, torch.tensor([1, 3]))
     put(engine, *start(model))
     engine.step(SUBSTEPS)
     for i, factor in enumerate([1.0, 2.0, 1.0, 3.0]):

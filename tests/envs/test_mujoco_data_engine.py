@@ -141,7 +141,7 @@ def test_a_model_field_can_be_changed() -> None:
     data = mujoco.MjData(model)
     engine = MujocoDataEngine(model, data)
     heavier = 2.0 * torch.as_tensor(model.body_mass).clone().unsqueeze(0)
-    engine.randomize("body_mass", heavier, None)
+    engine.randomize({"body_mass": heavier}, None)
     engine.reset(None)
     data.ctrl[:] = 1.0
     engine.step(1)

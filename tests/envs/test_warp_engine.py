@@ -175,7 +175,7 @@ def test_worlds_may_differ_in_mass() -> None:
     with both(task) as (reference, other), simulated(task) as uniform:
         other.step(actions(task, 1)[0])  # records a graph that holds the shared masses
         for simulation in (reference, other):
-            simulation.engine.randomize("body_mass", own, torch.tensor([0, 3]))
+            simulation.engine.randomize({"body_mass": own}, torch.tensor([0, 3]))
         for action in actions(task, 10):
             align(reference, other)
             align(reference, uniform)
@@ -192,7 +192,7 @@ def test_a_field_in_which_worlds_cannot_differ_is_refused() -> None:
         simulated(load_task("hopper/run")) as simulation,
         pytest.raises(EngineError, match=r"'body_name' here; they can in .*body_mass"),
     ):
-        simulation.engine.randomize("body_name", torch.zeros(1, 1), None)
+        simulation.engine.randomize({"body_name": torch.zeros(1, 1)}, None)
 
 
 def test_a_snapshot_can_be_rendered() -> None:

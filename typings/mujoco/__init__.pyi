@@ -58,6 +58,11 @@ class mjtJoint(IntEnum):
     mjJNT_SLIDE = 2
     mjJNT_HINGE = 3
 
+class mjtCamera(IntEnum):
+    mjCAMERA_FREE = 0
+    mjCAMERA_TRACKING = 1
+    mjCAMERA_FIXED = 2
+
 class mjtObj(IntEnum):
     mjOBJ_UNKNOWN = 0
     mjOBJ_BODY = 1
@@ -231,6 +236,8 @@ class MjSpec:
         objname: str = ...,
     ) -> object: ...
     def body(self, name: str) -> MjsBody | None: ...
+    def camera(self, name: str) -> object: ...
+    def delete(self, element: object) -> None: ...
     def geom(self, name: str) -> MjsGeom | None: ...
     def compile(self) -> MjModel: ...
     def to_xml(self) -> str: ...
@@ -251,7 +258,12 @@ class MjModel:
     actuator_ctrlrange: NDArray[np.float64]
     actuator_trnid: NDArray[np.int32]
     actuator_trntype: NDArray[np.int32]
+    body_jntadr: NDArray[np.int32]
+    body_jntnum: NDArray[np.int32]
     body_mass: NDArray[np.float64]
+    body_rootid: NDArray[np.int32]
+    geom_bodyid: NDArray[np.int32]
+    geom_rbound: NDArray[np.float64]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
     jnt_bodyid: NDArray[np.int32]
@@ -265,6 +277,21 @@ class MjModel:
     sensor_adr: NDArray[np.int32]
     sensor_dim: NDArray[np.int32]
     sensor_type: NDArray[np.int32]
+    stat: MjStatistic
+
+class MjStatistic:
+    center: NDArray[np.float64]
+    extent: float
+
+class MjvCamera:
+    type: int
+    fixedcamid: int
+    trackbodyid: int
+    lookat: NDArray[np.float64]
+    distance: float
+    azimuth: float
+    elevation: float
+    def __init__(self) -> None: ...
 
 class MjWarningStat:
     lastinfo: int
@@ -275,6 +302,7 @@ class MjData:
     qpos: NDArray[np.float64]
     qvel: NDArray[np.float64]
     ctrl: NDArray[np.float64]
+    geom_xpos: NDArray[np.float64]
     ncon: int
     nefc: int
     warning: Sequence[MjWarningStat]
@@ -282,12 +310,13 @@ class MjData:
 
 class Renderer:
     def __init__(self, model: MjModel, height: int = ..., width: int = ...) -> None: ...
-    def update_scene(self, data: MjData, camera: int | str = ...) -> None: ...
+    def update_scene(self, data: MjData, camera: int | str | MjvCamera = ...) -> None: ...
     def render(self) -> NDArray[np.uint8]: ...
     def close(self) -> None: ...
 
 def mj_name2id(m: MjModel, type: int, name: str) -> int: ...
 def mj_id2name(m: MjModel, type: int, id: int) -> str | None: ...
+def mj_kinematics(m: MjModel, d: MjData) -> None: ...
 def mj_forward(m: MjModel, d: MjData) -> None: ...
 def mj_step(m: MjModel, d: MjData, nstep: int = ...) -> None: ...
 def mj_fwdPosition(m: MjModel, d: MjData) -> None: ...

@@ -19,6 +19,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
+from rewardgen_envs.cameras import chosen
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import BoxAction, Task
@@ -169,8 +170,8 @@ class TaskEnv(gymnasium.Env[np.ndarray, Action]):
         worlds = self._running()
         if self._renderer is None:
             self._renderer = mujoco.Renderer(self.task.model, _FRAME_HEIGHT, _FRAME_WIDTH)
-        camera = 0 if self.task.model.ncam else -1  # the scene's first camera, or a free one
-        self._renderer.update_scene(worlds.simulation.engine.snapshot(0), camera)
+        view = chosen(self.task.views, None)
+        self._renderer.update_scene(worlds.simulation.engine.snapshot(0), view)
         return self._renderer.render().copy()
 
     def close(self) -> None:

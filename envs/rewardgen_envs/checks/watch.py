@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import mujoco
 import torch
 from jaxtyping import Int64
@@ -59,9 +61,9 @@ class WatchedEngine:
         """Put some worlds into the model's default state."""
         self._engine.reset(rows)
 
-    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
+    def randomize(self, fields: Mapping[str, Tensor], rows: Int64[Tensor, " R"] | None) -> None:
         """Give some worlds their own values of a model field."""
-        self._engine.randomize(name, values, rows)
+        self._engine.randomize(fields, rows)
 
     def health(self) -> Health:
         """Report the engine's health and keep the report."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,8 +94,8 @@ class Engine(Protocol):
         """Put some worlds (None: all) into the model's default state, without ``forward``."""
         ...
 
-    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
-        """Give some worlds (None: all) their own values (R, ...) of a model field."""
+    def randomize(self, fields: Mapping[str, Tensor], rows: Int64[Tensor, " R"] | None) -> None:
+        """Give some worlds (None: all) their own values of model fields, (R, ...) each."""
         ...
 
     def health(self) -> Health:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import mujoco
 import numpy as np
 import torch
@@ -105,13 +107,11 @@ class MujocoBatchEngine:
         # a world holds is derived from its state by forward()
         self._state[slice(None) if rows is None else rows] = self._default_state
 
-    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
-        """Give some worlds their own values of a model field."""
-        target = self._batch.expand(name)
-        if rows is None:
-            target[:] = values.numpy()
-        else:
-            target[rows.numpy()] = values.numpy()
+    def randomize(self, fields: Mapping[str, Tensor], rows: Int64[Tensor, " R"] | None) -> None:
+        """Give some worlds their own values of model fields."""
+        for name, values in fields.items():
+            target = self._batch.expand(name)
+            target[slice(None) if rows is None else rows.numpy()] = values.numpy()
         self._batch.set_const(_ids(rows))
 
     def health(self) -> Health:

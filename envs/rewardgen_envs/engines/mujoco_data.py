@@ -7,6 +7,7 @@ state that a task's features are computed from.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import mujoco
 import numpy as np
@@ -100,10 +101,11 @@ class MujocoDataEngine:
             mujoco.mj_resetData(self._model, self._data)
             self._mute()
 
-    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
-        """Change a field of the model that was given."""
+    def randomize(self, fields: Mapping[str, Tensor], rows: Int64[Tensor, " R"] | None) -> None:
+        """Change fields of the model that was given."""
         if rows is None or len(rows):
-            getattr(self._model, name)[:] = values[0].numpy()
+            for name, values in fields.items():
+                getattr(self._model, name)[:] = values[0].numpy()
             mujoco.mj_setConst(self._model, self._data)
 
     def health(self) -> Health:

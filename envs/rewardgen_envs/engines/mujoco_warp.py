@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import mujoco
@@ -141,21 +141,23 @@ class MujocoWarpEngine:
         for name, default in self._default.items():
             self.field(name)[slice(None) if rows is None else rows] = default
 
-    def randomize(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
-        """Give some worlds their own values of a model field.
+    def randomize(self, fields: Mapping[str, Tensor], rows: Int64[Tensor, " R"] | None) -> None:
+        """Give some worlds their own values of model fields.
 
         Raises:
-            EngineError: worlds cannot differ in this field.
+            EngineError: worlds cannot differ in one of them.
         """
-        if name not in _differing():
-            valid = ", ".join(_differing())
-            raise EngineError(f"worlds cannot differ in '{name}' here; they can in {valid}")
+        for name in fields:
+            if name not in _differing():
+                valid = ", ".join(_differing())
+                raise EngineError(f"worlds cannot differ in '{name}' here; they can in {valid}")
         with wp.ScopedDevice(self._device):
-            for field in (name, *_CONSTANTS):
-                self._give_each_its_own(field)
-            target = wp.to_torch(getattr(self._warp_model, name))
-            given = values.to(target).reshape(-1, *target.shape[1:])
-            target[slice(None) if rows is None else rows] = given
+            for name in (*fields, *_CONSTANTS):
+                self._give_each_its_own(name)
+            for name, values in fields.items():
+                target = wp.to_torch(getattr(self._warp_model, name))
+                given = values.to(target).reshape(-1, *target.shape[1:])
+                target[slice(None) if rows is None else rows] = given
             mjw.set_const(self._warp_model, self._data)
             self._refresh()
 

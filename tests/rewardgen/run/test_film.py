@@ -13,7 +13,7 @@ from rewardgen import api
 from rewardgen.report.write import write_report
 from rewardgen.run.display import PlainDisplay
 from rewardgen.run.film import film, video_job
-from rewardgen.rungs import gl, video
+from rewardgen.rungs import gl, offscreen
 from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory, read_run
 from tests.rewardgen.run.tiny import SETTINGS, call, command
@@ -77,12 +77,12 @@ def test_a_run_without_a_policy_has_no_video(calm_run: Path, tmp_path: Path) -> 
     run = read_run(calm_run)
     del run.state.trials["confirm"]
     run.state.candidates.clear()
-    with pytest.raises(video.VideoError, match="no trained policy"):
+    with pytest.raises(offscreen.RenderError, match="no trained policy"):
         video_job(run.state, run.artifacts, tmp_path / "film.mp4")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not video.gl_backends(), reason="needs working GL")
+@pytest.mark.skipif(not offscreen.gl_backends(), reason="needs working GL")
 def test_three_policies_side_by_side_in_the_report(copied_run: Path) -> None:
     with RunDirectory.resume(copied_run) as directory:
         film(directory, PlainDisplay())

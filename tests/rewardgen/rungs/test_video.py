@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rewardgen.run.machine import examine
-from rewardgen.rungs import gl, video
+from rewardgen.rungs import gl, offscreen, video
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_policies.evaluation import RandomPolicy, run_episodes
@@ -84,16 +84,16 @@ def test_a_film_that_ends_early_keeps_its_last_picture(tmp_path: Path) -> None:
         assert level == pytest.approx([100, 20, 220], abs=3)
 
 
-@pytest.mark.skipif(not video.gl_backends(), reason="needs working GL")
+@pytest.mark.skipif(not offscreen.gl_backends(), reason="needs working GL")
 def test_a_failure_after_gl_worked_is_told_as_it_is() -> None:
-    with pytest.raises(video.VideoError, match="'no/task'") as caught:
+    with pytest.raises(offscreen.RenderError, match="'no/task'") as caught:
         video.render(JOB)
     assert "GL" not in str(caught.value)
 
 
 def test_where_gl_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gl, "CHOSEN", "nonsense")
-    with pytest.raises(video.VideoError, match="no working GL"):
+    with pytest.raises(offscreen.RenderError, match="no working GL"):
         video.render(JOB)
 
 

@@ -274,6 +274,14 @@ def test_the_records_of_tasks_and_checks_fit_their_schemas() -> None:
         human_reward="code",
         fitness=(FitnessRecord(name="x", unit="m", direction="higher", success=None),),
         features=(FeatureRecord(name="f", shape=(3,), unit="m", description="F.", private=False),),
+        about="A task.",
+        control_dt_s=0.02,
+        episode_s=10.0,
+        action="box",
+        action_size=2,
+        observation_size=3,
+        causes={"fallen": "It fell."},
+        cameras=("side",),
     )
     validate("tasks-show", task.model_dump_json(by_alias=True))
     assert json.loads(task.model_dump_json(by_alias=True))["class"] == "module:Class"

@@ -1,0 +1,91 @@
+"""Writes docs/tasks.md and a card of every task: ``python -m benchmarks.cards``.
+
+Everything in them is generated: from the tasks' own declarations, from the stored baselines and
+from the latest results of ``task_steps``. A test fails where text and sources differ.
+``--pictures`` takes all pictures anew, else only those that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.harness import latest_lines, report
+from benchmarks.tables import table
+from rewardgen.report.card import Speed, overview_row
+from rewardgen.store.baselines import baseline_file, load_baseline
+from rewardgen.tasks import describe_task, write_card
+from rewardgen_envs.registry import task_names
+
+DOCS = Path(__file__).parents[1] / "docs"
+CARDS = "tasks"
+HEAD = (
+    *("Task", "What the robot shall do", "Fitness", "Success from"),
+    *("Random", "Sparse", "Human", "Successful episodes (human)"),
+)
+
+TEXT = """\
+# Tasks
+
+Every task has a card: what it is, its features with units, and what random actions, the sparse
+and the human-written reward reach. A reward that `rewardgen run` finds is held against these
+numbers. They are interquartile means over policies; a card gives their intervals, seeds and
+budgets. A dash means that nothing was measured yet.
+
+{table}
+
+This page and the cards are written by `python -m benchmarks.cards`; `rewardgen tasks show NAME
+--card DIR` writes the card of a task of your own.
+"""
+
+
+def speeds() -> dict[str, Speed]:
+    """Return the latest measured speed of every task, on the CPU."""
+    return {
+        one["task"]: Speed(
+            engine=one["engine"],
+            worlds=one["worlds"],
+            env_steps_per_s=one["env_steps_per_s"],
+            share_of_raw=one["share"],
+            machine=line["machine"],
+        )
+        for line in latest_lines("task_steps")
+        for one in line["figures"]["tasks"]
+    }
+
+
+def overview() -> str:
+    """Return the page with all tasks."""
+    rows: list[list[str]] = []
+    for name in task_names():
+        file = baseline_file(name)
+        link = f"{CARDS}/{file.with_suffix('.md').name}"
+        rows.append(overview_row(describe_task(name), load_baseline(file), link))
+    return TEXT.format(table=table(HEAD, rows))
+
+
+def write(docs: Path, *, pictures: bool) -> None:
+    """Write the page and all cards; cards of tasks that are gone are removed."""
+    folder, known = docs / CARDS, speeds()
+    written: set[str] = set()
+    for name in task_names():
+        measured = [known[name]] if name in known else []
+        image = baseline_file(name, folder).with_suffix(".jpg")
+        card = write_card(name, folder, measured, picture=pictures or not image.is_file())
+        written |= {card.name, image.name}
+        report(f"wrote {card}")
+    for file in folder.iterdir():
+        if file.name not in written:
+            file.unlink()
+    (docs / "tasks.md").write_text(overview(), encoding="utf-8")
+
+
+def main() -> None:
+    """Write docs/tasks.md and docs/tasks/."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", action="store_true", help="take all pictures anew")
+    write(DOCS, pictures=parser.parse_args().pictures)
+
+
+if __name__ == "__main__":
+    main()

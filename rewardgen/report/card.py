@@ -1,0 +1,121 @@
+"""The card of a task: what it is, its words, and what random, sparse and human reach in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from rewardgen.analysis.columns import column_name
+from rewardgen.report import text
+from rewardgen.report.environment import environment
+from rewardgen.report.numbers import number
+from rewardgen.store.baselines import Baseline
+from rewardgen.store.records import FeatureRecord, TaskRecord
+
+SOLVED = 0.3
+"""Share of successes of the human reward from which a task counts as solved."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast an engine steps a task.
+
+    Attributes:
+        engine: its name and device.
+        worlds: simulated together.
+        env_steps_per_s: control steps of all worlds, with features, fitness and resets.
+        share_of_raw: of the speed of the physics alone.
+        machine: where it was measured.
+    """
+
+    engine: str
+    worlds: int
+    env_steps_per_s: float
+    share_of_raw: float
+    machine: str
+
+
+@dataclass(frozen=True)
+class Word:
+    """A feature's line of a card."""
+
+    feature: FeatureRecord
+    correlation: str
+
+
+def card(
+    task: TaskRecord, baseline: Baseline | None, speeds: Sequence[Speed], picture: str | None
+) -> str:
+    """Return a task's card in Markdown.
+
+    Args:
+        task: the task.
+        baseline: what was measured of it, or None.
+        speeds: of the engines, measured ones only.
+        picture: where its picture lies, relative to the card, or None.
+    """
+    template = environment(html=False).get_template("card.md.j2")
+    return template.render(
+        task=task,
+        metric=task.fitness[0],
+        words=[Word(f, _correlation(f, baseline)) for f in task.features],
+        baseline=baseline,
+        arms=[] if baseline is None else _arms(baseline),
+        verdict="" if baseline is None else verdict(baseline),
+        speeds=speeds,
+        picture=picture,
+        fence=text.fence,
+    )
+
+
+def verdict(baseline: Baseline) -> str:
+    """Say what the baselines of a task show."""
+    said: list[str] = []
+    if baseline.human.success is not None and baseline.human.success <= SOLVED:
+        said.append("Nothing here solves the task yet")
+    for name, arm in (("random actions", baseline.random), ("the sparse reward", baseline.sparse)):
+        first, second = baseline.human, arm
+        if not baseline.higher_is_better:
+            first, second = arm, baseline.human
+        if first.interval[0] > second.interval[1]:
+            relation = "beats"
+        elif second.interval[0] > first.interval[1]:
+            relation = "loses to"
+        else:
+            relation = "cannot be told from"
+        said.append(f"the human reward {relation} {name}")
+    line = "; ".join(said)
+    return f"{line[0].upper()}{line[1:]}."
+
+
+def _arms(baseline: Baseline) -> list[tuple[str, object]]:
+    return [("random", baseline.random), ("sparse", baseline.sparse), ("human", baseline.human)]
+
+
+def _correlation(feature: FeatureRecord, baseline: Baseline | None) -> str:
+    """Return the rank correlation of a feature's numbers with fitness, from lowest to highest."""
+    if baseline is None or feature.private:
+        return "-"
+    indices = product(*map(range, feature.shape))
+    found = [baseline.correlations.get(column_name(feature.name, index)) for index in indices]
+    values = sorted(value for value in found if value is not None)
+    if not values:
+        return "-"
+    ends = dict.fromkeys(f"{value:+.2f}" for value in (values[0], values[-1]))
+    return " to ".join(ends)
+
+
+def overview_row(task: TaskRecord, baseline: Baseline | None, link: str) -> list[str]:
+    """Return a task's line in the table of all tasks."""
+    metric = task.fitness[0]
+    threshold = "-" if metric.success is None else f"{metric.success:g}"
+    row = [f"[{task.name}]({link})", text.cell(task.description), text.cell(metric.name), threshold]
+    if baseline is None:
+        return [*row, "-", "-", "-", "-"]
+    success = baseline.human.success
+    return [
+        *row,
+        *(number(arm.iqm) for arm in (baseline.random, baseline.sparse, baseline.human)),
+        "-" if success is None else f"{round(success * 100)} %",
+    ]
