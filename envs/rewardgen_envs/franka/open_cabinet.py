@@ -12,13 +12,16 @@ Success is the same, a drawer that is open by more than 0.39 m; what differs:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import mujoco
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rewardgen_envs.cameras import Camera
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.metrics import Accumulation, Metric
@@ -77,6 +80,13 @@ class OpenCabinet(Panda):
         ),
     )
     human_reward = HERE / "open_cabinet_reward.py"
+
+    cameras: ClassVar[Mapping[str, Camera]] = {
+        "corner": Camera(60.0, -25.0, 2.2, at=(0.5, 0.0, 0.4)),
+        "side": Camera(90.0, -10.0, 2.0, at=(0.5, 0.0, 0.4)),
+        "front": Camera(0.0, -20.0, 2.2, at=(0.5, 0.0, 0.4)),
+        "above": Camera(0.0, -89.0, 2.0, at=(0.6, 0.0, 0.0)),
+    }
 
     def scene(self) -> mujoco.MjSpec:
         """Return the robot and the cabinet."""

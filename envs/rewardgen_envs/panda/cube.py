@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rewardgen_envs.cameras import Camera
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.panda.panda import (
@@ -56,6 +57,13 @@ class Cube(Panda):
     causes: ClassVar[Mapping[str, str]] = {
         "cube_lost": "The cube is more than 0.35 m from the middle of where it starts, seen from "
         "above."
+    }
+
+    cameras: ClassVar[Mapping[str, Camera]] = {
+        "corner": Camera(140.0, -25.0, 1.5, at=(0.4, 0.0, 0.2)),
+        "side": Camera(90.0, -12.0, 1.5, at=(0.4, 0.0, 0.2)),
+        "front": Camera(180.0, -20.0, 1.5, at=(0.4, 0.0, 0.2)),
+        "above": Camera(0.0, -89.0, 1.2, at=(0.5, 0.0, 0.0)),
     }
 
     def scene(self) -> mujoco.MjSpec:
