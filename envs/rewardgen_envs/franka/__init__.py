@@ -1,0 +1,1 @@
+"""A Franka Panda and furniture."""

@@ -1,0 +1,1 @@
+"""Go1 tasks: a Unitree Go1, a real four-legged robot, with a position controller per joint."""
