@@ -198,7 +198,8 @@ class PlacedCube(RotateCube):
     def reset(self, mask: Tensor, draw: Draw) -> Initial:
         rows = torch.zeros(len(mask), dtype=torch.float64)
         targets = torch.tensor(self.headings, dtype=torch.float64).expand(len(mask), -1)
-        return Initial(**self.start(draw, rows), variables={"target_headings": targets})
+        qpos, qvel = self.start(draw, rows)
+        return Initial(qpos=qpos, qvel=qvel, variables={"target_headings": targets})
 
 
 def turn_cube(simulation: Simulation, heading: float) -> Step:

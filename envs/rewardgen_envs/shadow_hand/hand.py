@@ -106,7 +106,7 @@ class Hand(Task):
         x, y, z = getattr(features, f"{self.held}_position").unbind(-1)
         return {"dropped": (z < DROPPED_M) | (torch.hypot(x, y) > PALM_RADIUS_M)}
 
-    def start(self, draw: Draw, heading: Float[Tensor, " R"]) -> dict[str, Tensor]:
+    def start(self, draw: Draw, heading: Float[Tensor, " R"]) -> tuple[Tensor, Tensor]:
         """Return ``qpos`` and ``qvel``: at rest, the hand half open, and something in its palm.
 
         Joints are off by up to ±0.03 rad, and what is in the palm by up to ±3 mm.
@@ -121,9 +121,9 @@ class Hand(Task):
         noise = draw.uniform("joints", (JOINTS,), -JOINT_NOISE_RAD, JOINT_NOISE_RAD)
         away = draw.uniform("place", (2,), -PLACE_NOISE_M, PLACE_NOISE_M)
         place = home[JOINTS : JOINTS + 3] + torch.nn.functional.pad(away, (0, 1))
-        turned = multiply(about_vertical(heading), home[JOINTS + 3 :])
+        turned = multiply(about_vertical(heading), home[JOINTS + 3 :].expand(len(heading), 4))
         qpos = torch.cat([torch.clamp(home[:JOINTS] + noise, low, high), place, turned], dim=1)
-        return {"qpos": qpos, "qvel": qpos.new_zeros(len(qpos), int(model.nv))}
+        return qpos, qpos.new_zeros(len(qpos), int(model.nv))
 
 
 def grip(features: FeatureView, held: str) -> Float[Tensor, "... 72"]:

@@ -19,7 +19,7 @@ from rewardgen_envs.metrics import Accumulation, Metric
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.shadow_hand.hand import HERE, Hand, grip, hand_features
-from rewardgen_envs.shadow_hand.rotations import about_vertical, rotation_vector
+from rewardgen_envs.shadow_hand.rotations import about_vertical, length, rotation_vector
 from rewardgen_envs.task import Initial
 from rewardgen_envs.trackers import Rule, Tracker
 
@@ -134,9 +134,9 @@ class RotateCube(Hand):
             measured["cube_quaternion"].unsqueeze(1), about_vertical(variables.target_headings)
         )
         return measured | {
-            "fingertip_distances": torch.linalg.vector_norm(away, dim=-1),
+            "fingertip_distances": length(away),
             "target_rotations": turns,
-            "target_errors": torch.linalg.vector_norm(turns, dim=-1),
+            "target_errors": length(turns),
         }
 
     def derive(self, quantities: Quantities) -> dict[str, Tensor]:
@@ -168,7 +168,8 @@ class RotateCube(Hand):
         turn = draw.uniform("turn", (TARGETS,), LEAST_TURN_RAD, MOST_TURN_RAD)
         sign = torch.where(draw.uniform("sign", (TARGETS,)) < 0.5, -1.0, 1.0)
         targets = heading.unsqueeze(1) + (sign * turn).cumsum(1)
-        return Initial(**self.start(draw, heading), variables={"target_headings": targets})
+        qpos, qvel = self.start(draw, heading)
+        return Initial(qpos=qpos, qvel=qvel, variables={"target_headings": targets})
 
     def fitness(self, features: FeatureView) -> dict[str, Tensor]:
         """Return the share of targets reached so far."""

@@ -15,11 +15,15 @@ def about_vertical(angle: Float[Tensor, "..."]) -> Float[Tensor, "... 4"]:
 
 def multiply(p: Float[Tensor, "... 4"], q: Float[Tensor, "... 4"]) -> Float[Tensor, "... 4"]:
     """Return the Hamilton product: rotate by ``q``, then by ``p``."""
-    p, q = torch.broadcast_tensors(p, q)
     p_w, p_v, q_w, q_v = p[..., :1], p[..., 1:], q[..., :1], q[..., 1:]
     scalar = p_w * q_w - (p_v * q_v).sum(-1, keepdim=True)
-    vector = p_w * q_v + q_w * p_v + torch.linalg.cross(p_v, q_v)
+    vector = p_w * q_v + q_w * p_v + torch.cross(p_v, q_v, dim=-1)
     return torch.cat([scalar, vector], dim=-1)
+
+
+def length(vector: Float[Tensor, "... 3"]) -> Float[Tensor, "..."]:
+    """Return the Euclidean length."""
+    return vector.square().sum(-1).sqrt()
 
 
 def rotation_vector(
@@ -36,7 +40,7 @@ def rotation_vector(
     inverse = torch.cat([start[..., :1], -start[..., 1:]], dim=-1)
     between = multiply(end, inverse)
     cosine, axis = between[..., :1], between[..., 1:]
-    sine = torch.linalg.vector_norm(axis, dim=-1, keepdim=True)
+    sine = length(axis).unsqueeze(-1)
     # q and -q are the same orientation: the one with a positive scalar part is nearer
     angle = 2.0 * torch.atan2(sine, cosine.abs())
     unit = torch.where(cosine < 0.0, -axis, axis) / sine.clamp(min=1e-12)

@@ -19,7 +19,7 @@ from rewardgen_envs.metrics import Accumulation, Metric
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.shadow_hand.hand import HERE, Hand, grip, hand_features
-from rewardgen_envs.shadow_hand.rotations import heading_change
+from rewardgen_envs.shadow_hand.rotations import heading_change, length
 from rewardgen_envs.task import Initial
 from rewardgen_envs.trackers import Rule, Tracker
 
@@ -108,7 +108,7 @@ class SpinPen(Hand):
         return measured | {
             "pen_axis": axis,
             "pen_level": _horizontal(axis),
-            "fingertip_distances": torch.linalg.vector_norm(aside, dim=-1),
+            "fingertip_distances": length(aside),
         }
 
     def derive(self, quantities: Quantities) -> dict[str, Tensor]:
@@ -123,7 +123,8 @@ class SpinPen(Hand):
         """Lay the pen across the palm, from thumb to little finger, within ±0.3 rad."""
         del mask
         heading = draw.uniform("heading", (), -START_SPREAD_RAD, START_SPREAD_RAD)
-        return Initial(**self.start(draw, heading))
+        qpos, qvel = self.start(draw, heading)
+        return Initial(qpos=qpos, qvel=qvel)
 
     def fitness(self, features: FeatureView) -> dict[str, Tensor]:
         """Return the turns so far, at their most."""
