@@ -118,11 +118,9 @@ class Binding:
 
 def binding_of(env: Any) -> Binding:  # noqa: ANN401
     """Return the binding of an environment, which lives as long as that does."""
-    found = vars(env).get(OWNER)
-    if found is None:
-        found = Binding(env)
-        setattr(env, OWNER, found)
-    return found
+    if not hasattr(env, OWNER):
+        setattr(env, OWNER, Binding(env))
+    return getattr(env, OWNER)
 
 
 # ---- manager-based: RewardTermCfg(func=reward_term, weight=1.0 / step_dt), as Isaac Lab

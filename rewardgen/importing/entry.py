@@ -241,7 +241,7 @@ def _is_dict(node: ast.expr | None) -> bool:
 
 def _beside(tree: ast.Module, function: ast.FunctionDef) -> tuple[ast.stmt, ...]:
     """Return what the function needs of its module, transitively, in the module's order."""
-    binds = {name: node for node in tree.body for name in _bound(node)}
+    binds = {name: node for node in tree.body for name in bound_names(node)}
     needed: list[ast.stmt] = []
     todo: list[ast.AST] = [function]
     while todo:
@@ -254,7 +254,8 @@ def _beside(tree: ast.Module, function: ast.FunctionDef) -> tuple[ast.stmt, ...]
     return tuple(node for node in tree.body if node in needed)
 
 
-def _bound(node: ast.stmt) -> list[str]:
+def bound_names(node: ast.stmt) -> list[str]:
+    """Return the names that a statement of a module binds."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
     if isinstance(node, ast.Import | ast.ImportFrom):

@@ -21,6 +21,8 @@ How = Literal["bound", "exact", "known", "meaning"]
 _BEFORE = ("prev_", "previous_", "last_", "old_")
 _LAST_OF_GYM = "scalar part last, as Isaac Gym has it"
 _OUR_JOINTS = "in this task's order of joints"
+_GRAVITY = frozenset({"projected", "gravity"})
+_BODIES = (frozenset({"torso"}), frozenset({"object"}))
 _ROOT = {
     "position": ((3,), "m"),
     "quaternion": ((4,), "1"),
@@ -153,17 +155,17 @@ class _Matcher:
             text = f"{turn}({view}.{rotation.name}, {view}.{other[0].name})"
             into = "the body's" if wanted.local else "the world's"
             yield _name(name, text, "meaning", other[0], f"turned into {into} frame")
-        elif wanted.words == {"torso", "height"}:
+        elif wanted.words == frozenset({"torso", "height"}):
             position = self._part(frozenset({"torso", "position"}), (3,), "m")
             if position is not None:
                 yield _name(name, f"{view}.{position.name}[:, 2]", "meaning", position)
-        elif wanted.words - {"torso"} == {"projected", "gravity"} and wanted.local:
+        elif wanted.words - {"torso"} == _GRAVITY and wanted.local:
             rotation = self._part(frozenset({"torso", "quaternion"}), (4,), "1")
             if rotation is not None:
                 down = f"torch.tensor([0.0, 0.0, -1.0]).expand_as({view}.{rotation.name}[:, :3])"
                 text = f"quat_rotate_inverse({view}.{rotation.name}, {down})"
                 yield _name(name, text, "meaning", rotation)
-        elif wanted.words in ({"torso"}, {"object"}) and "state" in name:
+        elif wanted.words in _BODIES and "state" in name:
             yield from self._state(name, wanted.words, view)
 
     def _state(self, name: str, body: frozenset[str], view: str) -> Iterator[ImportedName]:
@@ -236,6 +238,7 @@ def _known(task: Task) -> dict[str, str]:
         "max_episode_length": repr(float(steps)),
         "max_episode_length_s": repr(task.episode_s),
         "num_envs": "action.shape[0]",
+        "env_origins": "torch.zeros(action.shape[0], 3)",  # positions here count from there
         "device": "action.device",
     }
     return known

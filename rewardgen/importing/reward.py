@@ -7,14 +7,15 @@ result goes through the same check as any reward, which runs it in a locked proc
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from rewardgen.check.pipeline import CheckResult, Isolation, check_reward
-from rewardgen.importing.entry import Entry, find_entry
+from rewardgen.importing.entry import Entry, bound_names, find_entry
 from rewardgen.importing.matching import Matches, match, parse_binds
-from rewardgen.importing.refusal import ImportRefused
+from rewardgen.importing.refusal import ImportRefused, finding
 from rewardgen.importing.rewrite import rewritten
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
@@ -70,8 +71,9 @@ def import_reward(
         except (ParseError, ImportRefused) as error:
             return _record(task, None, None, (error.finding,), isolation)
         matches = match(entry, task, bound)
-        if matches.findings:
-            return _record(task, entry, matches, matches.findings, isolation)
+        findings = [*matches.findings, *_clashes(entry, matches)]
+        if findings:
+            return _record(task, entry, matches, findings, isolation)
         made = rewritten(source, entry, matches.names, _note(file, entry, task))
         result = check_reward(made, task.table, task.action, hosts=hosts)
     written = None
@@ -100,6 +102,21 @@ def _parsed(text: str, hosts: HostPool) -> str:
     else:
         raise UsageError("the file has the project's format already: there is nothing to import")
     return text
+
+
+def _clashes(entry: Entry, matches: Matches) -> Iterator[Finding]:
+    """Yield functions of the file that would stand in for those that turn its quantities."""
+    used = {
+        name for each in matches.names for name in re.findall(r"\bquat_\w+(?=\()", each.expression)
+    }
+    for node in entry.beside:
+        for name in used & set(bound_names(node)):
+            yield finding(
+                "name-clash",
+                node,
+                f"the file has a {name} of its own, which this project's {name} is needed beside",
+                "give it another name in the file",
+            )
 
 
 def _note(file: Path, entry: Entry, task: Task) -> str:
@@ -140,7 +157,7 @@ def _checked(
         style=None if entry is None else entry.style,
         names=() if matches is None else matches.names,
         verdict=result.verdict,
-        findings=tuple(recorded(finding) for finding in result.findings),
+        findings=tuple(recorded(each) for each in result.findings),
         source=source,
         isolation=p.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
     )

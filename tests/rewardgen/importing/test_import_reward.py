@@ -271,6 +271,17 @@ def test_what_cannot_be_rewritten(text: str, rule: str, line: int | None) -> Non
     assert (raised.value.finding.rule, raised.value.finding.line) == (rule, line)
 
 
+def test_a_function_of_the_same_name_as_one_that_is_needed_is_no_stand_in(write: Write) -> None:
+    """Theirs takes quaternions in another order."""
+    record, out = write(
+        "def quat_apply(q, v):\n    return v * q[:, :1]\n\n\n"
+        "def compute_reward(torso_rot, torso_angvel):\n"
+        "    return quat_apply(torso_rot, torso_angvel)[:, 0], {}\n"
+    )
+    assert [(found.rule, found.line) for found in record.findings] == [("name-clash", 1)]
+    assert not out.exists()
+
+
 def test_what_is_no_python_is_refused(write: Write) -> None:
     record, out = write("import torch\n\ndef broken(:\n")
     assert record.verdict == "refused"

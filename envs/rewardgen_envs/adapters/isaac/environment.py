@@ -8,7 +8,7 @@ a step of this project's own simulation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -196,13 +196,13 @@ class IsaacVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.metadata = {"autoreset_mode": mode, "render_modes": []}
         self.render_mode = None
         self._same_step = mode is AutoresetMode.SAME_STEP
-        self.single_observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float32)
-        self.single_action_space = cast(
-            "spaces.Space[Any]",
-            spaces.Box(-1.0, 1.0, (size,), np.float32) if size else spaces.Discrete(count),
-        )
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._observation_size = width
+        one_observation = spaces.Box(-np.inf, np.inf, (width,), np.float32)
+        one_action = _action_space(self.action)
+        self.single_observation_space = one_observation
+        self.single_action_space = one_action
+        self.observation_space = batch_space(one_observation, num_envs)
+        self.action_space = batch_space(one_action, num_envs)
 
     def _expect(self, answer: Message, kind: str) -> Message:
         if answer.kind != kind:
@@ -211,10 +211,10 @@ class IsaacVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     def _seen(self, answer: Message, prefix: str) -> tuple[NDArray[np.float32], Tensor]:
         """Return observation (B, O) and features (B, F) of an answer."""
-        width = self.single_observation_space.shape or (0,)
-        observation = self._array(answer, f"{prefix}observation", (self.num_envs, *width))
+        width = self._observation_size
+        observation = self._array(answer, f"{prefix}observation", (self.num_envs, width))
         features = self._array(answer, f"{prefix}features", (self.num_envs, self.table.width))
-        return observation, torch.from_numpy(features)
+        return observation, torch.as_tensor(features)
 
     def _rows(self, answer: Message, name: str, dtype: str) -> NDArray[Any]:
         return self._array(answer, name, (self.num_envs,), dtype)
@@ -238,6 +238,12 @@ class IsaacVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         }
         values["valid"] = valid.copy()
         return values | {f"_{name}": present.copy() for name in values}
+
+
+def _action_space(action: BoxAction | DiscreteAction) -> spaces.Space[Any]:
+    if isinstance(action, BoxAction):
+        return spaces.Box(-1.0, 1.0, (action.size,), np.float32)
+    return spaces.Discrete(action.count)
 
 
 def _feature(given: Mapping[str, Any]) -> Feature:

@@ -150,6 +150,7 @@ def _arrays(described: List[Any], body: bytes) -> Arrays:
 
 
 def _description(given: Any) -> Tuple[str, str, List[int]]:
+    shown = repr(given)[:100]
     if isinstance(given, dict):
         each = cast("Dict[str, Any]", given)
         name, dtype, shape = each.get("name"), each.get("dtype"), each.get("shape")
@@ -157,4 +158,4 @@ def _description(given: Any) -> Tuple[str, str, List[int]]:
             sizes = cast("List[Any]", shape)
             if all(type(size) is int and size >= 0 for size in sizes):
                 return name, str(dtype), sizes
-    raise ProtocolError(f"a message describes an array as {repr(given)[:100]}")
+    raise ProtocolError(f"a message describes an array as {shown}")

@@ -238,8 +238,9 @@ class _Worker:
             raise ProtocolError("INIT came twice")
         fields = message.fields
         self._simulator = self._make(fields["num_envs"], fields["seed"], fields["options"])
-        described = dict(vars(self._simulator.description))
-        described["features"] = [dict(vars(each)) for each in described["features"]]
+        description = self._simulator.description
+        described = dict(vars(description))
+        described["features"] = [dict(vars(each)) for each in description.features]
         return Message("READY", described)
 
 
