@@ -12,7 +12,8 @@ from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.design.transcript import transcript
-from rewardgen.export.results import export_file, export_run
+from rewardgen.export.results import Form, export_file, export_run
+from rewardgen.importing.reward import import_reward
 from rewardgen.isolation.doctor import ensure
 from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode
@@ -84,6 +85,7 @@ __all__ = [
     "export_transcript",
     "feedback",
     "generate",
+    "import_reward",
     "list_runs",
     "load",
     "render",
@@ -310,6 +312,8 @@ def export(
     member: int | None = None,
     task: str | None = None,
     isolation: Mode | None = None,
+    form: Form = "torch",
+    policy: bool = True,
 ) -> ExportRecord:
     """Write a reward and a policy of a run, or a reward file, into a folder for use elsewhere.
 
@@ -322,6 +326,8 @@ def export(
         member: number of the policy; by default the first.
         task: the task of a reward file.
         isolation: mode of the reward host; by default the run's, ``standard`` for a file.
+        form: what the reward is written for: ``torch`` alone, or ``isaaclab``.
+        policy: whether a run's policy is written too.
 
     Raises:
         UsageError: no such run, candidate, arm, member, file or task; an option that does not
@@ -337,13 +343,20 @@ def export(
             raise UsageError("--task belongs to a reward file (FILE.py); a run has its task")
         run = read_run(find_run(source, runs_dir))
         return export_run(
-            run, out, candidate=candidate, arm=arm, member=member, isolation=isolation
+            run,
+            out,
+            candidate=candidate,
+            arm=arm,
+            member=member,
+            isolation=isolation,
+            form=form,
+            policy=policy,
         )
     if candidate is not None or arm is not None or member is not None:
         raise UsageError("--candidate, --arm and --member belong to a run, not to a reward file")
     if task is None or out is None:
         raise UsageError(f"a reward file needs a task and a folder: {source} --task NAME --out DIR")
-    return export_file(Path(source), task, out, isolation=isolation)
+    return export_file(Path(source), task, out, isolation=isolation, form=form)
 
 
 def export_transcript(reference: str, file: Path, runs_dir: Path = Path("runs")) -> None:

@@ -55,10 +55,12 @@ def test_commands_exist(guide: Path) -> None:
 
 def test_options_exist() -> None:
     text = "\n".join(guide.read_text() for guide in GUIDES)
-    verbs = "run|train|check|show|list|generate|feedback|export"
+    verbs = "run|train|check|show|list|generate|feedback|export reward|import reward|export"
     used = re.findall(rf"rewardgen ({verbs}) ([^`\n]*)", text)
     for verb in sorted({verb for verb, _ in used}):
-        shown = subprocess.run([REWARDGEN, verb, "--help"], capture_output=True, text=True).stdout
+        shown = subprocess.run(
+            [REWARDGEN, *verb.split(), "--help"], capture_output=True, text=True
+        ).stdout
         options = {o for v, rest in used if v == verb for o in re.findall(r"--[a-z-]+", rest)}
         assert [option for option in sorted(options) if option not in shown] == []
 

@@ -1,11 +1,11 @@
-"""``rewardgen export RUN`` and ``rewardgen export FILE.py --task NAME --out DIR``."""
+"""``rewardgen export RUN|FILE.py``, and ``export reward``, which leaves the policy out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -17,23 +17,20 @@ if TYPE_CHECKING:
     from rewardgen.store.records import ExportRecord
 
 
+Form = Literal["torch", "isaaclab"]
+
+
 @dataclass(frozen=True)
-class Export:
-    """Write a reward and its policy as files for use elsewhere, and verify them.
-
-    A run gives reward.py, which needs torch alone, policy.onnx, and play.py, which runs the policy
-    in plain MuJoCo; a reward file gives reward.py.
-    """
-
+class _Options:
     source: tyro.conf.Positional[str]
     """Name of a run, or path of its folder; or a reward file, which ends in .py."""
+    form: Annotated[Form, tyro.conf.arg(name="as"), one_of("--as", Form)] = "torch"
+    """What the reward is written for: torch alone, or Isaac Lab."""
     candidate: str | None = None
     """Which candidate of the run, for example c2-6."""
     arm: str | None = None
     """Which arm of the run: winner, human, sparse, or a reward of a training; by default the
     winner."""
-    member: int | None = None
-    """Number of the policy among those of this reward, from 0; by default the first."""
     task: str | None = None
     """Task of a reward file: installed, or path/to/file.py:Class."""
     out: Path | None = None
@@ -42,10 +39,22 @@ class Export:
     """Where runs are kept."""
     isolation: Annotated[Mode | None, one_of("--isolation", Mode)] = None
     """How the reward is kept from this machine while it is verified; by default as in the run."""
-    transcript: Path | None = None
-    """Write this file alone: what was asked, answered and decided in a run, for designer replay."""
     json: bool = False
     """Print one JSON object (docs/schemas/export.json)."""
+
+
+@dataclass(frozen=True)
+class Export(_Options):
+    """Write a reward and its policy as files for use elsewhere, and verify them.
+
+    A run gives reward.py, which needs torch alone, policy.onnx, and play.py, which runs the policy
+    in plain MuJoCo; a reward file gives reward.py.
+    """
+
+    member: int | None = None
+    """Number of the policy among those of this reward, from 0; by default the first."""
+    transcript: Path | None = None
+    """Write this file alone: what was asked, answered and decided in a run, for designer replay."""
 
     def run(self) -> int:
         """Do it and return the exit status."""
@@ -55,30 +64,46 @@ class Export:
             api.export_transcript(self.source, self.transcript, self.runs_dir)
             say(str(self.transcript))
             return 0
-        from rewardgen.export.choice import NoPolicyError
-        from rewardgen.export.verification import ExportError
+        return _export(self, member=self.member, policy=True)
 
-        try:
-            record = api.export(
-                self.source,
-                self.out,
-                runs_dir=self.runs_dir,
-                candidate=self.candidate,
-                arm=self.arm,
-                member=self.member,
-                task=self.task,
-                isolation=self.isolation,
-            )
-        except (NoPolicyError, ExportError) as error:
-            complain(str(error))
-            return 1
-        for note in record.notes:
-            complain(note)
-        if self.json:
-            say_record(record)
-        else:
-            say("\n".join(_lines(record)))
-        return 0
+
+@dataclass(frozen=True)
+class ExportReward(_Options):
+    """Write a reward alone as a file for use elsewhere, and verify it."""
+
+    def run(self) -> int:
+        """Do it and return the exit status."""
+        return _export(self, member=None, policy=False)
+
+
+def _export(options: _Options, *, member: int | None, policy: bool) -> int:
+    from rewardgen import api
+    from rewardgen.export.choice import NoPolicyError
+    from rewardgen.export.verification import ExportError
+
+    try:
+        record = api.export(
+            options.source,
+            options.out,
+            runs_dir=options.runs_dir,
+            candidate=options.candidate,
+            arm=options.arm,
+            member=member,
+            task=options.task,
+            isolation=options.isolation,
+            form=options.form,
+            policy=policy,
+        )
+    except (NoPolicyError, ExportError) as error:
+        complain(str(error))
+        return 1
+    for note in record.notes:
+        complain(note)
+    if options.json:
+        say_record(record)
+    else:
+        say("\n".join(_lines(record)))
+    return 0
 
 
 def _lines(record: ExportRecord) -> list[str]:
@@ -91,6 +116,12 @@ def _lines(record: ExportRecord) -> list[str]:
             f"{reward.file}: differs from the original by at most {reward.max_difference:.2g} on "
             f"{reward.transitions:,} transitions, run by python -I without rewardgen"
         )
+        open_ones = [each.feature for each in reward.bindings if each.proposal is None]
+        if reward.bindings:
+            lines.append(
+                f"to bind in it: {', '.join(open_ones) or 'nothing more'}; to check: "
+                f"{len(reward.bindings) - len(open_ones)} proposals"
+            )
     if policy is not None:
         evaluation = policy.evaluation
         seeds = "fresh seeds" if evaluation.confirmed else "seeds of the search"

@@ -18,7 +18,8 @@ def readme(record: ExportRecord, description: str) -> str:
     origin = record.name if record.run is None else f"{record.name} of run {record.run}"
     parts = [f"# {origin}", f"Task `{record.task}`: {description}"]
     if record.reward is not None:
-        parts.append(_reward(record.reward))
+        bound = record.reward.bindings
+        parts.append(_isaac_lab(record.reward) if bound else _reward(record.reward))
     if record.policy is not None:
         parts.append(_policy(record.policy))
     parts += [f"Note: {note}." for note in record.notes]
@@ -46,6 +47,46 @@ from rewardgen.export.gymnasium import RewardWrapper
 
 env = RewardWrapper(gymnasium.make(...), task, {function})
 ```"""
+
+
+def _isaac_lab(reward: RewardExport) -> str:
+    rows = [
+        f"| `{b.feature}` | ({', '.join(map(str, b.shape))}) | {b.unit} | "
+        f"{b.description} | {'`' + b.proposal + '`' if b.proposal else 'to do'} | {b.check or ''} |"
+        for b in reward.bindings
+    ]
+    table = "\n".join(rows)
+    module = reward.file.removesuffix(".py")
+    return f"""## {reward.file}
+
+Needs torch alone. Bind the features that it reads in its table `BINDINGS`; proposals are guesses
+by name, shape and unit. Shapes are those of one environment.
+
+| feature | shape | unit | meaning | proposal | check |
+|---|---|---|---|---|---|
+{table}
+
+Manager-based: the reward term, and an event that reads the features where episodes begin; it comes
+last among those of mode `reset`. Isaac Lab multiplies terms by weight and control step.
+
+```python
+from {module} import reset_features, reward_term
+
+reward = RewardTermCfg(func=reward_term, weight=1.0 / step_dt)
+read_features = EventTermCfg(func=reset_features, mode="reset")
+```
+
+Direct:
+
+```python
+from {module} import DirectRewards
+
+class MyTask(DirectRewards, TheTaskAsItIs):
+    pass
+```
+
+On {reward.transitions:,} recorded transitions of the task the reward differs from the original by
+at most {reward.max_difference:.2g}. The file has not run in Isaac Lab itself."""
 
 
 def _policy(policy: PolicyExport) -> str:

@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from rewardgen.check.pipeline import check_reward
 from rewardgen.export.choice import choose
+from rewardgen.export.isaac_lab import isaac_lab_file
 from rewardgen.export.policy_files import (
     ABOUT,
     FITNESS,
@@ -31,7 +32,7 @@ from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import RefusedRewardError
 from rewardgen.rewards.format import RewardCode, parse_reward, read_source
 from rewardgen.rewards.transitions import Transitions
-from rewardgen.store.records import ExportRecord, RewardExport, ShowRecord
+from rewardgen.store.records import BindingRecord, ExportRecord, RewardExport, ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import show_record
 from rewardgen_envs.errors import UsageError
@@ -39,7 +40,10 @@ from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.onnx_export import missing_packages
 
+Form = Literal["torch", "isaaclab"]
+"""What a reward is written for: any code with torch, or Isaac Lab."""
 REWARD, README = "reward.py", "README.md"
+_FILES: dict[Form, str] = {"torch": REWARD, "isaaclab": "isaaclab_reward.py"}
 
 
 def export_run(
@@ -50,6 +54,8 @@ def export_run(
     arm: str | None = None,
     member: int | None = None,
     isolation: Mode | None = None,
+    form: Form = "torch",
+    policy: bool = True,
 ) -> ExportRecord:
     """Write a reward of a run and a policy trained on it into a folder.
 
@@ -60,9 +66,12 @@ def export_run(
         arm: name of an arm; with neither: the winner.
         member: number of a policy of this reward; by default the first.
         isolation: mode of the reward host; by default that of the run.
+        form: what the reward is written for.
+        policy: whether the policy is written too.
 
     Raises:
-        UsageError: no such candidate, arm or member; or the folder is not empty.
+        UsageError: no such candidate, arm or member; there is nothing to write; or the folder is
+            not empty.
         NoPolicyError: there is no trained policy.
         ExportError: what was written does not do the same as what it is made from.
         HostUnavailable: no reward host can be started.
@@ -70,6 +79,8 @@ def export_run(
     """
     record = show_record(run)
     choice = choose(record, candidate=candidate, arm=arm, member=member)
+    if not policy and choice.source is None:
+        raise UsageError(f"the {choice.name} reward is the task's own and no file")
     # an arm may be called after its reward file's path
     folder = out or run.path / "export" / Path(choice.name).name.removesuffix(".py")
     with _draft(folder) as draft:
@@ -77,18 +88,18 @@ def export_run(
         state = read_policy(run.artifacts.path(choice.checkpoint), task)
         rows = record_transitions(task, [state])
         notes = [*choice.notes, *_changes(record, task)]
-        reward = policy = None
+        reward = trained = None
         if choice.source is not None:
             code = parse_reward(choice.source)
             origin = Origin(f"{choice.what}, of run '{record.run}'", record.description)
             with HostPool(HostOptions(mode=isolation or _mode(record))) as hosts:
-                reward = _write_reward(draft, code, task, origin, rows, hosts)
+                reward = _write_reward(draft, code, task, origin, rows, hosts, form)
         missing = missing_packages()
-        if not missing:
-            policy = write_policy(draft, record, choice, task, state, rows, _own_fitness(run))
+        if policy and not missing:
+            trained = write_policy(draft, record, choice, task, state, rows, _own_fitness(run))
         elif reward is None:
             raise ExportError(f"the policy of {choice.what} takes pip install {' '.join(missing)}")
-        else:
+        elif policy:
             notes.append(f"no policy was written: it takes pip install {' '.join(missing)}")
         return _finish(
             draft,
@@ -100,14 +111,19 @@ def export_run(
                 run=record.run,
                 name=choice.name,
                 reward=reward,
-                policy=policy,
+                policy=trained,
                 notes=tuple(notes),
             ),
         )
 
 
 def export_file(
-    path: Path, task_reference: str, out: Path, *, isolation: Mode | None = None
+    path: Path,
+    task_reference: str,
+    out: Path,
+    *,
+    isolation: Mode | None = None,
+    form: Form = "torch",
 ) -> ExportRecord:
     """Write a reward file as one that stands alone.
 
@@ -116,6 +132,7 @@ def export_file(
         task_reference: the task whose features it reads.
         out: the folder.
         isolation: mode of the reward host; by default ``standard``.
+        form: what it is written for.
 
     Raises:
         UsageError: the file cannot be read, the task is unknown, or the folder is not empty.
@@ -131,7 +148,7 @@ def export_file(
             lines = [f"{path}: {finding}" for finding in result.findings]
             raise RefusedRewardError("\n".join([f"{path} is {result.verdict}", *lines]))
         origin, rows = Origin(f"file {path.name}", task.description), record_transitions(task)
-        reward = _write_reward(draft, result.code, task, origin, rows, hosts)
+        reward = _write_reward(draft, result.code, task, origin, rows, hosts, form)
         return _finish(
             draft,
             task.description,
@@ -174,30 +191,42 @@ def _draft(folder: Path) -> Generator[Path]:
 
 
 def _write_reward(
-    folder: Path, code: RewardCode, task: Task, origin: Origin, rows: Transitions, hosts: HostPool
+    folder: Path,
+    code: RewardCode,
+    task: Task,
+    origin: Origin,
+    rows: Transitions,
+    hosts: HostPool,
+    form: Form,
 ) -> RewardExport:
     """Write the reward file and compare it with the reward.
 
     Raises:
         ExportError: they differ.
     """
-    exported = reward_file(code, task, origin)
-    path = folder / REWARD
+    bindings: tuple[BindingRecord, ...] = ()
+    if form == "isaaclab":
+        made = isaac_lab_file(code, task, origin)
+        exported, bindings = made.file, made.bindings
+    else:
+        exported = reward_file(code, task, origin)
+    path = folder / _FILES[form]
     path.write_text(exported.text, encoding="utf-8")
     verified = verify(path, exported, code, task.table, rows, hosts)
     return RewardExport(
-        file=REWARD,
+        file=_FILES[form],
         function=exported.function,
         sha256=code.sha256,
         features=exported.features,
         transitions=verified.transitions,
         max_difference=verified.max_difference,
+        bindings=bindings,
     )
 
 
 def _files(draft: Path) -> tuple[str, ...]:
     """Return the names of what was written, as a reader would go through it."""
-    known = (REWARD, POLICY, ABOUT, PLAY, FITNESS)
+    known = (*_FILES.values(), POLICY, ABOUT, PLAY, FITNESS)
     return (*(name for name in known if (draft / name).is_file()), README)
 
 

@@ -54,20 +54,21 @@ class RewardFile:
     features: tuple[str, ...]
 
 
-def reward_file(code: RewardCode, task: Task, origin: Origin) -> RewardFile:
+def reward_file(code: RewardCode, task: Task, origin: Origin, note: str = "") -> RewardFile:
     """Return a reward as a file of its own.
 
     Args:
         code: the reward.
         task: whose features it reads.
         origin: where it comes from.
+        note: a paragraph more for whoever opens the file.
     """
     tree = code.tree()
     bound = Scopes(tree).module.names
     function, features_name, class_name, vocabulary = _free((FUNCTION, *_INTERNAL), bound)
-    features = _read(tree, task.table)
+    features = read_features(tree, task.table)
     parts = [
-        _docstring(code, task, origin, function, features),
+        _docstring(code, task, origin, function, features, note),
         _IMPORTS,
         _table(features, features_name),
         _CLASS.format(class_name=class_name, features=features_name),
@@ -151,7 +152,7 @@ def _free(names: Iterable[str], bound: set[str]) -> list[str]:
     return [name + suffix for name in names]
 
 
-def _read(tree: ast.Module, table: FeatureTable) -> list[Feature]:
+def read_features(tree: ast.Module, table: FeatureTable) -> list[Feature]:
     """Return the features that occur in the code as an attribute."""
     named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     return [feature for feature in table.public() if feature.name in named]
@@ -163,6 +164,7 @@ def _docstring(
     origin: Origin,
     function: str,
     features: list[Feature],
+    note: str,
 ) -> str:
     action = task.action
     applied = (
@@ -177,10 +179,11 @@ def _docstring(
         f"Source: sha256 {code.sha256}. Exported by {exporter}; needs {packages} and nothing else. "
         "Functions that it shares with other rewards are from rewardgen's vocabulary "
         "(Apache-2.0).",
+        *([note] if note else []),
         f"Call {function}(state, action, next_state). state and next_state map the names of "
         "features to float32 tensors of B transitions in no order, before and after the action, "
         f"which is {applied}, as it was applied. Features that are read:",
-        *map(_described, features),
+        *map(described, features),
     ]
     text = "\n\n".join([f"Reward of {origin.reward}.", *map(_wrapped, paragraphs)])
     text = text.replace("\\", "\\\\").replace('"""', r"\"\"\"")
@@ -191,7 +194,8 @@ def _wrapped(paragraph: str) -> str:
     return textwrap.fill(paragraph, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _described(feature: Feature) -> str:
+def described(feature: Feature) -> str:
+    """Return a feature in a line: name, shape, unit, sentence."""
     shape = ", ".join(["B", *map(str, feature.shape)]) + ("" if feature.shape else ",")
     return f"{feature.name}: ({shape}), unit {feature.unit}. {feature.description}"
 

@@ -96,15 +96,20 @@ def bounded(text: str) -> str:
     return text
 
 
-def reply_code(text: str) -> str:
-    """Return the one block of a reply if it holds the reward, else the whole; parses nothing."""
-    if f"def {ENTRY}" not in text:
+def reply_code(text: str, start: str = f"def {ENTRY}") -> str:
+    """Return the one block of a reply if it holds the reward, else the whole; parses nothing.
+
+    Args:
+        text: the reply.
+        start: how the reward begins.
+    """
+    if start not in text:
         return text
     text = _normalized(text)
     lines, fences = _fenced(text)
     if len(fences) == 2:
         block = _block(lines, fences)
-        if f"def {ENTRY}" in block:
+        if start in block:
             return _normalized(block)
     return text
 

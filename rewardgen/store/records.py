@@ -411,6 +411,55 @@ class PolicyRecord(Data):
     versions: dict[str, str]
 
 
+class BindingRecord(Data):
+    """A feature that has to be bound where a reward is used."""
+
+    feature: str
+    shape: Annotated[tuple[int, ...], Field(description="of one environment")]
+    unit: str
+    description: str
+    proposal: Annotated[
+        str | None, Field(description="a guess at how it is read there; null: to be written")
+    ]
+    check: Annotated[str | None, Field(description="what to look at before it is believed")]
+    before: Annotated[bool, Field(description="whether it is also kept for a step")]
+
+
+class ImportedName(Data):
+    """What a name of a reward from elsewhere stands for."""
+
+    name: Annotated[str, Field(description="parameter, or attribute without self")]
+    expression: Annotated[str, Field(description="the same in this project's terms")]
+    how: Annotated[
+        Literal["bound", "exact", "known", "meaning"],
+        Field(description="by --bind, by its name, as all simulators have it, or by its words"),
+    ]
+    feature: Annotated[str | None, Field(description="null: a constant, or made of several")]
+    shape: Annotated[tuple[int, ...] | None, Field(description="of the feature")]
+    unit: str | None
+    note: Annotated[str, Field(description="what was changed on the way")]
+
+
+class ImportRecord(Data):
+    """A reward from elsewhere: ``rewardgen import reward FILE --json``."""
+
+    file: Annotated[str | None, Field(description="what was written; null if it is refused")]
+    task: str
+    function: Annotated[str | None, Field(description="the reward's name in the given file")]
+    style: Annotated[
+        Literal["isaac-gym", "isaac-lab", "plain"] | None,
+        Field(description="whose conventions it follows"),
+    ]
+    names: Annotated[tuple[ImportedName, ...], Field(description="what it reads")]
+    verdict: Verdict
+    findings: Annotated[
+        tuple[Finding, ...],
+        Field(description="stage import: lines of the given file; others: of source"),
+    ]
+    source: Annotated[str | None, Field(description="the reward file that was made")]
+    isolation: Isolation
+
+
 class RewardExport(Data):
     """An exported reward file."""
 
@@ -420,6 +469,9 @@ class RewardExport(Data):
     features: Annotated[tuple[str, ...], Field(description="what it reads")]
     transitions: Annotated[Count, Field(description="on which it was compared with the original")]
     max_difference: FiniteFloat
+    bindings: Annotated[
+        tuple[BindingRecord, ...], Field(description="what is to be bound; of Isaac Lab's form")
+    ] = ()
 
 
 class PolicyExport(Data):
@@ -463,6 +515,7 @@ RECORDS: dict[str, type[Data]] = {
     "export": ExportRecord,
     "feedback": FeedbackRecord,
     "generate": GenerateRecord,
+    "import": ImportRecord,
     "list": ListRecord,
     "policy": PolicyRecord,
     "show": ShowRecord,

@@ -1,0 +1,1 @@
+"""Isaac Gym and Isaac Lab in a process of their own, whose Python this project cannot use."""
