@@ -61,8 +61,9 @@ class VecTaskSimulator(Simulator):
         del seed  # it was given when the task was made, and cannot be changed
         task = self._task
         task.reset_buf[:] = 1
-        observations = task.step(task.obs_buf.new_zeros((task.num_envs, task.num_actions)))[0]
-        self._ended[:] = False
+        idle = task.obs_buf.new_zeros((task.num_envs, task.num_actions))
+        observations, _, done, _ = task.step(idle)
+        self._ended = as_array(done).astype(np.bool_)
         return self._state(observations)
 
     def step(self, action: Array) -> Stepped:
