@@ -71,9 +71,9 @@ from rewardgen.store.records import (
 )
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import is_done, list_record, show_record
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.registry import load_task, task_names
-from rewardgen_envs.task import Task
+from rewardgen_envs.registry import any_task, task_names
 from rewardgen_policies.recipe import Recipe
 
 __all__ = [
@@ -114,7 +114,7 @@ def run(
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
-    check_engines(config)
+    check_engines(config, task)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -178,9 +178,9 @@ def train(
         InterruptedRunError: by a signal or a time limit; ``resume`` goes on.
         RunFailedError: by an error that no reward is to blame for; ``resume`` goes on.
     """
-    task = load_task(config.task)
+    task = any_task(config.task)
     recipe = recipe_of(task, config)
-    check_engines(config)
+    check_engines(config, task)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -236,8 +236,8 @@ def resume(
         kind = RunConfig if started.verb == "run" else TrainConfig
         config = kind.model_validate(started.config)
         check_writers(config.writers)
-        check_engines(config)
-        task = load_task(config.task)
+        task = any_task(config.task)
+        check_engines(config, task)
         check_unchanged(task, started)
         ensure_still(config.isolation)
         recipe = Recipe.model_validate(started.recipe)
@@ -375,7 +375,7 @@ def check(
         stages = tuple(name for name in stages if name != "gate")
     if not stages:
         raise UsageError("--gate off leaves nothing of --stage gate")
-    loaded = None if task is None else load_task(task)
+    loaded = None if task is None else any_task(task)
     try:
         text = read_source(file)
     except ParseError as error:  # what is wrong with the file is a finding like any other
@@ -407,7 +407,7 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
-    check_engines(config)
+    check_engines(config, task)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -431,20 +431,20 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     )
 
 
-def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> Task:
+def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> BaseTask:
     """Return the task of a search; it has no default."""
     if not config.task:
         names = ", ".join(task_names())
         raise UsageError(
             f"no task given: add --task NAME, or 'task: NAME' to the preset. Installed: {names}"
         )
-    return load_task(config.task)
+    return any_task(config.task)
 
 
 def _work(
     directory: RunDirectory,
     config: RunConfig | TrainConfig,
-    task: Task,
+    task: BaseTask,
     recipe: Recipe,
     display: Display,
     program: Callable[[Session], None],
@@ -462,7 +462,7 @@ def _work(
 def _started(
     verb: str,
     config: RunConfig | TrainConfig,
-    task: Task,
+    task: BaseTask,
     recipe: Recipe,
     command: Sequence[str],
     designer: str | None,

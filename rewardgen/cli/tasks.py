@@ -36,10 +36,13 @@ class TasksList:
 
 @dataclass(frozen=True)
 class TasksShow:
-    """Show a task: what it wants, its fitness, its features, its human reward."""
+    """Show a task: what it wants, its fitness, its features, its human reward.
+
+    Of a Gymnasium environment without a feature map, gym:ID, a map to start from is printed.
+    """
 
     name: tyro.conf.Positional[str | None] = None
-    """Installed task, or path/to/file.py:Class."""
+    """Installed task, path/to/file.py:Class, path/to/map.yaml, or gym:ID."""
     task: str | None = None
     """The same, as an option."""
     json: bool = False
@@ -47,9 +50,17 @@ class TasksShow:
 
     def run(self) -> int:
         """Do it and return the exit status."""
-        from rewardgen.tasks import describe_task
+        from rewardgen.tasks import describe_task, starter
 
-        record = describe_task(_chosen(self.name, self.task))
+        reference = _chosen(self.name, self.task)
+        draft = starter(reference)
+        if draft is not None:
+            if self.json:
+                say_json({"map": draft})
+            else:
+                say(draft.rstrip())
+            return 0
+        record = describe_task(reference)
         if self.json:
             say_record(record)
         else:
@@ -62,7 +73,7 @@ class TasksCheck:
     """Check that a task keeps the contract: it is played for some seconds, nothing is trained."""
 
     name: tyro.conf.Positional[str | None] = None
-    """Installed task, or path/to/file.py:Class."""
+    """Installed task, path/to/file.py:Class, or path/to/map.yaml."""
     task: str | None = None
     """The same, as an option."""
     train: bool = False
@@ -150,7 +161,8 @@ def _card(record: TaskRecord) -> list[str]:
         f"  {name:<{width}}  {feature.unit:<{unit}}  {feature.description}"
         for name, feature in zip(names, record.features, strict=True)
     ]
-    return [*lines, "", "human reward", record.human_reward.rstrip()]
+    human = record.human_reward or "the environment's own, which no candidate sees"
+    return [*lines, "", "human reward", human.rstrip()]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -55,7 +55,7 @@ class BaselineOptions:
     """Train a task's human and sparse rewards: what every search is compared with."""
 
     task: tyro.conf.Positional[str]
-    """Installed task, or path/to/file.py:Class."""
+    """Installed task, path/to/file.py:Class, or path/to/map.yaml."""
     seeds: int = 10
     """Training seeds per reward."""
     seed: int = 0

@@ -271,7 +271,10 @@ class TaskRecord(Data):
     description: str
     version: int
     scene_sha256: Sha256
-    human_reward: Annotated[str, Field(description="source of the human-written reward")]
+    human_reward: Annotated[
+        str | None,
+        Field(description="source of the human-written reward; null for the environment's own"),
+    ]
     fitness: tuple[FitnessRecord, ...]
     features: tuple[FeatureRecord, ...]
 
