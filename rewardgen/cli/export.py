@@ -35,7 +35,7 @@ class Export:
     member: int | None = None
     """Number of the policy among those of this reward, from 0; by default the first."""
     task: str | None = None
-    """Task of a reward file: installed, or path/to/file.py:Class."""
+    """Task of a reward file: installed, path/to/file.py:Class or path/to/map.yaml."""
     out: Path | None = None
     """The folder to write; by default export/NAME in the run's folder."""
     runs_dir: Path = Path("runs")

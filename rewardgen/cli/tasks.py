@@ -138,7 +138,7 @@ class TasksNew:
 def _chosen(name: str | None, task: str | None) -> str:
     given = [reference for reference in (name, task) if reference is not None]
     if len(given) != 1:
-        raise UsageError("give one task: its name, or path/to/file.py:Class")
+        raise UsageError("give one task: its name, path/to/file.py:Class, or path/to/map.yaml")
     return given[0]
 
 
