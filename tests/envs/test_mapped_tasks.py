@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +94,11 @@ def test_an_episode_depends_on_its_key_alone(tmp_path: Path) -> None:
 
     def starts(seeds: list[int], count: int) -> torch.Tensor:
         worlds = MappedWorlds(task, seeds, count)
-        states = [worlds.state[:, 0].clone()]
+        first, idle = worlds.state[:, 0].clone(), torch.zeros(len(seeds) * count, 1)
         for _ in range(6):
-            states.append(worlds.step(torch.zeros(len(seeds) * count, 1)).state[:, 0])
+            last = worlds.step(idle).state[:, 0]
         worlds.close()
-        return torch.stack([states[0], states[-1]])
+        return torch.stack([first, last])
 
     alone, together = starts([5], 2), starts([4, 5], 3)
     assert torch.equal(alone, together[:, 3:5])
@@ -214,7 +215,7 @@ def test_the_check_finds_what_only_playing_shows(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("x[0] + 2 * x[1]", [5.0, 11.0]),
+        ("x[0] + 2 * x[1]", [5.0, 14.0]),
         ("norm(x[0:2] - x[1:3])", [2.0**0.5, 2.0**0.5]),
         ("x[-1] > 4 or x[0] == 1", [True, True]),
         ("not (x[0] < 2) and x[2] >= 6", [False, True]),
@@ -292,3 +293,9 @@ def test_references_that_lead_nowhere(tmp_path: Path) -> None:
     written(tmp_path)
     with pytest.raises(TaskError, match="needs a task with a MuJoCo scene"):
         load_task(str(tmp_path / "map.yaml"))
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "minigrid", None)
+    with pytest.raises(TaskError, match=r"needs minigrid: pip install 'rewardgen-lab\[adapters\]'"):
+        starter_map("minigrid:MiniGrid-Empty-8x8-v0")

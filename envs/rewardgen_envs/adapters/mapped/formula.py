@@ -194,7 +194,7 @@ class Formula:
     def _apply(self, function: Callable[..., object], node: ast.expr, *values: object) -> object:
         try:
             return function(*values)
-        except (TypeError, RuntimeError, IndexError) as error:
+        except (AttributeError, IndexError, RuntimeError, TypeError) as error:
             shapes = " and ".join(
                 str(tuple(v.shape[1:])) if isinstance(v, Tensor) else str(v) for v in values
             )

@@ -84,7 +84,9 @@ def _found(name: str) -> Callable[..., Environment]:
 
 
 def _missing(error: Exception) -> str:
-    module = (getattr(error, "name", None) or "").partition(".")[0]
+    # Gymnasium raises its own in place of one that knows the module's name
+    names = [getattr(e, "name", None) for e in (error, error.__cause__)]
+    module = next((name for name in names if name), "").partition(".")[0]
     if module in EXTRAS:
         return f"it needs {module}: pip install 'rewardgen-lab[{EXTRAS[module]}]'"
     if module:
