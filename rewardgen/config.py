@@ -381,3 +381,8 @@ def recipe_path(task_name: str, chosen: Path | None) -> Path | None:
     names = (task_name.replace("/", "-"), task_name.split("/")[0])
     files = [folder / f"{name}.yaml" for name in names]
     return next((file for file in files if file.is_file()), None)
+
+
+def mapped_recipe_path() -> Path:
+    """Return the recipe of all Gymnasium environments with a feature map."""
+    return configs_directory() / "recipes" / "gymnasium.yaml"

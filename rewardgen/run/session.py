@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rewardgen.config import RunConfig, TrainConfig, configs_directory, recipe_path
+from rewardgen.config import RunConfig, TrainConfig, mapped_recipe_path, recipe_path
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.llm.errors import EndpointError
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
@@ -283,14 +283,11 @@ def recipe_of(task: BaseTask, config: RunConfig | TrainConfig) -> Recipe:
 
 
 def _mapped_recipe(task: MappedTask, chosen: Path | None) -> Recipe:
-    common = configs_directory() / "recipes" / "gymnasium.yaml"
-    path = recipe_path(task.name, chosen) if chosen is not None else None
-    if path is None:
-        shared = load_recipe(common)
-        settings = {**shared.model_dump(mode="json"), **task.recipe}
-        recipe = parse_recipe(settings, f"recipe of task '{task.name}'")
+    if chosen is not None:
+        recipe = load_recipe(recipe_path(task.name, chosen) or chosen)
     else:
-        recipe = load_recipe(path)
+        common = load_recipe(mapped_recipe_path()).model_dump(mode="json")
+        recipe = parse_recipe({**common, **task.recipe}, f"recipe of task '{task.name}'")
     check_settings(recipe)
     return recipe
 
