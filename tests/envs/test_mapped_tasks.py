@@ -285,6 +285,56 @@ def test_the_starter_map_is_a_map(tmp_path: Path) -> None:
     assert not any(rule.startswith("error") for rule in findings(tmp_path, done))
 
 
+PYTHON = """
+import torch
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.features import Feature
+from rewardgen_envs.metrics import Metric
+
+class Mine(MappedTask):
+    name = "walk/mine"
+    description = "Walk to the right."
+    env = "tests/Walk-v0"
+    steps = 6
+    features = (Feature("place", (2,), "m", "Where the point is."),)
+    metrics = (Metric("far", "m", "How far it is."),)
+
+    def measure(self, seen):
+        return {"place": torch.as_tensor(seen.observation["place"])}
+
+    def fitness(self, features):
+        return {"far": features.place[..., 0]}
+
+class Forgetful(Mine):
+    def measure(self, seen):
+        return {}
+
+class Flat(Mine):
+    def measure(self, seen):
+        return {"place": torch.zeros(len(seen.envs))}
+"""
+
+
+def test_a_task_in_python_measures_as_it_likes(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PYTHON)
+
+    def task(name: str) -> MappedTask:
+        found = any_task(f"{tmp_path / 'mine.py'}:{name}")
+        assert isinstance(found, MappedTask)
+        return found
+
+    worlds = MappedWorlds(task("Mine"), [0], 2)
+    step = worlds.step(torch.ones(2, 1))
+    assert task("Mine").table.view(step.next_state).place[:, 1].tolist() == [0.0, 0.0]
+    assert worlds.task.fitness(worlds.task.table.view(step.next_state))["far"].shape == (2,)
+    worlds.close()
+    assert len({task(name).scene_sha256 for name in ("Mine", "Forgetful", "Flat")}) == 3
+    with pytest.raises(TaskError, match=r"measure\(\) gives nothing for feature 'place'"):
+        MappedWorlds(task("Forgetful"), [0], 2)
+    with pytest.raises(TaskError, match=r"gives the shape \(\) for feature 'place'"):
+        MappedWorlds(task("Flat"), [0], 2)
+
+
 def test_references_that_lead_nowhere(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"rewardgen tasks show gym:tests/Walk-v0 > map.yaml"):
         any_task("gym:tests/Walk-v0")

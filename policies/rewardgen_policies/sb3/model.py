@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import ActorCriticCnnPolicy, ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -56,7 +57,8 @@ class DeferredPpo(PPO):
         Args:
             samples: of a rollout.
         """
-        self._callback = self._setup_learn(samples)[1]
+        # its type is not known in full
+        self._callback: BaseCallback = cast(Any, self)._setup_learn(samples)[1]
 
     def collect(self, env: VecEnv, seen: NDArray[Any]) -> None:
         """Fill the buffer with one rollout.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -52,7 +52,7 @@ class RecordedWorlds(VecEnv):
 
     def __init__(self, worlds: MappedWorlds, network: Sb3Network, recipe: Recipe) -> None:
         self._worlds = worlds
-        super().__init__(worlds.nworld, *spaces_of(network))
+        cast(Any, super()).__init__(worlds.nworld, *spaces_of(network))  # not typed in full
         self.sight: Sight | None = None
         self.raw: list[Tensor] = []
         self._discrete = network.discrete

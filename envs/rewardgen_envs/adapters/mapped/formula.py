@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,22 +52,23 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 CONSTANTS = {"pi": math.pi}
 
-_BINARY: dict[type[ast.operator], Callable[[object, object], object]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
+_Operation = Callable[[Any, Any], Any]
+_BINARY: dict[type[ast.operator], _Operation] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.FloorDiv: lambda a, b: a // b,
+    ast.Mod: lambda a, b: a % b,
+    ast.Pow: lambda a, b: a**b,
 }
-_COMPARED: dict[type[ast.cmpop], Callable[[object, object], object]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+_COMPARED: dict[type[ast.cmpop], _Operation] = {
+    ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b,
+    ast.GtE: lambda a, b: a >= b,
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
 }
 
 
@@ -206,7 +208,7 @@ class Formula:
         parts = index.elts if isinstance(index, ast.Tuple) else [index]
         keys = [_literal(part) for part in parts]
         if isinstance(value, Tensor):
-            rows: tuple[object, ...] = (slice(None), *keys)
+            rows: Any = (slice(None), *keys)
             try:
                 return value[rows]
             except (IndexError, TypeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 
@@ -80,7 +80,7 @@ def _found(name: str) -> Callable[..., Environment]:
         raise TaskError(
             f"module {module_name} has no '{class_name}'{nearest(class_name, wrappers)}"
         )
-    return found
+    return cast("Callable[..., Environment]", found)
 
 
 def _missing(error: Exception) -> str:

@@ -1,5 +1,9 @@
 """From Gymnasium's spaces to what policies see and do."""
 
+# Gymnasium's spaces do not tell all their types.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +140,7 @@ def tensors(space: spaces.Space[Any], observation: Batch) -> Tensor | Mapping[st
 def _whole(space: spaces.Space[Any], parts: tuple[str, ...]) -> Observed:
     turned = _turned(space)
     if turned is not None:
-        shape = space.shape or ()
+        shape: tuple[int, ...] = tuple(space.shape or ())
         return Observed(parts, (shape[2], shape[0], shape[1]) if turned else shape, turned)
     size = _size(space)
     if size is None:

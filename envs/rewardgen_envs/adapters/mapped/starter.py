@@ -1,5 +1,9 @@
 """The first draft of a map, from what an environment shows in its first steps."""
 
+# Gymnasium's spaces do not tell all their types.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import json

@@ -6,6 +6,7 @@ A map in YAML (``map_file.py``) becomes a class like those written in Python.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -67,9 +68,9 @@ class MappedTask(BaseTask):
         wrappers: around it, from the innermost.
         observed: parts of a dictionary that policies see; None for all that are numbers.
         features: what is measured.
-        sources: feature → formula or function.
+        sources: feature → formula or function, unless the class has a ``measure`` of its own.
         absent: feature → what holds where info does not tell.
-        scores: metric → formula of features, for one step.
+        scores: metric → formula of features, for one step, unless it has a ``fitness``.
         steps: nominal episode length in control steps; None for the environment's.
         step_s: length of a control step in seconds; None for what the environment says.
         recipe: PPO settings that differ from those of all mapped tasks.
@@ -80,9 +81,9 @@ class MappedTask(BaseTask):
     env_kwargs: ClassVar[Mapping[str, Any]] = {}
     wrappers: ClassVar[tuple[Wrapper, ...]] = ()
     observed: ClassVar[tuple[str, ...] | None] = None
-    sources: ClassVar[Mapping[str, str | Function]]
+    sources: ClassVar[Mapping[str, str | Function]] = {}
     absent: ClassVar[Mapping[str, float]] = {}
-    scores: ClassVar[Mapping[str, str]]
+    scores: ClassVar[Mapping[str, str]] = {}
     steps: ClassVar[int | None] = None
     step_s: ClassVar[float | None] = None
     recipe: ClassVar[Mapping[str, Any]] = {}
@@ -221,7 +222,8 @@ class MappedTask(BaseTask):
             "kwargs": dict(self.env_kwargs),
             "wrappers": [(w.name, dict(w.kwargs)) for w in self.wrappers],
             "observed": self.observed,
-            "features": [(asdict(m.feature), m.text) for m in self._measured],
+            "features": [asdict(feature) for feature in self.features],
+            "sources": self._texts(),
             "absent": dict(self.absent),
             "metrics": [asdict(metric) for metric in self.metrics],
             "scores": dict(self.scores),
@@ -230,6 +232,15 @@ class MappedTask(BaseTask):
         }
         text = json.dumps(facts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def _texts(self) -> dict[str, str]:
+        """Return how features and fitness are computed, as text."""
+        own = {
+            name: inspect.getsource(getattr(type(self), name))
+            for name in ("measure", "fitness")
+            if getattr(type(self), name) is not getattr(MappedTask, name)
+        }
+        return own if "measure" in own else own | {m.feature.name: m.text for m in self._measured}
 
     @cached_property
     def control_dt_s(self) -> float:

@@ -179,6 +179,13 @@ class MappedWorlds:
             "episode_time_s": t.to(torch.float64) * self.task.control_dt_s,
             "last_action": action,
         }
-        for name in table.names:
-            table.select(data, name).copy_(values[name])
+        for feature in table:
+            value = values.get(feature.name)
+            if value is None or value.shape != (len(action), *feature.shape):
+                given = "nothing" if value is None else f"the shape {tuple(value.shape[1:])}"
+                raise TaskError(
+                    f"task '{self.task.name}': measure() gives {given} for feature "
+                    f"'{feature.name}', which is declared with the shape {feature.shape}"
+                )
+            table.select(data, feature.name).copy_(value)
         return data
