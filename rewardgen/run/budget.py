@@ -326,6 +326,7 @@ def estimate(task: BaseTask, recipe: Recipe, config: RunConfig | TrainConfig) ->
     require_engine(config.engines[0])
     members = largest_population(config)
     engine = with_room(task, config.engines[0]) if isinstance(task, Task) else CPU
+    # members of a mapped task train one after another
     seeds = range(members) if isinstance(task, Task) else range(1)
     simulation = open_worlds(
         task, list(seeds), recipe.worlds, threads=config.threads, engine=engine

@@ -310,6 +310,7 @@ def task_facts(task: BaseTask, text: str | None, fitness: FitnessCode | None) ->
             )
             for m in metrics_of(task, fitness)
         ),
+        environment=task.env if isinstance(task, MappedTask) else "",
     )
 
 

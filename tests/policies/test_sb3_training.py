@@ -72,6 +72,22 @@ class Pole(MappedTask):
     steps = 25
 
 
+class Large(Swing):
+    """Observations far beyond 10, which nothing may cut off."""
+
+    name = "pendulum/large"
+    env = "tests/LargePendulum-v0"
+
+
+def large_pendulum() -> gymnasium.Env[Any, Any]:
+    env = gymnasium.make("Pendulum-v1").unwrapped
+    space = gymnasium.spaces.Box(-np.inf, np.inf, (3,), np.float32)
+    return gymnasium.wrappers.TransformObservation(env, lambda seen: 50.0 * seen, space)
+
+
+gymnasium.register("tests/LargePendulum-v0", large_pendulum)
+
+
 class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Resets with the seeds that a world of ours has, whatever SB3 asks for."""
 
@@ -127,7 +143,7 @@ def trained(
     return train(task, members, recipe, updates * recipe.samples, rung=rung)
 
 
-@pytest.mark.parametrize("task", [Swing(), Pole()], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [Swing(), Pole(), Large()], ids=lambda task: task.name)
 def test_weights_are_those_of_plain_sb3(task: MappedTask) -> None:
     model, state = plain_sb3(task), ours(task)
     found = state.stack("policy")

@@ -172,7 +172,10 @@ def tensors_of(policy: ActorCriticPolicy, seen: Moments, returns: Moments) -> di
 
 
 class Sight:
-    """What a policy gets to see of raw observations: numbers are normalized, pictures are not.
+    """What a policy gets to see of raw observations: normalized numbers, pictures as they are.
+
+    Where nothing was ever counted, because it is the first rollout or a recipe does not normalize,
+    numbers are as they are too.
 
     Args:
         moments: of the observations so far, (1, O); frozen when this is made.
@@ -181,10 +184,11 @@ class Sight:
 
     def __init__(self, moments: Moments, picture: bool) -> None:
         self._scale = None if picture else ObservationScale(moments, torch.float32)
+        self._plain = picture or float(moments.count) == 0.0
 
     def __call__(self, raw: Tensor) -> Tensor:
         """Return what is seen of (B, …)."""
-        if self._scale is None:
+        if self._plain:
             return raw
         return self.normalized(raw).clamp_(-CLIP, CLIP)
 

@@ -66,6 +66,7 @@ def test_a_whole_search(car: Path) -> None:
     record = api.run(config)
     assert record.state == "done"
     assert record.winner is not None
+    assert record.simulated_by == "MountainCarContinuous-v0 on cpu"
     assert [arm.arm for arm in record.arms] == ["winner", "human", "sparse"]
     assert {c.state for c in record.candidates} <= {"evaluated", "retired", "confirmed"}
     members = [member for arm in record.arms for member in arm.members]
