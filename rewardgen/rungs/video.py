@@ -152,11 +152,10 @@ def gl_backends() -> list[str]:
 def _main() -> None:
     """Render one job, read from stdin; MUJOCO_GL is set."""
     job = VideoJob.model_validate_json(sys.stdin.read())
-    task = any_task(job.task)
-    if isinstance(task, Task):
+    if not _draws_itself(job.task):
         _require_gl()
     try:
-        _render(job, task)
+        _render(job)
     except BrokenPipeError:
         sys.exit(_FAILED)  # ffmpeg ended, and has said why
     except Exception as error:
@@ -173,8 +172,17 @@ def _require_gl() -> None:
     renderer.close()
 
 
-def _render(job: VideoJob, task: BaseTask) -> None:
+def _draws_itself(reference: str) -> bool:
+    """Whether a task is an environment that draws its own pictures, whatever it takes for that."""
+    try:
+        return isinstance(any_task(reference), MappedTask)
+    except UsageError:
+        return False
+
+
+def _render(job: VideoJob) -> None:
     """Render all films of a job and write them."""
+    task = any_task(job.task)
     task = task.filmed() if isinstance(task, MappedTask) else task
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
     films = [

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from rewardgen_envs.adapters.mapped.making import Wrapper
 from rewardgen_envs.adapters.mapped.measuring import Function
@@ -113,7 +112,8 @@ def read_map(path: Path) -> type[MappedTask]:
     except SettingsFileError as error:
         raise TaskError(str(error)) from error
     except ValidationError as error:
-        raise TaskError(f"{path}: {'; '.join(_problem(p) for p in error.errors())}") from error
+        problems = [_problem(p["type"], p["loc"], p["msg"], p["input"]) for p in error.errors()]
+        raise TaskError(f"{path}: {'; '.join(problems)}") from error
     folder = path.parent
     features = {
         name: Feature(name, tuple(e.shape), e.unit, e.description, e.private)
@@ -178,15 +178,15 @@ def _source(name: str, entry: FeatureEntry, path: Path) -> str | Function:
     return found
 
 
-def _problem(problem: ErrorDetails) -> str:
+def _problem(kind: str, at: tuple[str | int, ...], message: str, given: object) -> str:
     """Return one problem of a validation: the entry, what is wrong, the valid names."""
-    place = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        *above, key = problem["loc"]
+    place = ".".join(str(part) for part in at)
+    if kind == "extra_forbidden":
+        *above, key = at
         return f"{place}: unknown entry{nearest(str(key), _entries(above))}"
-    if problem["type"] == "missing":
+    if kind == "missing":
         return f"{place} is missing"
-    return f"{place}: {problem['msg'].removeprefix('Value error, ')}, got {problem['input']!r}"
+    return f"{place}: {message.removeprefix('Value error, ')}, got {given!r}"
 
 
 def _entries(above: Sequence[str | int]) -> list[str]:
