@@ -22,7 +22,8 @@ from rewardgen.report.write import write_report
 from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import ParseError, RewardCode, read_source
-from rewardgen.run.budget import Estimate, check_memory, estimate, plan_env_steps
+from rewardgen.run.beginning import run_started
+from rewardgen.run.budget import Estimate, check_memory, estimate
 from rewardgen.run.designers import (
     Brief,
     brief,
@@ -56,13 +57,12 @@ from rewardgen.run.resumption import (
     stored_rewards,
     take_up,
 )
-from rewardgen.run.session import Session, carry_out, open_session, recipe_of, task_facts
+from rewardgen.run.session import Session, carry_out, open_session, recipe_of
 from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.atomic import write_file
-from rewardgen.store.manifest import collect_manifest
 from rewardgen.store.records import (
     CheckRecord,
     ExportRecord,
@@ -72,10 +72,10 @@ from rewardgen.store.records import (
 )
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import is_done, list_record, show_record
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.cameras import chosen
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.registry import load_task, task_names
-from rewardgen_envs.task import Task
+from rewardgen_envs.registry import any_task, load_task, task_names
 from rewardgen_policies.recipe import Recipe
 
 __all__ = [
@@ -117,7 +117,7 @@ def run(
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
-    check_engines(config)
+    check_engines(config, task)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -127,7 +127,7 @@ def run(
         try_fitness(config.task, made.fitness)
     cost = model_cost(config, task) if designer is None else None
     name = config.designer if designer is None else designer.name
-    started = _started("run", config, task, recipe, command, name, made.fitness)
+    started = run_started("run", config, task, recipe, command, name, made.fitness)
     started = started.model_copy(update={"files": hashes(given_texts(config, made))})
 
     def program(session: Session) -> None:
@@ -181,9 +181,9 @@ def train(
         InterruptedRunError: by a signal or a time limit; ``resume`` goes on.
         RunFailedError: by an error that no reward is to blame for; ``resume`` goes on.
     """
-    task = load_task(config.task)
+    task = any_task(config.task)
     recipe = recipe_of(task, config)
-    check_engines(config)
+    check_engines(config, task)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -192,7 +192,7 @@ def train(
     checked = check_rewards(config, task)
     codes = {name: result.code for name, result in checked.items() if result.code is not None}
     sources = {name: code.source for name, code in codes.items()}
-    started = _started("train", config, task, recipe, command, None)
+    started = run_started("train", config, task, recipe, command, None)
     started = started.model_copy(update={"files": hashes(sources)})
 
     def program(session: Session) -> None:
@@ -239,8 +239,8 @@ def resume(
         kind = RunConfig if started.verb == "run" else TrainConfig
         config = kind.model_validate(started.config)
         check_writers(config.writers)
-        check_engines(config)
-        task = load_task(config.task)
+        task = any_task(config.task)
+        check_engines(config, task)
         check_unchanged(task, started)
         ensure_still(config.isolation)
         recipe = Recipe.model_validate(started.recipe)
@@ -297,7 +297,8 @@ def render(
     path = output or snapshot.path / "video.mp4"
     check_output(path)
     job = video_job(snapshot.state, snapshot.artifacts, path)
-    chosen(load_task(job.task).views, camera)
+    if camera is not None:
+        chosen(load_task(job.task).views, camera)
     make_video(job.model_copy(update={"camera": camera}))
     return path
 
@@ -397,7 +398,7 @@ def check(
         stages = tuple(name for name in stages if name != "gate")
     if not stages:
         raise UsageError("--gate off leaves nothing of --stage gate")
-    loaded = None if task is None else load_task(task)
+    loaded = None if task is None else any_task(task)
     try:
         text = read_source(file)
     except ParseError as error:  # what is wrong with the file is a finding like any other
@@ -429,7 +430,7 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     """
     task = _task_of(config)
     recipe = recipe_of(task, config)
-    check_engines(config)
+    check_engines(config, task)
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
@@ -453,20 +454,20 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
     )
 
 
-def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> Task:
+def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> BaseTask:
     """Return the task of a search; it has no default."""
     if not config.task:
         names = ", ".join(task_names())
         raise UsageError(
             f"no task given: add --task NAME, or 'task: NAME' to the preset. Installed: {names}"
         )
-    return load_task(config.task)
+    return any_task(config.task)
 
 
 def _work(
     directory: RunDirectory,
     config: RunConfig | TrainConfig,
-    task: Task,
+    task: BaseTask,
     recipe: Recipe,
     display: Display,
     program: Callable[[Session], None],
@@ -479,31 +480,3 @@ def _work(
         write_report(directory.path, state="done")
 
     carry_out(directory, work)
-
-
-def _started(
-    verb: str,
-    config: RunConfig | TrainConfig,
-    task: Task,
-    recipe: Recipe,
-    command: Sequence[str],
-    designer: str | None,
-    fitness: FitnessCode | None = None,
-) -> p.RunStarted:
-    return p.RunStarted.model_validate(
-        {
-            "verb": verb,
-            "command": tuple(command),
-            "config": config.model_dump(mode="json", by_alias=True),
-            "task": task_facts(
-                task, config.text if isinstance(config, RunConfig) else None, fitness
-            ),
-            "recipe": recipe.model_dump(mode="json"),
-            "recipe_sha256": recipe.sha256,
-            "designer": designer,
-            "seed": config.seed,
-            "isolation": p.Isolation(mode=config.isolation),
-            "manifest": collect_manifest(),
-            "budget_env_steps": plan_env_steps(config, task, recipe),
-        }
-    )

@@ -36,8 +36,9 @@ from rewardgen.store.run_directory import find_run, read_run
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.registry import load_task
-from rewardgen_envs.simulation import Simulation, Step
+from rewardgen_envs.simulation import Step
 from rewardgen_envs.task import Task
+from rewardgen_envs.worlds import Worlds
 from rewardgen_policies.checkpoint import MemberState, decode
 from rewardgen_policies.evaluation import RandomPolicy, evaluate, run_episodes
 from rewardgen_policies.stored_policy import policy_bytes, policy_file
@@ -63,6 +64,7 @@ def make_baseline(config: TrainConfig, out: Path | None, command: Sequence[str])
         InterruptedRunError: ``resume`` goes on, then ``store_baseline`` keeps the result.
         RunFailedError: the same.
     """
+    load_task(config.task)  # an environment with a map has none of ours
     folder = _folder(config.task, out)
     record = api.train(config, command=command)
     _store(record, config.runs_dir, folder)
@@ -104,6 +106,7 @@ def _folder(task: str, out: Path | None) -> Path:
 
 def _store(record: ShowRecord, runs_dir: Path, folder: Path) -> None:
     task = load_task(str(record.config["task"]))
+    assert task.human_reward is not None
     arms = {arm.arm: arm for arm in record.arms}
     lacking = [name for name in (HUMAN, SPARSE) if name not in arms or arms[name].iqm is None]
     if record.state != "done" or lacking:
@@ -254,13 +257,13 @@ class _EpisodeMeans:
         """The averages, (worlds, F)."""
         return self._total / self._steps.clamp(min=1.0)[:, None]
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """Begin."""
         self._total = torch.zeros(simulation.state.shape)
         self._steps = torch.zeros(simulation.nworld)
         self._open = torch.ones(simulation.nworld, dtype=torch.bool)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Add one control step of the worlds that are still in their first episode."""
         counted = (self._open & step.valid).to(torch.float32)
         self._total += torch.nan_to_num(step.next_state) * counted[:, None]

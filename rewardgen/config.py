@@ -48,7 +48,7 @@ class DesignConfig(BaseModel):
     )
 
     task: str = ""
-    """Installed task, or path/to/file.py:Class. There is no default."""
+    """Installed task, path/to/file.py:Class, or path/to/map.yaml. There is no default."""
     text: str | None = None
     """What the robot shall do, in your words, in place of the task's sentence."""
     designer: DesignerName = "evolve"
@@ -200,7 +200,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     task: str
-    """Installed task, or path/to/file.py:Class."""
+    """Installed task, path/to/file.py:Class, or path/to/map.yaml."""
     reward: tuple[str, ...] = ()
     """What to train on: human, sparse, or a reward file; several are trained side by side.
     By default human."""
@@ -382,3 +382,8 @@ def recipe_path(task_name: str, chosen: Path | None) -> Path | None:
     names = (plain.replace("/", "-"), plain.split("/")[0])
     files = [folder / f"{name}.yaml" for name in names]
     return next((file for file in files if file.is_file()), None)
+
+
+def mapped_recipe_path() -> Path:
+    """Return the recipe of all Gymnasium environments with a feature map."""
+    return configs_directory() / "recipes" / "gymnasium.yaml"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
+from rewardgen.check.mapped import check_mapped
 from rewardgen.check.task import check_task as check_class
 from rewardgen.report.card import Speed, card
 from rewardgen.rewards.findings import Finding
@@ -24,9 +25,13 @@ from rewardgen.store.records import (
     TaskName,
     TaskRecord,
 )
+from rewardgen_envs.adapters.mapped.map_file import SUFFIXES
+from rewardgen_envs.adapters.mapped.starter import PREFIX, starter_map
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.base_task import BaseTask, BoxAction, TaskError
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.registry import load_task, task_class, task_names
-from rewardgen_envs.task import BoxAction, Task, TaskError
+from rewardgen_envs.registry import any_task, any_task_class, task_names
+from rewardgen_envs.task import Task
 from rewardgen_policies.evaluation import evaluate_random
 
 RANDOM_EPISODES = 20
@@ -42,22 +47,23 @@ def describe_task(reference: str) -> TaskRecord:
     """Describe a task.
 
     Args:
-        reference: an installed task's name, or ``path/to/file.py:Class``.
+        reference: an installed task's name, ``path/to/file.py:Class``, or ``path/to/map.yaml``.
 
     Raises:
         UsageError: no such task, or its scene does not compile.
     """
-    task = load_task(reference)
+    task = any_task(reference)
     kind, scene_sha256 = type(task), _scene_sha256(task)
-    if not task.human_reward.is_file():
-        raise TaskError(f"task '{task.name}': {task.human_reward} does not exist")
+    human = task.human_reward
+    if human is not None and not human.is_file():
+        raise TaskError(f"task '{task.name}': {human} does not exist")
     return TaskRecord(
         name=task.name,
-        class_=reference if ".py:" in reference else f"{kind.__module__}:{kind.__qualname__}",
+        class_=_place(reference, kind),
         description=task.description,
         version=task.version,
         scene_sha256=scene_sha256,
-        human_reward=task.human_reward.read_text(encoding="utf-8"),
+        human_reward=None if human is None else human.read_text(encoding="utf-8"),
         fitness=tuple(
             FitnessRecord(
                 name=metric.name,
@@ -75,7 +81,7 @@ def describe_task(reference: str) -> TaskRecord:
         action_size=task.action.size if isinstance(task.action, BoxAction) else task.action.count,
         observation_size=task.observation_size,
         causes=dict(task.causes),
-        cameras=tuple(task.views),
+        cameras=tuple(task.views) if isinstance(task, Task) else (),
     )
 
 
@@ -113,7 +119,24 @@ def write_card(
     return path
 
 
-def _scene_sha256(task: Task) -> str:
+def starter(reference: str) -> str | None:
+    """Return a feature map to start from, if the reference is a Gymnasium environment, gym:ID.
+
+    Raises:
+        UsageError: the environment cannot be made, or is of no use here.
+    """
+    if not reference.startswith(PREFIX):
+        return None
+    return starter_map(reference.removeprefix(PREFIX))
+
+
+def _place(reference: str, kind: type[BaseTask]) -> str:
+    """Return where a task is written: its file, or module and class."""
+    written = ".py:" in reference or reference.endswith(SUFFIXES)
+    return reference if written else f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _scene_sha256(task: BaseTask) -> str:
     try:
         return task.scene_sha256
     except UsageError:
@@ -126,22 +149,27 @@ def check_task(reference: str, train: TrainingTest | None = None) -> CheckRecord
     """Check the contract of a task and its human reward.
 
     Args:
-        reference: an installed task's name, or ``path/to/file.py:Class``.
+        reference: an installed task's name, ``path/to/file.py:Class``, or ``path/to/map.yaml``.
         train: also train the human reward; None never trains.
 
     Raises:
         UsageError: no such task or file; a file that cannot be imported is refused instead.
     """
     try:
-        found = task_class(reference)
+        found = any_task_class(reference)
     except TaskError as error:
         if error.__cause__ is None:
             raise
         return _record([_not_imported(error)])
-    findings = list(check_class(found))
+    findings = list(check_mapped(found) if issubclass(found, MappedTask) else _checked(found))
     if train is not None and not _errors(findings):
         findings += train.findings(reference)
     return _record(findings)
+
+
+def _checked(found: type[BaseTask]) -> tuple[Finding, ...]:
+    assert issubclass(found, Task)
+    return check_class(found)
 
 
 class TrainingTest:
@@ -162,7 +190,7 @@ class TrainingTest:
         from rewardgen import api
         from rewardgen.config import train_config
 
-        task = load_task(reference)
+        task = any_task(reference)
         settings = {"task": reference, "seeds": self._seeds, "env_steps": self._env_steps}
         record = api.train(train_config(settings), command=("tasks check --train",))
         trained = [fmean(member.fitness) for member in record.arms[0].members if member.fitness]
@@ -171,7 +199,7 @@ class TrainingTest:
         return [] if beats(trained, chance, task) else [_no_better(task, trained, chance)]
 
 
-def beats(trained: Sequence[float], chance: Sequence[float], task: Task) -> bool:
+def beats(trained: Sequence[float], chance: Sequence[float], task: BaseTask) -> bool:
     """Whether trained policies are better than chance by more than its standard error."""
     if not trained:
         return False
@@ -180,7 +208,7 @@ def beats(trained: Sequence[float], chance: Sequence[float], task: Task) -> bool
     return sign * fmean(trained) > sign * fmean(chance) + STANDARD_ERRORS * error
 
 
-def _no_better(task: Task, trained: Sequence[float], chance: Sequence[float]) -> Finding:
+def _no_better(task: BaseTask, trained: Sequence[float], chance: Sequence[float]) -> Finding:
     reached = f"{fmean(trained):.4g}" if trained else "nothing (all failed)"
     return Finding(
         stage="training",

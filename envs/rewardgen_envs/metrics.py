@@ -19,6 +19,7 @@ class Accumulation(StrEnum):
     """How the values of the steps of an episode are combined."""
 
     TIME_AVERAGE = "time_average"
+    TOTAL = "total"
     FINAL = "final"
     BEST = "best"
     LONGEST_STREAK = "longest_streak"
@@ -32,8 +33,8 @@ class Metric:
         name: identifier.
         unit: unit of the accumulated number.
         description: one sentence for people.
-        accumulation: ``TIME_AVERAGE`` of the values; the ``FINAL`` or ``BEST`` one; or the
-            ``LONGEST_STREAK`` of values > 0.5, as a share of the nominal length.
+        accumulation: ``TIME_AVERAGE`` or ``TOTAL`` of the values; the ``FINAL`` or ``BEST``
+            one; or the ``LONGEST_STREAK`` of values > 0.5, as a share of the nominal length.
         higher_is_better: direction.
         success: threshold from which an episode counts as a success, or None.
         after_termination: the value at which the steps after a termination count.
@@ -90,7 +91,7 @@ class FitnessTracker:
             value = values[metric.name].to(torch.float32)
             total = self._total[row]
             match metric.accumulation:
-                case Accumulation.TIME_AVERAGE:
+                case Accumulation.TIME_AVERAGE | Accumulation.TOTAL:
                     total += value
                 case Accumulation.FINAL:
                     total.copy_(value)
@@ -118,6 +119,8 @@ class FitnessTracker:
             match metric.accumulation:
                 case Accumulation.TIME_AVERAGE:
                     value = (total + missing * after) / self._nominal
+                case Accumulation.TOTAL:
+                    value = total + missing * after
                 case Accumulation.FINAL:
                     value = torch.where(missing > 0, counted, total)
                 case Accumulation.BEST:

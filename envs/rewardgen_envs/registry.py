@@ -1,17 +1,17 @@
-"""Finding tasks: the entry-point group ``rewardgen.tasks``, or ``path/to/file.py:Class``."""
+"""Finding tasks: the group ``rewardgen.tasks``, ``path/to/file.py:Class``, ``path/to/map.yaml``."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 
+from rewardgen_envs.adapters.mapped.map_file import SUFFIXES, read_map
+from rewardgen_envs.adapters.mapped.starter import PREFIX
+from rewardgen_envs.base_task import BaseTask, TaskError
 from rewardgen_envs.names import nearest
 from rewardgen_envs.randomization import MARK, parse_randomization, randomized
-from rewardgen_envs.task import Task, TaskError
+from rewardgen_envs.task import Task
+from rewardgen_envs.task_file import load_module
 
 GROUP = "rewardgen.tasks"
 
@@ -25,12 +25,13 @@ def task_names() -> list[str]:
     return sorted(_entries())
 
 
-def task_class(reference: str) -> type[Task]:
-    """Return the class of a task.
+def any_task_class(reference: str) -> type[BaseTask]:
+    """Return the class of a task, whatever simulates it.
 
     Args:
-        reference: an installed task's name, or ``path/to/file.py:Class``; behind an ``@`` may
-            stand how far its worlds differ: ``ant/run@mass=0.2,friction=0.3``.
+        reference: an installed task's name, ``path/to/file.py:Class``, or ``path/to/map.yaml``;
+            behind an ``@`` may stand how far the worlds of the first two differ:
+            ``ant/run@mass=0.2,friction=0.3``.
 
     Raises:
         TaskError: nothing of that name; lists what there is.
@@ -41,30 +42,65 @@ def task_class(reference: str) -> type[Task]:
         return randomized(task_class(plain), parse_randomization(options))
     if ".py:" in reference:
         return _from_file(reference)
+    if reference.endswith(SUFFIXES):
+        return _from_map(reference)
+    if reference.startswith(PREFIX):
+        raise TaskError(
+            f"'{reference}' has no feature map yet: 'rewardgen tasks show {reference} > map.yaml' "
+            "prints one to start from, and --task map.yaml takes it"
+        )
     entries = _entries()
     if reference not in entries:
         raise TaskError(f"unknown task '{reference}'{nearest(reference, entries)}")
     return _checked(entries[reference].load(), reference)
 
 
-def load_task(reference: str) -> Task:
-    """Return a task by name or ``path/to/file.py:Class``.
+def any_task(reference: str) -> BaseTask:
+    """Return a task by name, file or map, whatever simulates it.
 
     Raises:
         TaskError: nothing of that name, or it is no task.
     """
+    return any_task_class(reference)()
+
+
+def task_class(reference: str) -> type[Task]:
+    """Return the class of a task that MuJoCo's engines simulate.
+
+    Raises:
+        TaskError: nothing of that name, or it is somebody else's environment.
+    """
+    found = any_task_class(reference)
+    if not issubclass(found, Task):
+        raise TaskError(
+            f"'{reference}' is a Gymnasium environment with a map of its features; this needs a "
+            "task with a MuJoCo scene of its own"
+        )
+    return found
+
+
+def load_task(reference: str) -> Task:
+    """Return a task that MuJoCo's engines simulate.
+
+    Raises:
+        TaskError: nothing of that name, or it is somebody else's environment.
+    """
     return task_class(reference)()
 
 
-def _from_file(reference: str) -> type[Task]:
+def _from_file(reference: str) -> type[BaseTask]:
     file_name, _, class_name = reference.rpartition(":")
     path = Path(file_name).resolve()
     if not path.is_file():
         raise TaskError(f"task file {file_name} does not exist")
-    module = _load_module(path)
+    module = load_module(path)
     found = getattr(module, class_name, None)
     if found is None:
-        tasks = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Task)]
+        tasks = [
+            n
+            for n, v in vars(module).items()
+            if isinstance(v, type) and issubclass(v, BaseTask) and v.__module__ == module.__name__
+        ]
         if not tasks:
             raise TaskError(
                 f"{file_name} defines no task class: write class {class_name}(Task), see "
@@ -74,22 +110,14 @@ def _from_file(reference: str) -> type[Task]:
     return _checked(found, reference)
 
 
-def _load_module(path: Path) -> ModuleType:
-    name = f"rewardgen_task_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise TaskError(f"{path} cannot be imported as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise TaskError(f"{path} fails on import: {type(error).__name__}: {error}") from error
-    return module
+def _from_map(reference: str) -> type[BaseTask]:
+    path = Path(reference)
+    if not path.is_file():
+        raise TaskError(f"map {reference} does not exist")
+    return read_map(path)
 
 
-def _checked(found: object, reference: str) -> type[Task]:
-    if not (isinstance(found, type) and issubclass(found, Task)):
+def _checked(found: object, reference: str) -> type[BaseTask]:
+    if not (isinstance(found, type) and issubclass(found, BaseTask)):
         raise TaskError(f"'{reference}' is not a subclass of rewardgen_envs.task.Task")
     return found

@@ -6,11 +6,10 @@ simulation (``simulation.py``) holds the state and the order of a step.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 import mujoco
@@ -18,11 +17,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rewardgen_envs.base_task import (
+    BaseTask,
+    BoxAction,
+    DiscreteAction,
+    TaskError,
+    standard_features,
+)
 from rewardgen_envs.cameras import Camera, views
 from rewardgen_envs.draw import Draw
-from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import Feature, FeatureTable, FeatureView
-from rewardgen_envs.metrics import Metric
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.scene import (
@@ -33,23 +37,7 @@ from rewardgen_envs.scene import (
 )
 from rewardgen_envs.trackers import Tracker
 
-
-class TaskError(UsageError):
-    """A task's declaration contradicts itself; says which task and what to change."""
-
-
-@dataclass(frozen=True)
-class BoxAction:
-    """Continuous actions (B, size) in [-1, 1]."""
-
-    size: int
-
-
-@dataclass(frozen=True)
-class DiscreteAction:
-    """Actions int64 (B,) in 0 … count - 1."""
-
-    count: int
+__all__ = ["BoxAction", "DiscreteAction", "Initial", "Task", "TaskError"]
 
 
 @dataclass(frozen=True)
@@ -67,41 +55,28 @@ class Initial:
     variables: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
-class Task(ABC):
+class Task(BaseTask):
     """One simulated task. Subclasses set the class attributes and write the methods.
 
     Attributes:
-        name: ``family/variant``.
-        description: the sentence that tells a designer what to achieve.
-        version: raised whenever scores of older versions stop being comparable.
+        name, description, version, causes, metrics, human_reward, fitness_in_features: see
+            ``BaseTask``.
         decimation: physics substeps per control step.
         episode_s: nominal episode length in seconds.
         features: what ``measure`` and ``derive`` compute.
         variables: per-episode values drawn by ``reset``; they are features like any other.
         trackers: features with a memory.
-        causes: termination cause → sentence; each becomes a public 0/1 feature.
-        metrics: fitness metrics; the first ranks.
-        human_reward: reward file written by a person, the baseline.
         cameras: points of view by name, the usual one first; by default the scene's own and
             four around the robot.
         randomization: how far an episode's physics may be from the scene's, by what differs, as
             ``randomization.py`` adds it to a task.
-        fitness_in_features: True if a public feature's average is the fitness.
     """
 
-    name: ClassVar[str]
-    description: ClassVar[str]
-    version: ClassVar[int] = 1
     decimation: ClassVar[int]
     episode_s: ClassVar[float]
-    features: ClassVar[tuple[Feature, ...]]
     variables: ClassVar[tuple[Feature, ...]] = ()
     trackers: ClassVar[tuple[Tracker, ...]] = ()
-    causes: ClassVar[Mapping[str, str]] = {}
-    metrics: ClassVar[tuple[Metric, ...]]
-    human_reward: ClassVar[Path]
     cameras: ClassVar[Mapping[str, Camera]] = {}
-    fitness_in_features: ClassVar[bool] = False
     randomization: ClassVar[Mapping[str, float]] = {}
 
     # ---- what an author writes
@@ -139,10 +114,6 @@ class Task(ABC):
     def reset(self, mask: Bool[Tensor, " R"], draw: Draw) -> Initial:
         """Return the start of new episodes, row by row; rows outside ``mask`` are ignored."""
 
-    @abstractmethod
-    def fitness(self, features: FeatureView) -> dict[str, Tensor]:
-        """Return the value of each metric at this step, (…)."""
-
     @property
     def action(self) -> BoxAction | DiscreteAction:
         """The action space; by default one number in [-1, 1] per actuator."""
@@ -154,39 +125,22 @@ class Task(ABC):
         low, high = self._control_range(action.device)
         return low + (action.to(low.dtype) + 1.0) * (0.5 * (high - low))
 
-    def sparse_reward(
-        self, state: FeatureView, action: Tensor, next_state: FeatureView
-    ) -> Float[Tensor, "..."]:
-        """Return the sparse baseline's reward; trusted, so it may read private features.
-
-        By default, of the ranking metric's value at this step: 1 where it reaches the success
-        threshold, else 0; without a threshold the value itself.
-        """
-        del state, action
-        metric = self.metrics[0]
-        value = metric.sign * self.fitness(next_state)[metric.name].to(torch.float32)
-        if metric.success is None:
-            return value
-        return (value >= metric.sign * metric.success).to(torch.float32)
-
     # ---- what follows from it
 
     @cached_property
     def table(self) -> FeatureTable:
         """All features and their columns."""
-        action = self.action
-        shape = (action.size,) if isinstance(action, BoxAction) else ()
-        standard = (
-            Feature("terminated", (), "bool", "1 if the episode was ended by a termination."),
-            Feature("episode_time_s", (), "s", "Time since the start of the episode."),
-            Feature("last_action", shape, "1", "The action applied in the last control step."),
-        )
-        tracked = tuple(t.feature for t in self.trackers)
         causes = tuple(Feature(name, (), "bool", text) for name, text in self.causes.items())
         try:
-            return FeatureTable((*self.features, *self.variables, *tracked, *causes, *standard))
+            standard = standard_features(self.action)
+            return FeatureTable((*self.declared, *causes, *standard))
         except ValueError as error:
             raise TaskError(f"task '{self.name}': {error}") from error
+
+    @property
+    def declared(self) -> tuple[Feature, ...]:
+        """The features that the task's author describes."""
+        return (*self.features, *self.variables, *(t.feature for t in self.trackers))
 
     @cached_property
     def _compiled(self) -> tuple[mujoco.MjModel, str]:
@@ -206,7 +160,7 @@ class Task(ABC):
         """The compiled scene."""
         return self._compiled[0]
 
-    @property
+    @cached_property
     def scene_sha256(self) -> str:
         """Hash of the compiled scene."""
         return self._compiled[1]
@@ -249,8 +203,3 @@ class Task(ABC):
     def observation_size(self) -> int:
         """Number of columns O of the observation."""
         return int(self.observation(self.table.view(torch.zeros(1, self.table.width))).shape[-1])
-
-    @property
-    def metric(self) -> Metric:
-        """The ranking metric."""
-        return self.metrics[0]

@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,6 +65,14 @@ class Origin:
     recipe_sha256: str
 
 
+class Storable(Protocol):
+    """A member, whole, whatever trained it."""
+
+    def encode(self) -> bytes:
+        """Return the content of its file."""
+        ...
+
+
 @dataclass(frozen=True)
 class MemberState:
     """One member, whole.
@@ -86,6 +94,10 @@ class MemberState:
         """Return ``parameters``, ``adam_first`` or ``adam_second`` by parameter name."""
         prefix = f"{name}."
         return {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
+
+    def encode(self) -> bytes:
+        """Return the content of its file."""
+        return encode(self)
 
 
 _Size = Annotated[int, Field(ge=1, le=2**20)]
@@ -182,11 +194,11 @@ def decode(data: bytes, origin: str) -> MemberState:
     )
 
 
-def save_checkpoint(state: MemberState, path: Path) -> None:
+def save_checkpoint(state: Storable, path: Path) -> None:
     """Write a member to a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(encode(state))
+    draft.write_bytes(state.encode())
     draft.replace(path)
 
 

@@ -4,20 +4,68 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rewardgen_envs.task import Task
-from rewardgen_policies.collector import Collected
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_policies.gae import advantages
 from rewardgen_policies.learner import LearnStats
-from rewardgen_policies.population import Population
 from rewardgen_policies.recipe import Recipe
 from rewardgen_policies.scoring import Scored
+from rewardgen_policies.seam import Rollout
+
+
+class Played(Protocol):
+    """One rollout as a curve sees it; ``Collected`` is one."""
+
+    @property
+    def rollout(self) -> Rollout:
+        """What reward sources see."""
+        ...
+
+    @property
+    def ended(self) -> Bool[Tensor, "P T N"]:
+        """Where an episode ended."""
+        ...
+
+    @property
+    def counted(self) -> Bool[Tensor, "P T N"]:
+        """Where a whole and valid episode ended."""
+        ...
+
+    @property
+    def length(self) -> Int64[Tensor, "P T N"]:
+        """Control steps of the episode."""
+        ...
+
+    @property
+    def fitness(self) -> dict[str, Float[Tensor, "P T N"]]:
+        """Each metric, meaningful where ``counted``."""
+        ...
+
+
+class Learners(Protocol):
+    """Members as a curve sees them; a population is one."""
+
+    @property
+    def active(self) -> Bool[Tensor, " P"]:
+        """False for members that failed."""
+        ...
+
+    @property
+    def env_steps(self) -> Int64[Tensor, " P"]:
+        """Control steps that entered updates."""
+        ...
+
+    @property
+    def learning_rate(self) -> Float[Tensor, " P"]:
+        """Current rate of each member."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,13 +96,13 @@ class Curve:
 class CurveRecorder:
     """Collects the curves of a population."""
 
-    def __init__(self, task: Task, recipe: Recipe, members: int) -> None:
+    def __init__(self, task: BaseTask, recipe: Recipe, members: int) -> None:
         self._task = task
         self._recipe = recipe
         self._rows: list[list[dict[str, float]]] = [[] for _ in range(members)]
 
     def add(
-        self, collected: Collected, scored: Scored, stats: LearnStats, population: Population
+        self, collected: Played, scored: Scored, stats: LearnStats, population: Learners
     ) -> None:
         """Note one update; members that failed in it or before get no further numbers."""
         columns = self._columns(collected, scored, stats, population)
@@ -82,7 +130,7 @@ class CurveRecorder:
         return result
 
     def _columns(
-        self, collected: Collected, scored: Scored, stats: LearnStats, population: Population
+        self, collected: Played, scored: Scored, stats: LearnStats, population: Learners
     ) -> dict[str, Tensor]:
         ended, rollout = collected.counted & scored.valid, collected.rollout
         view = rollout.table.view(rollout.next_state)
@@ -108,7 +156,7 @@ class CurveRecorder:
 
 
 def _term_columns(
-    collected: Collected, scored: Scored, stats: LearnStats, recipe: Recipe
+    collected: Played, scored: Scored, stats: LearnStats, recipe: Recipe
 ) -> list[dict[str, float]]:
     """Return each member's ``term/<name>`` and ``advantage_share/<name>``.
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
+from rewardgen_envs.base_task import BaseTask, BoxAction
 from rewardgen_envs.engines.base import ContactsOverflow
 from rewardgen_envs.engines.choice import CPU, EngineChoice, with_more_room
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.simulation import Simulation, Step
-from rewardgen_envs.task import BoxAction, Task
+from rewardgen_envs.task import Task
+from rewardgen_envs.worlds import Worlds, open_worlds
 from rewardgen_policies.checkpoint import CheckpointError, MemberState
 from rewardgen_policies.heads import make_head
 from rewardgen_policies.networks import NetworkSpec, forward
@@ -28,9 +30,11 @@ from rewardgen_policies.streams import stream_seed
 
 TIME_LIMIT = "time limit"
 DIVERGED = "diverged"
+TERMINATED = "terminated"
+"""Where a task names no causes."""
 
-Act = Callable[[Float[Tensor, "P E O"]], Tensor]
-"""Observations of P members in E worlds each → actions (P, E, A) or (P, E)."""
+Act = Callable[[Tensor], Tensor]
+"""Observations (P, E, …) of P members in E worlds each → actions (P, E, A) or (P, E)."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ class Evaluation:
         fitness: each metric, (P, E); a diverged episode has the metric's value after a
             termination.
         length: control steps, (P, E).
-        cause: why each episode ended: a termination cause of the task, ``time limit`` or
-            ``diverged``; P lists of E.
+        cause: why each episode ended: a termination cause of the task, ``terminated`` where it
+            names none, ``time limit`` or ``diverged``; P lists of E.
     """
 
     eval_seeds: tuple[int, ...]
@@ -74,11 +78,11 @@ class Trajectory:
 class Watcher(Protocol):
     """Looks on while episodes run."""
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """See the start of all episodes."""
         ...
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """See one control step of all worlds; ``state`` are the features before it."""
         ...
 
@@ -114,11 +118,11 @@ class Policies:
 class RandomPolicy:
     """Uniformly random actions for one member, the baseline of every task."""
 
-    def __init__(self, task: Task, seed: int) -> None:
+    def __init__(self, task: BaseTask, seed: int) -> None:
         self._action = task.action
         self._generator = torch.Generator().manual_seed(stream_seed("random policy", seed))
 
-    def __call__(self, observation: Float[Tensor, "1 M O"]) -> Tensor:
+    def __call__(self, observation: Shaped[Tensor, "1 M ..."]) -> Tensor:
         """Return the actions."""
         shape = observation.shape[:2]
         if isinstance(self._action, BoxAction):
@@ -150,13 +154,13 @@ def evaluate(
         CheckpointError: a member's networks do not fit the task, or differ.
         EngineError: the engine cannot be had.
     """
-    _check(task, states)
+    check_members(task, states)
     act = Policies(states, torch.device(engine.device))
     return run_episodes(task, act, len(states), eval_seeds, watcher, threads=threads, engine=engine)
 
 
 def evaluate_random(
-    task: Task, eval_seeds: Sequence[int], *, seed: int = 0, threads: int | None = None
+    task: BaseTask, eval_seeds: Sequence[int], *, seed: int = 0, threads: int | None = None
 ) -> Evaluation:
     """Evaluate uniformly random actions, as a population of one."""
     return run_episodes(task, RandomPolicy(task, seed), 1, eval_seeds, threads=threads)
@@ -174,7 +178,7 @@ def record(
     Raises:
         CheckpointError: see ``evaluate``.
     """
-    _check(task, states)
+    check_members(task, states)
     recorder = _Recorder()
     run_episodes(task, Policies(states), len(states), eval_seeds, recorder, threads=threads)
     count = len(eval_seeds)
@@ -193,12 +197,14 @@ class _Recorder:
         self._steps: list[Step] = []
         self._qpos: list[Tensor] = []
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """Note the initial positions."""
+        assert isinstance(simulation, Simulation)
         self._qpos.append(simulation.engine.field("qpos").clone())
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Note one control step."""
+        assert isinstance(simulation, Simulation)
         self._states.append(state)
         self._actions.append(action)
         self._steps.append(step)
@@ -225,7 +231,7 @@ def episode_stream(eval_seed: int) -> int:
 
 @torch.no_grad()
 def run_episodes(
-    task: Task,
+    task: BaseTask,
     act: Act,
     members: int,
     eval_seeds: Sequence[int],
@@ -247,7 +253,7 @@ def run_episodes(
 
 
 def _episodes(
-    task: Task,
+    task: BaseTask,
     act: Act,
     members: int,
     eval_seeds: Sequence[int],
@@ -263,14 +269,15 @@ def _episodes(
     count = len(eval_seeds)
     # one world per (member, seed), each its own simulation member: its stream is the seed's
     streams = [episode_stream(seed) for seed in eval_seeds] * members
-    simulation = Simulation(task, streams, 1, threads=threads, engine=engine)
+    simulation = open_worlds(task, streams, 1, threads=threads, engine=engine)
     try:
         outcome = _Outcome(task, members * count)
         if watcher is not None:
             watcher.start(simulation)
         while not outcome.complete:
             state = simulation.state
-            observation = simulation.observation().view(members, count, -1)
+            seen = simulation.observation()
+            observation = seen.reshape(members, count, *seen.shape[1:])
             action = act(observation).flatten(0, 1)
             step = simulation.step(action).cpu()
             outcome.add(step)
@@ -285,7 +292,7 @@ def _episodes(
 class _Outcome:
     """The first episode's end of every world."""
 
-    def __init__(self, task: Task, worlds: int) -> None:
+    def __init__(self, task: BaseTask, worlds: int) -> None:
         self._task = task
         self._open = torch.ones(worlds, dtype=torch.bool)
         self._fitness = {m.name: torch.zeros(worlds) for m in task.metrics}
@@ -318,7 +325,8 @@ class _Outcome:
             return DIVERGED
         if bool(step.truncated[world]):
             return TIME_LIMIT
-        return next(c for c in self._task.causes if bool(getattr(view, c)[world] > 0.5))
+        causes = self._task.causes
+        return next((c for c in causes if bool(getattr(view, c)[world] > 0.5)), TERMINATED)
 
     def evaluation(self, eval_seeds: tuple[int, ...], members: int) -> Evaluation:
         """Return everything, by member and seed."""
@@ -331,8 +339,12 @@ class _Outcome:
         )
 
 
-def _check(task: Task, states: Sequence[MemberState]) -> None:
-    """Refuse members that cannot act in this task together."""
+def check_members(task: Task, states: Sequence[MemberState]) -> None:
+    """Refuse members that cannot act in this task together.
+
+    Raises:
+        CheckpointError: their networks do not fit the task, or differ.
+    """
     if not states:
         raise CheckpointError("nothing to evaluate: no members given")
     spec = states[0].spec

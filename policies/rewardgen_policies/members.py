@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rewardgen_policies.checkpoint import MemberState
+from rewardgen_policies.checkpoint import Storable
 from rewardgen_policies.curves import Curve
 from rewardgen_policies.seam import RewardSource
 
@@ -80,6 +80,6 @@ class TrainResult:
         failures: why a member was frozen, or None.
     """
 
-    states: list[MemberState]
+    states: Sequence[Storable]
     curves: list[Curve]
     failures: list[Failure | None]

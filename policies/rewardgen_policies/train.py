@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.cpus import cpu_count
 from rewardgen_envs.engines.base import ContactsOverflow
 from rewardgen_envs.engines.choice import CPU, EngineChoice, with_more_room
@@ -19,7 +21,7 @@ __all__ = ["Failure", "Member", "Progress", "TrainResult", "train"]
 
 
 def train(
-    task: Task,
+    task: BaseTask,
     members: Sequence[Member],
     recipe: Recipe,
     env_steps: int,
@@ -34,7 +36,8 @@ def train(
     The result of a member depends on its own source, seed, checkpoint, settings and ``rung``,
     not on its neighbours; nor on ``threads``. To the last bit that holds where worlds, samples per
     minibatch and hidden sizes are multiples of 16, as in all recipes here: the BLAS of some
-    processors rounds by where in memory a member's numbers lie.
+    processors rounds by where in memory a member's numbers lie. Members of a mapped task train one
+    after another, by Stable-Baselines3, on the CPU.
 
     Args:
         task: the task.
@@ -54,6 +57,12 @@ def train(
     """
     if not members:
         raise ValueError("a population needs at least one member")
+    if isinstance(task, MappedTask):
+        from rewardgen_policies.sb3.training import train_members
+
+        with _single_threaded_torch():
+            return train_members(task, members, recipe, env_steps, rung, progress)
+    assert isinstance(task, Task)
     threads = threads or cpu_count()
     updates = recipe.updates(env_steps)
     with _single_threaded_torch(), torch.no_grad():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from rewardgen_envs.checks.episodes import varies
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.pipeline import check_subject, construct
 from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.task import Task
 
 STAGE = "human-reward"
@@ -71,15 +73,18 @@ def check_task(task_class: Callable[[], Task]) -> tuple[Finding, ...]:
     """
     subject = construct(task_class)
     if isinstance(subject, TaskFinding):
-        return (_converted(subject),)
+        return (converted(subject),)
     checked = check_subject(subject)
-    findings = [_converted(finding) for finding in checked.findings]
-    if checked.playable and subject.task.human_reward.is_file():
-        findings += _human_reward(subject)
+    findings = [converted(finding) for finding in checked.findings]
+    path = subject.task.human_reward
+    if checked.playable and path is not None and path.is_file():
+        table = subject.task.table
+        findings += human_reward(path, table, lambda code: _on_episodes(subject, code))
     return tuple(findings)
 
 
-def _converted(finding: TaskFinding) -> Finding:
+def converted(finding: TaskFinding) -> Finding:
+    """Return a remark about a task in the words of all checks."""
     return Finding(
         stage=finding.stage,
         kind=finding.kind,
@@ -91,19 +96,26 @@ def _converted(finding: TaskFinding) -> Finding:
     )
 
 
-def _human_reward(subject: Subject) -> list[Finding]:
-    """Parse, gate and run the human reward; the first stage with an error ends it."""
-    task = subject.task
+def human_reward(
+    path: Path, table: FeatureTable, played: Callable[[RewardCode], HumanReward]
+) -> list[Finding]:
+    """Parse, gate and run a human reward; the first stage with an error ends it.
+
+    Args:
+        path: its file.
+        table: features of the task.
+        played: gives it transitions to be tested on.
+    """
     try:
-        code = read_reward(task.human_reward)
+        code = read_reward(path)
     except ParseError as error:
         return [replace(error.finding, stage=STAGE)]
-    refused = [replace(finding, stage=STAGE) for finding in gate(code, task.table)]
+    refused = [replace(finding, stage=STAGE) for finding in gate(code, table)]
     if any(finding.severity == "error" for finding in refused):
         return refused
     findings = list(refused)
     try:
-        reward = _on_episodes(subject, code)
+        reward = played(code)
         for test in TESTS.values():
             found = list(test(reward))
             findings += found

@@ -23,7 +23,7 @@ class Check:
     file: tyro.conf.Positional[Path]
     """Reward file, or a designer's reply with one fenced block."""
     task: str | None = None
-    """Installed task, or path/to/file.py:Class; needed by the probe."""
+    """Installed task, path/to/file.py:Class or path/to/map.yaml; needed by the probe."""
     stage: Annotated[Stage | None, one_of("--stage", Stage)] = None
     """Run this stage alone; by default all."""
     gate: Annotated[Switch, one_of("--gate", Switch)] = "on"

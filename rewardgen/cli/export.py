@@ -32,7 +32,7 @@ class _Options:
     """Which arm of the run: winner, human, sparse, or a reward of a training; by default the
     winner."""
     task: str | None = None
-    """Task of a reward file: installed, or path/to/file.py:Class."""
+    """Task of a reward file: installed, path/to/file.py:Class or path/to/map.yaml."""
     out: Path | None = None
     """The folder to write; by default export/NAME in the run's folder."""
     runs_dir: Path = Path("runs")

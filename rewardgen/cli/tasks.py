@@ -36,10 +36,13 @@ class TasksList:
 
 @dataclass(frozen=True)
 class TasksShow:
-    """Show a task: what it wants, its fitness, its features, its human reward."""
+    """Show a task: what it wants, its fitness, its features, its human reward.
+
+    Of a Gymnasium environment without a feature map, gym:ID, a map to start from is printed.
+    """
 
     name: tyro.conf.Positional[str | None] = None
-    """Installed task, or path/to/file.py:Class."""
+    """Installed task, path/to/file.py:Class, path/to/map.yaml, or gym:ID."""
     task: str | None = None
     """The same, as an option."""
     card: Path | None = None
@@ -49,9 +52,16 @@ class TasksShow:
 
     def run(self) -> int:
         """Do it and return the exit status."""
-        from rewardgen.tasks import describe_task, write_card
+        from rewardgen.tasks import describe_task, starter, write_card
 
         reference = _chosen(self.name, self.task)
+        draft = starter(reference)
+        if draft is not None:
+            if self.json:
+                say_json({"map": draft})
+            else:
+                say(draft.rstrip())
+            return 0
         if self.card is not None:
             complain(f"wrote {write_card(reference, self.card)}")
         record = describe_task(reference)
@@ -67,7 +77,7 @@ class TasksCheck:
     """Check that a task keeps the contract: it is played for some seconds, nothing is trained."""
 
     name: tyro.conf.Positional[str | None] = None
-    """Installed task, or path/to/file.py:Class."""
+    """Installed task, path/to/file.py:Class, or path/to/map.yaml."""
     task: str | None = None
     """The same, as an option."""
     train: bool = False
@@ -132,7 +142,7 @@ class TasksNew:
 def _chosen(name: str | None, task: str | None) -> str:
     given = [reference for reference in (name, task) if reference is not None]
     if len(given) != 1:
-        raise UsageError("give one task: its name, or path/to/file.py:Class")
+        raise UsageError("give one task: its name, path/to/file.py:Class, or path/to/map.yaml")
     return given[0]
 
 
@@ -155,7 +165,8 @@ def _card(record: TaskRecord) -> list[str]:
         f"  {name:<{width}}  {feature.unit:<{unit}}  {feature.description}"
         for name, feature in zip(names, record.features, strict=True)
     ]
-    return [*lines, "", "human reward", record.human_reward.rstrip()]
+    human = record.human_reward or "the environment's own, which no candidate sees"
+    return [*lines, "", "human reward", human.rstrip()]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

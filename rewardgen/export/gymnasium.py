@@ -133,6 +133,7 @@ def _evaluator(reward: Path | str | RewardCode | ExportedReward, task: Task) -> 
         code, name = reward, "the reward"
     else:
         path = task.human_reward if reward == _HUMAN else Path(reward)
+        assert path is not None, "every task with a scene has a human reward"
         code, name = read_reward(path), str(path)
     errors = [str(f) for f in gate(code, task.table) if f.severity == "error"]
     if errors:

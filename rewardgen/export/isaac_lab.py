@@ -18,6 +18,7 @@ from rewardgen.export.isaac_proposals import ACTION, proposal
 from rewardgen.export.reward_file import Origin, RewardFile, described, read_features, reward_file
 from rewardgen.rewards.format import ENTRY, RewardCode
 from rewardgen.store.records import BindingRecord
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.features import Feature
 from rewardgen_envs.task import Task
 from rewardgen_envs.trackers import Rule
@@ -58,7 +59,7 @@ class IsaacLabFile:
     bindings: tuple[BindingRecord, ...]
 
 
-def isaac_lab_file(code: RewardCode, task: Task, origin: Origin) -> IsaacLabFile:
+def isaac_lab_file(code: RewardCode, task: BaseTask, origin: Origin) -> IsaacLabFile:
     """Return a reward as a file for Isaac Lab.
 
     Args:
@@ -119,12 +120,12 @@ def _read_before(tree: ast.Module) -> set[str]:
     return {node.attr for node in read}
 
 
-def _kept(task: Task, read: list[Feature]) -> dict[str, str]:
+def _kept(task: BaseTask, read: list[Feature]) -> dict[str, str]:
     """Return the features that are another one a step ago: name → that other feature."""
     names, public = {feature.name for feature in read}, task.table.public()
     return {
         tracker.feature.name: tracker.source
-        for tracker in task.trackers
+        for tracker in (task.trackers if isinstance(task, Task) else ())
         if tracker.rule is Rule.PREVIOUS
         and tracker.restart is None
         and isinstance(tracker.source, str)

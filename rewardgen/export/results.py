@@ -35,8 +35,9 @@ from rewardgen.rewards.transitions import Transitions
 from rewardgen.store.records import BindingRecord, ExportRecord, RewardExport, ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import show_record
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.registry import load_task
+from rewardgen_envs.registry import any_task, load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.onnx_export import missing_packages
 
@@ -140,7 +141,7 @@ def export_file(
         ExportError: what was written does not do the same as the file.
         HostUnavailable: no reward host can be started.
     """
-    text, task = read_source(path), load_task(task_reference)
+    text, task = read_source(path), any_task(task_reference)
     options = HostOptions(mode=isolation or "standard")
     with _draft(out) as draft, HostPool(options) as hosts:
         result = check_reward(text, task.table, task.action, hosts=hosts)
@@ -193,7 +194,7 @@ def _draft(folder: Path) -> Generator[Path]:
 def _write_reward(
     folder: Path,
     code: RewardCode,
-    task: Task,
+    task: BaseTask,
     origin: Origin,
     rows: Transitions,
     hosts: HostPool,

@@ -18,8 +18,8 @@ from rewardgen.export.inlining import inlined
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.decorators import Decorators
 from rewardgen.rewards.format import ENTRY, RewardCode
+from rewardgen_envs.base_task import BaseTask, BoxAction
 from rewardgen_envs.features import Feature, FeatureTable
-from rewardgen_envs.task import BoxAction, Task
 
 FUNCTION = "reward"
 _WIDTH = 100
@@ -54,7 +54,7 @@ class RewardFile:
     features: tuple[str, ...]
 
 
-def reward_file(code: RewardCode, task: Task, origin: Origin, note: str = "") -> RewardFile:
+def reward_file(code: RewardCode, task: BaseTask, origin: Origin, note: str = "") -> RewardFile:
     """Return a reward as a file of its own.
 
     Args:
@@ -160,7 +160,7 @@ def read_features(tree: ast.Module, table: FeatureTable) -> list[Feature]:
 
 def _docstring(
     code: RewardCode,
-    task: Task,
+    task: BaseTask,
     origin: Origin,
     function: str,
     features: list[Feature],

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from rewardgen.rewards.transitions import Transitions
-from rewardgen_envs.simulation import Simulation
-from rewardgen_envs.task import Task
+from rewardgen_envs.base_task import BaseTask
+from rewardgen_envs.worlds import open_worlds
 from rewardgen_policies.checkpoint import MemberState
 from rewardgen_policies.evaluation import Act, Policies, RandomPolicy
 
@@ -20,7 +20,7 @@ _SEED = 20_000
 
 
 @torch.no_grad()
-def record_transitions(task: Task, policies: Sequence[MemberState] = ()) -> Transitions:
+def record_transitions(task: BaseTask, policies: Sequence[MemberState] = ()) -> Transitions:
     """Return 1,000 transitions of a task, fewer only if the physics diverges nearly always.
 
     Half of them are under random actions, half under the policies given, if there are any. Their
@@ -39,9 +39,9 @@ def record_transitions(task: Task, policies: Sequence[MemberState] = ()) -> Tran
     )
 
 
-def _rolled(task: Task, act: Act, rows: int) -> Transitions:
+def _rolled(task: BaseTask, act: Act, rows: int) -> Transitions:
     """Return so many transitions, evenly spread over a rollout of all worlds."""
-    simulation = Simulation(task, [_SEED], _WORLDS, threads=1)
+    simulation = open_worlds(task, [_SEED], _WORLDS, threads=1)
     seen: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     try:
         for _ in range(_STEPS):

@@ -15,12 +15,13 @@ from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.racing import fields, places
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen.rungs.shares import processes
+from rewardgen_envs.base_task import BaseTask, BoxAction
 from rewardgen_envs.contacts import with_room
 from rewardgen_envs.engines.available import require_engine
-from rewardgen_envs.engines.choice import EngineChoice
+from rewardgen_envs.engines.choice import CPU, EngineChoice
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.simulation import Simulation
-from rewardgen_envs.task import BoxAction, Task
+from rewardgen_envs.task import Task
+from rewardgen_envs.worlds import open_worlds
 from rewardgen_policies.recipe import Recipe
 
 _WORKER_BYTES = 700 * 2**20  # a worker process with torch and mujoco, before any world
@@ -68,38 +69,38 @@ class Estimate(BaseModel):
         )
 
 
-def iteration_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+def iteration_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of an iteration at most: all scores tie, nobody retires."""
     raced = _raced_steps(config, task, recipe, [config.samples] * config.rungs)
     # a rung that could have decided evaluates the incumbent, and a tie may follow
     return raced + config.rungs * _incumbent_steps(config, task)
 
 
-def start_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+def start_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of training the reward that the search starts from."""
     if config.start is None:
         return 0
     return _raced_steps(config, task, recipe, [1] * config.rungs)
 
 
-def _raced_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequence[int]) -> int:
+def _raced_steps(config: RunConfig, task: BaseTask, recipe: Recipe, field: Sequence[int]) -> int:
     """Return the environment steps of an iteration with so many candidates in its rungs."""
     training = trained_steps(config.rung_env_steps, recipe)
     evaluation = config.eval_episodes * task.episode_steps
     return sum(field) * config.train_seeds * (training + evaluation)
 
 
-def _incumbent_steps(config: RunConfig, task: Task) -> int:
+def _incumbent_steps(config: RunConfig, task: BaseTask) -> int:
     """Return the environment steps of evaluating the best so far once more."""
     return config.train_seeds * config.eval_episodes * task.episode_steps
 
 
-def survey_env_steps(task: Task) -> int:
+def survey_env_steps(task: BaseTask) -> int:
     """Return the environment steps of looking at the features under random actions, at most."""
     return SURVEY_WORLDS * task.episode_steps
 
 
-def confirm_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+def confirm_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of confirming winner, human and sparse, at most."""
     per_member = trained_steps(config.confirm_steps, recipe)
     per_member += config.confirm_episodes * task.episode_steps
@@ -137,7 +138,9 @@ def playoff_rungs(config: RunConfig) -> list[PlayoffRung]:
     return [PlayoffRung(seeds, config.env_steps, fresh=True) for seeds in (few, few, 2 * few)]
 
 
-def playoff_env_steps(config: RunConfig, task: Task, recipe: Recipe, field: Sequence[int]) -> int:
+def playoff_env_steps(
+    config: RunConfig, task: BaseTask, recipe: Recipe, field: Sequence[int]
+) -> int:
     """Return the environment steps of a play-off with so many candidates in its rungs."""
     return sum(
         candidates
@@ -155,13 +158,13 @@ def most_finalists(config: RunConfig) -> int:
     return most if most > 1 else 0
 
 
-def closing_env_steps(config: RunConfig, task: Task, recipe: Recipe) -> int:
+def closing_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation at most: nobody retires."""
     field = [most_finalists(config)] * PLAYOFF_RUNGS
     return playoff_env_steps(config, task, recipe, field) + confirm_env_steps(config, task, recipe)
 
 
-def _planned_closing(config: RunConfig, task: Task, recipe: Recipe) -> int:
+def _planned_closing(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of play-off and confirmation if no scores tie."""
     field = [most_finalists(config)]
     for rung in playoff_rungs(config)[1:]:
@@ -175,7 +178,7 @@ def trained_steps(env_steps: int, recipe: Recipe) -> int:
     return recipe.updates(env_steps) * recipe.samples
 
 
-def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) -> int:
+def plan_env_steps(config: RunConfig | TrainConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps that a run comes to if nothing fails or ties.
 
     Raises:
@@ -192,7 +195,7 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
     return _search_steps(config, task, recipe, iteration, closing)
 
 
-def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) -> int:
+def most_env_steps(config: RunConfig | TrainConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps that no run exceeds.
 
     Raises:
@@ -207,7 +210,7 @@ def most_env_steps(config: RunConfig | TrainConfig, task: Task, recipe: Recipe) 
 
 
 def _search_steps(
-    config: RunConfig, task: Task, recipe: Recipe, iteration: int, closing: int
+    config: RunConfig, task: BaseTask, recipe: Recipe, iteration: int, closing: int
 ) -> int:
     """Return the environment steps of a search whose stages take so many each."""
     survey = survey_env_steps(task) + start_env_steps(config, task, recipe)
@@ -239,7 +242,9 @@ def _training_steps(config: TrainConfig, per_member: int) -> int:
     return total
 
 
-def memory_bytes(task: Task, recipe: Recipe, members: int, config: RunConfig | TrainConfig) -> int:
+def memory_bytes(
+    task: BaseTask, recipe: Recipe, members: int, config: RunConfig | TrainConfig
+) -> int:
     """Estimate the peak of memory in a population's training: main memory, or that of GPUs.
 
     On a GPU without the worlds: its engine knows what they take, and refuses too many.
@@ -259,7 +264,7 @@ def memory_bytes(task: Task, recipe: Recipe, members: int, config: RunConfig | T
     return workers + members * recipe.worlds * _WORLD_BYTES + learning
 
 
-def check_memory(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> None:
+def check_memory(task: BaseTask, recipe: Recipe, config: RunConfig | TrainConfig) -> None:
     """Refuse a population that does not fit.
 
     Raises:
@@ -312,7 +317,7 @@ def available_bytes() -> int | None:
     return int(free[0].split()[1]) * 1024 if free else None
 
 
-def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Estimate:
+def estimate(task: BaseTask, recipe: Recipe, config: RunConfig | TrainConfig) -> Estimate:
     """Simulate about a second of the largest population on this machine, and extrapolate.
 
     Raises:
@@ -320,11 +325,13 @@ def estimate(task: Task, recipe: Recipe, config: RunConfig | TrainConfig) -> Est
     """
     require_engine(config.engines[0])
     members = largest_population(config)
-    engine = with_room(task, config.engines[0])
-    simulation = Simulation(
-        task, list(range(members)), recipe.worlds, threads=config.threads, engine=engine
+    engine = with_room(task, config.engines[0]) if isinstance(task, Task) else CPU
+    # members of a mapped task train one after another
+    seeds = range(members) if isinstance(task, Task) else range(1)
+    simulation = open_worlds(
+        task, list(seeds), recipe.worlds, threads=config.threads, engine=engine
     )
-    action, device = task.action, simulation.engine.device
+    action, device = task.action, torch.device(engine.device)
     count = simulation.nworld
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < 1.0:

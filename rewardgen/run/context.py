@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rewardgen.config import DesignConfig
 from rewardgen.design.designer import DesignContext
-from rewardgen_envs.task import Task
+from rewardgen_envs.base_task import BaseTask
 
 
-def task_context(config: DesignConfig, task: Task, *, count: int, seed: int) -> DesignContext:
+def task_context(config: DesignConfig, task: BaseTask, *, count: int, seed: int) -> DesignContext:
     """Return the context of a first iteration.
 
     Args:

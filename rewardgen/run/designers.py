@@ -26,8 +26,8 @@ from rewardgen.run.search import pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.task import Task
 
 Say = Callable[[str], None]
 """Tells people something."""
@@ -51,7 +51,7 @@ class Brief:
     fitness: FitnessCode | None = None
 
 
-def brief(config: RunConfig, task: Task) -> Brief:
+def brief(config: RunConfig, task: BaseTask) -> Brief:
     """Read what the configuration refers to, and try what the designer needs.
 
     Raises:
@@ -102,7 +102,7 @@ def check_endpoint(config: DesignConfig) -> None:
         price_of(settings)
 
 
-def start_reward(start: str | None, task: Task) -> Proposal | None:
+def start_reward(start: str | None, task: BaseTask) -> Proposal | None:
     """Return the reward that a search or a generation starts from.
 
     Raises:
@@ -111,6 +111,11 @@ def start_reward(start: str | None, task: Task) -> Proposal | None:
     if start is None:
         return None
     path = task.human_reward if start == "human" else Path(start)
+    if path is None:
+        raise ConfigError(
+            f"task '{task.name}' has no human reward to start from, but its environment's own, "
+            "whose text nobody has: name a reward file"
+        )
     return _start(reply_code(read_source(path)), start)
 
 
@@ -148,7 +153,7 @@ def keep_inputs(directory: RunDirectory, made: Brief) -> None:
     )
 
 
-def kept_inputs(directory: RunDirectory, config: RunConfig, task: Task) -> Brief:
+def kept_inputs(directory: RunDirectory, config: RunConfig, task: BaseTask) -> Brief:
     """Return what a run was given, from the run itself, or once more from the files.
 
     Raises:

@@ -28,8 +28,8 @@ from rewardgen.store.atomic import clear_errors, write_file
 from rewardgen.store.payloads import CandidateChecked
 from rewardgen.store.records import GeneratedReward
 from rewardgen.store.seeds import Purpose, derive_seed
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.task import Task
 
 _REJECTED = "rejected"
 _START = "start"
@@ -61,7 +61,7 @@ def check_output(config: GenerateConfig) -> None:
 
 
 def generate_rewards(
-    config: GenerateConfig, task: Task, designer: Designer, start: Proposal | None
+    config: GenerateConfig, task: BaseTask, designer: Designer, start: Proposal | None
 ) -> list[GeneratedReward]:
     """Have rewards written and checked, and write them to files.
 
@@ -100,7 +100,7 @@ def generate_rewards(
     ]
 
 
-def _context(config: GenerateConfig, task: Task, start: Proposal | None) -> DesignContext:
+def _context(config: GenerateConfig, task: BaseTask, start: Proposal | None) -> DesignContext:
     given = () if start is None else (Tried(_START, 0, start.source, "given", Feedback()),)
     seed = derive_seed(config.seed, Purpose.DESIGN)
     return replace(

@@ -12,10 +12,12 @@ from rewardgen.llm.costs import CostEstimate, estimate_cost
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen.rewards.format import read_reward
 from rewardgen.run.context import task_context
-from rewardgen_envs.task import Task
+from rewardgen_envs.base_task import BaseTask
 
 _REPLY_TOKENS = 2_500
 """Assumed length of a reply: some thought, and a reward of 30 lines."""
+_REWARD_TEXT = "    reward = reward + next_state.feature_number_one\n" * 30
+"""Stands for a reward where the task has none to measure."""
 _TERMS = 4
 _REPAIRED = 0.25
 """Assumed share of replies that are refused and asked for once more."""
@@ -50,7 +52,7 @@ class ModelCost:
         )
 
 
-def model_cost(config: RunConfig, task: Task) -> ModelCost | None:
+def model_cost(config: RunConfig, task: BaseTask) -> ModelCost | None:
     """Estimate from prompts of this task; None for designers that ask no model.
 
     Raises:
@@ -98,7 +100,7 @@ def _total(parts: list[float | None], factor: float) -> float | None:
     return sum(known) * factor if len(known) == len(parts) else None
 
 
-def _context(config: RunConfig, task: Task, iteration: int) -> DesignContext:
+def _context(config: RunConfig, task: BaseTask, iteration: int) -> DesignContext:
     """Return a context of about the length that an iteration's will have."""
     tried = tuple(_tried(task, number) for number in range(FULL_PARENTS)) if iteration else ()
     return replace(
@@ -109,7 +111,7 @@ def _context(config: RunConfig, task: Task, iteration: int) -> DesignContext:
     )
 
 
-def _tried(task: Task, number: int) -> Tried:
+def _tried(task: BaseTask, number: int) -> Tried:
     series = Series(values=(0.123,) * 10, maximum=0.123, mean=0.123, minimum=0.123)
     metric = task.metric
     feedback = Feedback(
@@ -134,5 +136,6 @@ def _tried(task: Task, number: int) -> Tried:
             for i in range(_TERMS)
         ),
     )
-    source = read_reward(task.human_reward).source
+    path = task.human_reward
+    source = _REWARD_TEXT if path is None else read_reward(path).source
     return Tried(f"c1-{number + 1}", 0, source, "evaluated", feedback)

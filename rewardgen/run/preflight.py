@@ -17,18 +17,21 @@ from rewardgen.rewards.format import read_source
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.jobs import SurveyJob
 from rewardgen.rungs.node import require_cluster
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.base_task import BaseTask, BoxAction, TaskError
 from rewardgen_envs.engines.available import require_engine
+from rewardgen_envs.engines.choice import CPU
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
-from rewardgen_envs.simulation import Simulation
-from rewardgen_envs.task import BoxAction, Task, TaskError
+from rewardgen_envs.worlds import open_worlds
+from rewardgen_policies.sb3.settings import require_sb3
 
 OWN_REWARDS = ("human", "sparse")
 """Rewards that a task brings along; any other name is a reward file."""
 _WORLDS = 2
 
 
-def try_task(task: Task) -> None:
+def try_task(task: BaseTask) -> None:
     """Simulate one control step.
 
     Raises:
@@ -40,7 +43,7 @@ def try_task(task: Task) -> None:
     else:
         idle = torch.zeros(_WORLDS, dtype=torch.int64)
     try:
-        simulation = Simulation(task, [0], _WORLDS, threads=1)
+        simulation = open_worlds(task, [0], _WORLDS, threads=1)
         try:
             simulation.observation()
             simulation.step(idle)
@@ -86,13 +89,23 @@ def try_fitness(task: str, fitness: FitnessCode) -> None:
             raise UsageError(f"the fitness file cannot be tried: {error}") from error
 
 
-def check_engines(config: RunConfig | TrainConfig) -> None:
+def check_engines(config: RunConfig | TrainConfig, task: BaseTask) -> None:
     """Refuse an engine or a device that this machine does not have, or a cluster out of reach.
+
+    A mapped task brings its own physics, and Stable-Baselines3 has to be there to train it.
 
     Raises:
         EngineError: says what is missing.
+        UsageError: an engine or a device for a mapped task, or no Stable-Baselines3.
         ClusterError: Ray is not installed, or nobody listens where the cluster should be.
     """
+    if isinstance(task, MappedTask):
+        require_sb3()
+        if config.engines != (CPU,):
+            raise ConfigError(
+                f"task '{task.name}' is a Gymnasium environment: it steps itself, and is trained "
+                "on the CPU; leave out --engine and --device"
+            )
     if config.cluster is not None:  # its nodes have devices of their own
         require_cluster(config.cluster)
         return
@@ -100,7 +113,7 @@ def check_engines(config: RunConfig | TrainConfig) -> None:
         require_engine(engine)
 
 
-def check_rewards(config: TrainConfig, task: Task) -> dict[str, CheckResult]:
+def check_rewards(config: TrainConfig, task: BaseTask) -> dict[str, CheckResult]:
     """Check the reward files of a training against its task; ``human`` and ``sparse`` are none.
 
     Raises:
@@ -124,7 +137,7 @@ def check_rewards(config: TrainConfig, task: Task) -> dict[str, CheckResult]:
     return results
 
 
-def check_start(config: RunConfig, task: Task, source: str) -> None:
+def check_start(config: RunConfig, task: BaseTask, source: str) -> None:
     """Check the reward that a search starts from.
 
     Raises:

@@ -15,11 +15,11 @@ from rewardgen.run.preflight import OWN_REWARDS
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest, differences
 from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.errors import UsageError
-from rewardgen_envs.task import Task
 
 
-def check_unchanged(task: Task, started: p.RunStarted) -> None:
+def check_unchanged(task: BaseTask, started: p.RunStarted) -> None:
     """Refuse to mix scores of two versions of a task.
 
     Raises:

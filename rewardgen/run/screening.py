@@ -9,7 +9,7 @@ from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import Finding, recorded
 from rewardgen.store import payloads as p
-from rewardgen_envs.task import Task
+from rewardgen_envs.base_task import BaseTask
 
 
 class Screening:
@@ -20,7 +20,7 @@ class Screening:
         isolation: mode of the reward hosts.
     """
 
-    def __init__(self, task: Task, isolation: Mode) -> None:
+    def __init__(self, task: BaseTask, isolation: Mode) -> None:
         self._task = task
         self._pool = HostPool(HostOptions(mode=isolation))
 

@@ -35,8 +35,8 @@ from rewardgen.run.screening import Screening
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.metrics import Metric
-from rewardgen_envs.task import Task
 
 Context = Callable[[], DesignContext]
 """Makes what a designer is told; in a long search that takes a while, and a resumed iteration whose
@@ -107,7 +107,7 @@ class Search:
     """
 
     config: RunConfig
-    task: Task
+    task: BaseTask
     metrics: tuple[Metric, ...]
     designer: Designer
     feature_ranges: dict[str, ColumnStatistics]

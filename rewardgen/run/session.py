@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rewardgen.config import RunConfig, TrainConfig, recipe_path
+from rewardgen.config import RunConfig, TrainConfig, mapped_recipe_path, recipe_path
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.llm.errors import EndpointError
 from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
@@ -29,9 +29,11 @@ from rewardgen.store import payloads as p
 from rewardgen.store.atomic import clear_errors
 from rewardgen.store.errors import StoreError, StoreMovedError
 from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.metrics import Metric
-from rewardgen_envs.task import Task
-from rewardgen_policies.recipe import Recipe, load_recipe
+from rewardgen_policies.recipe import Recipe, load_recipe, parse_recipe
+from rewardgen_policies.sb3.settings import check_settings
 
 if TYPE_CHECKING:
     from rewardgen.rungs.cluster import RayExecutor
@@ -79,7 +81,7 @@ class Session:
     directory: RunDirectory
     journal: RunJournal
     workshop: Workshop
-    task: Task
+    task: BaseTask
     metrics: tuple[Metric, ...]
     recipe: Recipe
     display: Display
@@ -95,7 +97,7 @@ class Session:
 def open_session(
     directory: RunDirectory,
     config: RunConfig | TrainConfig,
-    task: Task,
+    task: BaseTask,
     recipe: Recipe,
     display: Display,
     fitness: FitnessCode | None = None,
@@ -266,18 +268,36 @@ def _clear_errors(run: Path) -> Generator[None]:
             raise
 
 
-def recipe_of(task: Task, config: RunConfig | TrainConfig) -> Recipe:
-    """Return the PPO settings of a run: the chosen ones, the family's, or the defaults."""
+def recipe_of(task: BaseTask, config: RunConfig | TrainConfig) -> Recipe:
+    """Return the PPO settings of a run: the chosen ones, the family's, or the defaults.
+
+    A mapped task has settings of its own instead of a family's.
+
+    Raises:
+        UsageError: they cannot be read, or are none for what trains this task.
+    """
+    if isinstance(task, MappedTask):
+        return _mapped_recipe(task, config.recipe)
     path = recipe_path(task.name, config.recipe)
     return Recipe() if path is None else load_recipe(path)
 
 
-def metrics_of(task: Task, fitness: FitnessCode | None) -> tuple[Metric, ...]:
+def _mapped_recipe(task: MappedTask, chosen: Path | None) -> Recipe:
+    if chosen is not None:
+        recipe = load_recipe(recipe_path(task.name, chosen) or chosen)
+    else:
+        common = load_recipe(mapped_recipe_path()).model_dump(mode="json")
+        recipe = parse_recipe({**common, **task.recipe}, f"recipe of task '{task.name}'")
+    check_settings(recipe)
+    return recipe
+
+
+def metrics_of(task: BaseTask, fitness: FitnessCode | None) -> tuple[Metric, ...]:
     """Return what a run measures: the task's metrics, or the user's own alone."""
     return task.metrics if fitness is None else (METRIC,)
 
 
-def task_facts(task: Task, text: str | None, fitness: FitnessCode | None) -> p.TaskFacts:
+def task_facts(task: BaseTask, text: str | None, fitness: FitnessCode | None) -> p.TaskFacts:
     """Return what a run records of its task, with the user's words and fitness if given."""
     return p.TaskFacts(
         name=task.name,
@@ -290,9 +310,11 @@ def task_facts(task: Task, text: str | None, fitness: FitnessCode | None) -> p.T
             )
             for m in metrics_of(task, fitness)
         ),
+        environment=task.env if isinstance(task, MappedTask) else "",
     )
 
 
-def human_source(task: Task) -> str:
-    """Return the text of the task's human reward."""
-    return task.human_reward.read_text(encoding="utf-8")
+def human_source(task: BaseTask) -> str | None:
+    """Return the text of the task's human reward; None where the environment's own stands in."""
+    path = task.human_reward
+    return None if path is None else path.read_text(encoding="utf-8")

@@ -65,14 +65,21 @@ def render_elsewhere(module: str, job: str, what: str) -> None:
     )
 
 
-def worked(render: Callable[[str], None]) -> None:
+def _always(job: str) -> bool:
+    del job
+    return True
+
+
+def worked(render: Callable[[str], None], needs_gl: Callable[[str], bool] = _always) -> None:
     """Render one job, read from stdin, and leave with a status that ``render_elsewhere`` reads.
 
     Args:
         render: does it; MUJOCO_GL is set.
+        needs_gl: whether a job needs GL at all.
     """
     job = sys.stdin.read()
-    _require_gl()
+    if needs_gl(job):
+        _require_gl()
     try:
         render(job)
     except BrokenPipeError:

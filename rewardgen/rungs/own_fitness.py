@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardgen.rewards.fitness import FitnessCode, FitnessError, StepFitness
-from rewardgen_envs.simulation import Simulation, Step
-from rewardgen_envs.task import Task
+from rewardgen_envs.base_task import BaseTask
+from rewardgen_envs.simulation import Step
+from rewardgen_envs.worlds import Worlds
 
 
 class OwnFitness:
@@ -24,7 +25,7 @@ class OwnFitness:
         FitnessError: the module's code raised.
     """
 
-    def __init__(self, code: FitnessCode, task: Task) -> None:
+    def __init__(self, code: FitnessCode, task: BaseTask) -> None:
         self._fitness = StepFitness(code, task.table)
         self._nominal = task.episode_steps
         self._total = torch.zeros(0)
@@ -32,14 +33,14 @@ class OwnFitness:
         self._worst = torch.zeros(0)
         self._open = torch.zeros(0, dtype=torch.bool)
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """See the start of all episodes."""
         self._total = torch.zeros(simulation.nworld)
         self._counted = torch.zeros(simulation.nworld)
         self._worst = torch.zeros(simulation.nworld)
         self._open = torch.ones(simulation.nworld, dtype=torch.bool)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Add one control step of the episodes that still run.
 
         Raises:

@@ -14,6 +14,7 @@ from rewardgen_envs.cameras import chosen
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
+from rewardgen_envs.worlds import Worlds
 from rewardgen_policies.evaluation import Policies, RandomPolicy, run_episodes
 from rewardgen_policies.stored_policy import load_policy
 
@@ -68,17 +69,18 @@ class _Photographer:
         self._renderer = mujoco.Renderer(task.model, HEIGHT, WIDTH)
         self.picture = Image.new("RGB", (WIDTH, HEIGHT))
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """Take one at the start, in case the episode ends at once."""
         self._shoot(simulation)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Take it when it is time; a world whose episode ended has begun anew already."""
         self._left = 0 if bool(step.ended) else self._left - 1
         if self._left > 0:
             self._shoot(simulation)
 
-    def _shoot(self, simulation: Simulation) -> None:
+    def _shoot(self, simulation: Worlds) -> None:
+        assert isinstance(simulation, Simulation)
         self._renderer.update_scene(simulation.engine.snapshot(0), camera=self._view)
         self.picture = Image.fromarray(self._renderer.render())
 

@@ -17,7 +17,8 @@ from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult
 from rewardgen.rungs.locked import train_locked
 from rewardgen.rungs.locked_result import LockedTrainerError
 from rewardgen.rungs.training import train_job, trusted
-from rewardgen_envs.registry import load_task
+from rewardgen_envs.base_task import BaseTask
+from rewardgen_envs.registry import any_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.seam import RewardSource
 
@@ -51,14 +52,14 @@ class Trainer:
         Raises:
             HostUnavailable: no process for a reward can be started.
         """
-        task = load_task(job.task)
+        task = any_task(job.task)
         fired: list[LateAnswer] = []
 
         def report_late(answer: LateAnswer) -> None:
             fired.append(answer)
             self._report_late(answer)
 
-        if job.shares_process and self._together:
+        if job.shares_process and self._together and isinstance(task, Task):
             try:
                 return train_locked(job, task, directory, self._report, report_late)
             except LockedTrainerError as error:
@@ -82,7 +83,7 @@ class Trainer:
             self._pools[mode] = self._stack.enter_context(HostPool(HostOptions(mode=mode)))
         return self._pools[mode]
 
-    def _sources(self, job: TrainJob, task: Task, pool: HostPool) -> list[RewardSource]:
+    def _sources(self, job: TrainJob, task: BaseTask, pool: HostPool) -> list[RewardSource]:
         sources: list[RewardSource] = []
         for index, reward in enumerate(job.rewards):
             if reward.kind != "code":

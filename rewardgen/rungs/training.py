@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rewardgen.rewards.inline import InlineReward
-from rewardgen.rewards.sparse import SparseReward
+from rewardgen.rewards.sparse import OriginalReward, SparseReward
 from rewardgen.rungs.jobs import MemberResult, RewardRef, TrainJob, TrainResult
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.contacts import with_room
+from rewardgen_envs.engines.choice import CPU
 from rewardgen_envs.task import Task
 from rewardgen_policies.checkpoint import save_checkpoint
 from rewardgen_policies.members import Failure
@@ -18,17 +21,20 @@ from rewardgen_policies.seam import RewardSource
 from rewardgen_policies.train import Member, Progress, train
 
 
-def trusted(reward: RewardRef, task: Task) -> RewardSource:
+def trusted(reward: RewardRef, task: BaseTask) -> RewardSource:
     """Return a reward of the task's own, which needs no host."""
     if reward.kind == "human":
-        return InlineReward.from_file(task.human_reward, task.table)
+        if task.human_reward is not None:
+            return InlineReward.from_file(task.human_reward, task.table)
+        assert isinstance(task, MappedTask), "every other task has a human reward"
+        return OriginalReward(task)
     assert reward.kind == "sparse", "code that nobody vouches for"
     return SparseReward(task)
 
 
 def train_job(
     job: TrainJob,
-    task: Task,
+    task: BaseTask,
     sources: Sequence[RewardSource],
     folder: Path,
     report: Callable[[int, int], None],
@@ -59,7 +65,7 @@ def train_job(
         job.env_steps,
         rung=job.rung,
         threads=job.threads,
-        engine=with_room(task, job.engines[0]),
+        engine=with_room(task, job.engines[0]) if isinstance(task, Task) else CPU,
         progress=progress,
     )
     results: list[MemberResult] = []

@@ -12,21 +12,26 @@ import imageio_ffmpeg
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from rewardgen.rewards.fitness import METRIC, FitnessCode
 from rewardgen.rungs.offscreen import HEIGHT, WIDTH, render_elsewhere, worked
 from rewardgen.rungs.own_fitness import OwnFitness
+from rewardgen_envs.adapters.mapped.task import MappedTask
+from rewardgen_envs.adapters.mapped.worlds import MappedWorlds
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.cameras import chosen
+from rewardgen_envs.engines.choice import CPU
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.metrics import FitnessTracker
-from rewardgen_envs.registry import load_task
+from rewardgen_envs.registry import any_task
 from rewardgen_envs.simulation import Simulation, Step
 from rewardgen_envs.task import Task
-from rewardgen_policies.checkpoint import load_checkpoint
-from rewardgen_policies.evaluation import TIME_LIMIT, evaluate
+from rewardgen_envs.worlds import Worlds
+from rewardgen_policies.evaluation import TIME_LIMIT, run_episodes
+from rewardgen_policies.stored import stored_policies
 
 _FRAMES_PER_S = 25
 _HELD_S = 1.0  # before a player begins anew
@@ -84,10 +89,19 @@ def check_output(output: Path) -> None:
         raise UsageError(f"cannot write the video {output}: permission denied")
 
 
+def _needs_gl(text: str) -> bool:
+    """Whether pictures are MuJoCo's; some environments draw their own, whatever that takes."""
+    try:
+        return not isinstance(any_task(VideoJob.model_validate_json(text).task), MappedTask)
+    except UsageError:
+        return True
+
+
 def _render(text: str) -> None:
     """Render all films of a job and write them."""
     job = VideoJob.model_validate_json(text)
-    task = load_task(job.task)
+    task = any_task(job.task)
+    task = task.filmed() if isinstance(task, MappedTask) else task
     stride = max(1, round(1.0 / _FRAMES_PER_S / task.control_dt_s))
     films = [
         _film(task, Path(checkpoint), label, job, stride)
@@ -97,13 +111,12 @@ def _render(text: str) -> None:
 
 
 def _film(
-    task: Task, checkpoint: Path, label: str, job: VideoJob, stride: int
+    task: BaseTask, checkpoint: Path, label: str, job: VideoJob, stride: int
 ) -> list[NDArray[np.uint8]]:
     """Return the frames of one evaluation episode, until it ends."""
     camera = _Camera(task, label, job, stride)
-    result = evaluate(
-        task, [load_checkpoint(checkpoint)], [job.eval_seed], watcher=camera, threads=1
-    )
+    act = stored_policies(task, [checkpoint], CPU)
+    result = run_episodes(task, act, 1, [job.eval_seed], camera, threads=1)
     return camera.film(result.cause[0][0])
 
 
@@ -118,19 +131,19 @@ class RunningFitness:
         FitnessError: the file's code raised.
     """
 
-    def __init__(self, task: Task, own: str | None) -> None:
+    def __init__(self, task: BaseTask, own: str | None) -> None:
         self._task = task
         self._own = None if own is None else OwnFitness(FitnessCode(own), task)
         self._metrics = FitnessTracker(task.metrics, 1, task.episode_steps)
         self.metric = task.metric if own is None else METRIC
         self.value = 0.0
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """See the start of the episode."""
         if self._own is not None:
             self._own.start(simulation)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Add one control step.
 
         Raises:
@@ -148,21 +161,24 @@ class RunningFitness:
 class _Camera:
     """Watches one episode and takes its pictures."""
 
-    def __init__(self, task: Task, label: str, job: VideoJob, stride: int) -> None:
+    def __init__(self, task: BaseTask, label: str, job: VideoJob, stride: int) -> None:
         self._task, self._label, self._stride = task, label, stride
         self._fitness = RunningFitness(task, job.fitness)
-        self._view = chosen(task.views, job.camera)
-        self._renderer = mujoco.Renderer(task.model, HEIGHT, WIDTH)
+        if isinstance(task, Task):
+            self._view = chosen(task.views, job.camera)
+            self._renderer = mujoco.Renderer(task.model, HEIGHT, WIDTH)
+        else:
+            self._renderer = None
         self._frames: list[NDArray[np.uint8]] = []
         self._picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         self._steps = 0
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """Take the first picture."""
         self._fitness.start(simulation)
         self._shoot(simulation)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Take a picture now and then; a world whose episode ended has begun anew already."""
         self._fitness.step(state, action, step, simulation)
         self._steps += 1
@@ -171,13 +187,18 @@ class _Camera:
 
     def film(self, cause: str) -> list[NDArray[np.uint8]]:
         """Return all pictures, with the last one once more to say how the episode ended."""
-        self._renderer.close()
+        if self._renderer is not None:
+            self._renderer.close()
         end = "" if cause == TIME_LIMIT else f"\nended: {cause.replace('_', ' ')}"
         return [*self._frames, self._captioned(end)]
 
-    def _shoot(self, simulation: Simulation) -> None:
-        self._renderer.update_scene(simulation.engine.snapshot(0), camera=self._view)
-        self._picture = self._renderer.render()
+    def _shoot(self, simulation: Worlds) -> None:
+        if isinstance(simulation, MappedWorlds):
+            self._picture = _fitted(simulation.picture(0))
+        elif self._renderer is not None:
+            assert isinstance(simulation, Simulation)
+            self._renderer.update_scene(simulation.engine.snapshot(0), camera=self._view)
+            self._picture = self._renderer.render()
         self._frames.append(self._captioned())
 
     def _captioned(self, end: str = "") -> NDArray[np.uint8]:
@@ -218,6 +239,12 @@ def write_film(films: list[list[NDArray[np.uint8]]], output: Path, frames_per_s:
     writer.close()
 
 
+def _fitted(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture of any size in the frame's, on black."""
+    fitted = ImageOps.pad(Image.fromarray(picture).convert("RGB"), (WIDTH, HEIGHT))
+    return np.asarray(fitted)
+
+
 def _lettered(frame: NDArray[np.uint8], above: str, below: str) -> NDArray[np.uint8]:
     picture = Image.fromarray(frame)
     pen = ImageDraw.Draw(picture)
@@ -236,4 +263,4 @@ def _lettered(frame: NDArray[np.uint8], above: str, below: str) -> NDArray[np.ui
 
 
 if __name__ == "__main__":
-    worked(_render)
+    worked(_render, _needs_gl)

@@ -32,18 +32,19 @@ from rewardgen.rungs.jobs import (
 )
 from rewardgen.rungs.own_fitness import OwnFitness
 from rewardgen.rungs.trainer import Trainer
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.contacts import with_room
-from rewardgen_envs.registry import load_task
-from rewardgen_envs.simulation import Simulation, Step
+from rewardgen_envs.registry import any_task
+from rewardgen_envs.simulation import Step
 from rewardgen_envs.task import Task
-from rewardgen_policies.checkpoint import load_checkpoint
+from rewardgen_envs.worlds import Worlds
 from rewardgen_policies.evaluation import (
     Evaluation,
     RandomPolicy,
     Watcher,
-    evaluate,
     run_episodes,
 )
+from rewardgen_policies.stored import stored_policies
 
 _HEARTBEAT_S = 1.0
 _WATCHED_STEPS = 100  # control steps per episode that enter the columns' statistics
@@ -74,7 +75,7 @@ class ColumnWatcher:
         members: number of members; world b belongs to member b // (B / members).
     """
 
-    def __init__(self, task: Task, members: int) -> None:
+    def __init__(self, task: BaseTask, members: int) -> None:
         self._task = task
         self._members = members
         self._stride = max(1, task.episode_steps // _WATCHED_STEPS)
@@ -82,11 +83,11 @@ class ColumnWatcher:
         self._open = torch.zeros(0, dtype=torch.bool)
         self._steps = 0
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """See the start of all episodes."""
         self._open = torch.ones(simulation.nworld, dtype=torch.bool)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Keep the features of the episodes that still run, now and then."""
         del state, action, simulation
         if self._steps % self._stride == 0:
@@ -113,12 +114,12 @@ class Heartbeat:
         self._reporter = reporter
         self._last = time.monotonic()
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """See the start of all episodes."""
         del simulation
         self._reporter.send(event="alive")
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Say so once a second."""
         del state, action, step, simulation
         now = time.monotonic()
@@ -133,18 +134,18 @@ class Watchers:
     def __init__(self, *watchers: Watcher | None) -> None:
         self._watchers = [watcher for watcher in watchers if watcher is not None]
 
-    def start(self, simulation: Simulation) -> None:
+    def start(self, simulation: Worlds) -> None:
         """See the start of all episodes."""
         for watcher in self._watchers:
             watcher.start(simulation)
 
-    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Simulation) -> None:
+    def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """See one control step of all worlds."""
         for watcher in self._watchers:
             watcher.step(state, action, step, simulation)
 
 
-def _columns(task: Task, data: Tensor) -> Columns:
+def _columns(task: BaseTask, data: Tensor) -> Columns:
     if not bool(torch.isfinite(data).all(dim=1).any()):
         return {}
     statistics = column_statistics(task.table, data)
@@ -153,20 +154,21 @@ def _columns(task: Task, data: Tensor) -> Columns:
 
 def do_evaluate(job: EvaluateJob, reporter: Reporter) -> EvaluateResult:
     """Evaluate stored policies."""
-    task = load_task(job.task)
-    states = [load_checkpoint(Path(path)) for path in job.checkpoints]
-    watcher = ColumnWatcher(task, len(states))
+    task = any_task(job.task)
+    members = len(job.checkpoints)
+    watcher = ColumnWatcher(task, members)
     own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
     watchers = Watchers(watcher, own, Heartbeat(reporter))
-    result = evaluate(
+    result = run_episodes(
         task,
-        states,
+        stored_policies(task, [Path(path) for path in job.checkpoints], job.engine),
+        members,
         job.eval_seeds,
-        watcher=watchers,
+        watchers,
         threads=job.threads,
-        engine=with_room(task, job.engine),
+        engine=with_room(task, job.engine) if isinstance(task, Task) else job.engine,
     )
-    fitness = result.fitness if own is None else {METRIC.name: own.result(len(states))}
+    fitness = result.fitness if own is None else {METRIC.name: own.result(members)}
     return EvaluateResult(
         fitness={name: _rows(values) for name, values in fitness.items()},
         length=tuple(tuple(int(x) for x in row) for row in result.length),
@@ -186,7 +188,7 @@ def _spent(result: Evaluation) -> int:
 
 def do_survey(job: SurveyJob, reporter: Reporter) -> SurveyResult:
     """Roll out random actions."""
-    task = load_task(job.task)
+    task = any_task(job.task)
     watcher = ColumnWatcher(task, 1)
     own = None if job.fitness is None else OwnFitness(FitnessCode(job.fitness), task)
     seeds = [job.seed + world for world in range(job.worlds)]

@@ -47,6 +47,7 @@ class TaskFacts(Data):
     description: str
     scene_sha256: Sha256
     metrics: Annotated[tuple[MetricFacts, ...], Field(min_length=1)]
+    environment: str = ""  # somebody else's, by its id; empty for a task with a scene
 
 
 class Manifest(Data):

@@ -292,7 +292,10 @@ class TaskRecord(Data):
     description: str
     version: int
     scene_sha256: Sha256
-    human_reward: Annotated[str, Field(description="source of the human-written reward")]
+    human_reward: Annotated[
+        str | None,
+        Field(description="source of the human-written reward; null for the environment's own"),
+    ]
     fitness: tuple[FitnessRecord, ...]
     features: tuple[FeatureRecord, ...]
     about: Annotated[str, Field(description="what the task's author says of it")]

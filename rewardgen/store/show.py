@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
-from pydantic import JsonValue
-
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
@@ -81,7 +79,7 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
         wall_s=round(state.wall_s, 3),
         cost_usd=state.cost_usd,
         isolation=Isolation(mode=started.isolation.mode, applied=tuple(state.isolation_applied)),
-        simulated_by=_simulated_by(started.config),
+        simulated_by=_simulated_by(started),
         winner=None if winner is None else winner.candidate,
         candidates=tuple(
             _candidate(candidate, ranking, read) for candidate in state.candidates.values()
@@ -125,10 +123,11 @@ def show_record(run: RunSnapshot, *, code: bool = True) -> ShowRecord:
     )
 
 
-def _simulated_by(config: Mapping[str, JsonValue]) -> str:
-    """Say what a run's configuration asks for; earlier versions knew the CPU only."""
+def _simulated_by(started: RunStarted) -> str:
+    """Say what a run asks for; earlier versions knew the CPU only."""
+    config = started.config
     devices, cluster = str(config.get("device", "cpu")), config.get("cluster")
-    engine = config.get("engine") or engine_for(devices)
+    engine = started.task.environment or config.get("engine") or engine_for(devices)
     return f"{engine} on {devices}" + (f", Ray cluster {cluster}" if cluster else "")
 
 

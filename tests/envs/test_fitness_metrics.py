@@ -29,6 +29,7 @@ def episode(given_metric: Metric, steps: int, terminated: bool) -> list[float]:
     ("accumulation", "whole", "fallen"),
     [
         (Accumulation.TIME_AVERAGE, [1.5, 0.75], [1.0, 0.5]),
+        (Accumulation.TOTAL, [6.0, 3.0], [4.0, 2.0]),
         (Accumulation.FINAL, [0.0, 1.0], [0.0, 0.0]),
         (Accumulation.BEST, [3.0, 1.0], [3.0, 1.0]),
         (Accumulation.LONGEST_STREAK, [0.75, 0.5], [0.5, 0.5]),
@@ -44,6 +45,8 @@ def test_accumulation_over_a_whole_and_a_fallen_episode(
 def test_steps_after_a_termination_count_with_their_declared_value() -> None:
     average = metric(Accumulation.TIME_AVERAGE, after_termination=-2.0)
     assert episode(average, 2, True) == [(1 + 3 - 2 - 2) / 4, (1 + 1 - 2 - 2) / 4]
+    total = metric(Accumulation.TOTAL, after_termination=-2.0)
+    assert episode(total, 2, True) == [1 + 3 - 2 - 2, 1 + 1 - 2 - 2]
     assert episode(metric(Accumulation.FINAL, after_termination=9.0), 3, True) == [9.0, 9.0]
     assert episode(metric(Accumulation.BEST, after_termination=2.0), 2, True) == [3.0, 2.0]
     error = metric(Accumulation.BEST, after_termination=2.0, higher_is_better=False)
@@ -63,7 +66,12 @@ def test_lower_is_better_takes_the_smallest_as_best() -> None:
 @given(st.lists(st.floats(0.0, 10.0, width=32), min_size=1, max_size=NOMINAL))
 def test_falling_early_never_pays(values: list[float]) -> None:
     """Of values that are at least the one after a termination, a longer prefix is as good."""
-    for accumulation in (Accumulation.TIME_AVERAGE, Accumulation.BEST, Accumulation.LONGEST_STREAK):
+    for accumulation in (
+        Accumulation.TIME_AVERAGE,
+        Accumulation.TOTAL,
+        Accumulation.BEST,
+        Accumulation.LONGEST_STREAK,
+    ):
         results: list[float] = []
         for steps in range(1, len(values) + 1):
             tracker = FitnessTracker((metric(accumulation),), 1, NOMINAL)
@@ -86,7 +94,13 @@ def test_reset_forgets_the_masked_worlds_only() -> None:
         no = torch.zeros(2, dtype=torch.bool)
         found = tracker.result(torch.tensor([3, 1]), no)["m"]
         assert float(found[1]) == float(fresh.result(torch.tensor([1]), no[:1])["m"])
-        kept = {"time_average": 1.0, "final": 0.0, "best": 3.0, "longest_streak": 0.5}
+        kept = {
+            "time_average": 1.0,
+            "total": 4.0,
+            "final": 0.0,
+            "best": 3.0,
+            "longest_streak": 0.5,
+        }
         assert float(found[0]) == kept[accumulation.value]
 
 

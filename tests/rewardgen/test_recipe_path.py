@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rewardgen.config import ConfigError, configs_directory, recipe_path
+from rewardgen.config import ConfigError, configs_directory, mapped_recipe_path, recipe_path
 from rewardgen_envs.registry import task_names
 from rewardgen_policies.recipe import load_recipe
 
@@ -38,4 +38,4 @@ RECIPES = sorted((configs_directory() / "recipes").iterdir())
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.name)
 def test_every_recipe_is_valid_and_used(file: Path) -> None:
     load_recipe(file)
-    assert file in [recipe_path(task, None) for task in task_names()]
+    assert file in [mapped_recipe_path(), *(recipe_path(task, None) for task in task_names())]

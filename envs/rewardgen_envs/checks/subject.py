@@ -26,7 +26,7 @@ class Subject:
 
     def __init__(self, task_class: Callable[[], Task]) -> None:
         self.task_class = task_class
-        self.task = task_class()
+        self.task: Task = task_class()
 
     def fresh(self) -> Task:
         """Return an instance that nothing has been done with, but that shares the scene.

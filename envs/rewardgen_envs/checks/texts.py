@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Protocol
 
+from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.checks.finding import TaskFinding
-from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.features import Feature
 from rewardgen_envs.metrics import Metric
 
@@ -14,7 +15,20 @@ STAGE = "texts"
 _PLACEHOLDERS = ("todo", "fixme", "xxx", "tbd", "?")
 
 
-def texts(subject: Subject) -> Iterator[TaskFinding]:
+class Described(Protocol):
+    """A task under test, whatever simulates it."""
+
+    @property
+    def task(self) -> BaseTask:
+        """The task."""
+        ...
+
+    def broken(self, stage: str, rule: str, method: str, message: str, remedy: str) -> TaskFinding:
+        """Return the finding that the task breaks the contract."""
+        ...
+
+
+def texts(subject: Described) -> Iterator[TaskFinding]:
     """Features, causes, metrics and the task have a name, a unit and a sentence each."""
     task = subject.task
     if not _is_name(task.name):
@@ -26,13 +40,13 @@ def texts(subject: Subject) -> Iterator[TaskFinding]:
             "the task has no description",
             "set description to a sentence that tells a designer what to achieve",
         )
-    for feature in _declared(subject):
+    for feature in task.declared:
         yield from _feature(subject, feature)
     for cause, sentence in task.causes.items():
         if not _is_sentence(sentence):
             yield _sentence(subject, f"cause '{cause}'", cause)
     yield from _metrics(subject)
-    if not task.human_reward.is_file():
+    if task.human_reward is not None and not task.human_reward.is_file():
         yield _missing(
             subject,
             "human-reward-missing",
@@ -41,12 +55,7 @@ def texts(subject: Subject) -> Iterator[TaskFinding]:
         )
 
 
-def _declared(subject: Subject) -> list[Feature]:
-    task = subject.task
-    return [*task.features, *task.variables, *(t.feature for t in task.trackers)]
-
-
-def _feature(subject: Subject, feature: Feature) -> Iterator[TaskFinding]:
+def _feature(subject: Described, feature: Feature) -> Iterator[TaskFinding]:
     if not _is_text(feature.unit):
         yield _missing(
             subject,
@@ -65,7 +74,7 @@ def _feature(subject: Subject, feature: Feature) -> Iterator[TaskFinding]:
         )
 
 
-def _metrics(subject: Subject) -> Iterator[TaskFinding]:
+def _metrics(subject: Described) -> Iterator[TaskFinding]:
     metrics = subject.task.metrics
     if not metrics:
         yield _missing(
@@ -86,7 +95,7 @@ def _metrics(subject: Subject) -> Iterator[TaskFinding]:
         yield from _metric(subject, metric)
 
 
-def _metric(subject: Subject, metric: Metric) -> Iterator[TaskFinding]:
+def _metric(subject: Described, metric: Metric) -> Iterator[TaskFinding]:
     if not metric.name.isidentifier():
         yield _missing(
             subject,
@@ -114,7 +123,7 @@ def _metric(subject: Subject, metric: Metric) -> Iterator[TaskFinding]:
             )
 
 
-def _sentence(subject: Subject, culprit: str, name: str) -> TaskFinding:
+def _sentence(subject: Described, culprit: str, name: str) -> TaskFinding:
     return _missing(
         subject,
         "sentence-missing",
@@ -123,7 +132,7 @@ def _sentence(subject: Subject, culprit: str, name: str) -> TaskFinding:
     )
 
 
-def _missing(subject: Subject, rule: str, message: str, remedy: str) -> TaskFinding:
+def _missing(subject: Described, rule: str, message: str, remedy: str) -> TaskFinding:
     return subject.broken(STAGE, rule, "__init__", message, remedy)
 
 
