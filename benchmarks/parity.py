@@ -13,7 +13,8 @@ from rewardgen_envs.simulation import Simulation
 def align(reference: Simulation, other: Simulation) -> None:
     """Begin the next step of another simulation where the reference is, without a warm start."""
     device = other.engine.device
-    for name in ("qpos", "qvel"):
+    placed = ("mocap_pos",) if reference.engine.model.nmocap else ()
+    for name in ("qpos", "qvel", *placed):
         other.engine.write(name, reference.engine.field(name).to(device), None)
     for simulation in (reference, other):
         rest = torch.zeros_like(simulation.engine.field("qacc_warmstart"))

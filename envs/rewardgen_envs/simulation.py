@@ -20,6 +20,7 @@ from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
 from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.measurement import Measurement, no_variables
 from rewardgen_envs.metrics import FitnessTracker
+from rewardgen_envs.mocap import write_mocap
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.randomization import scaled_fields
@@ -115,8 +116,9 @@ class Simulation:
             action: float32 (B, A) in [-1, 1], or int64 (B,) if discrete.
         """
         task = self.task
-        control = task.actuate(action, task.table.view(self.state))
-        self.engine.write("ctrl", control, None)
+        view = task.table.view(self.state)
+        self.engine.write("ctrl", task.actuate(action, view), None)
+        write_mocap(self.engine, task.move_mocap(action, view), None)
         self.engine.step(task.decimation)
         self.t += 1
         next_state = self._measurement.advance(action, self.t)
@@ -179,6 +181,7 @@ class Simulation:
             self.engine.randomize(scaled_fields(self.task.model, initial.variables), rows)
         self.engine.write("qpos", initial.qpos, rows)
         self.engine.write("qvel", initial.qvel, rows)
+        write_mocap(self.engine, initial.mocap, rows)
         self.engine.forward(rows)
         self.state[rows] = self._measurement.restart(rows, initial.variables)
 

@@ -45,8 +45,12 @@ class Starts:
             # the others will need their next one
             self._episode = (episode + 1).index_copy(0, rows, episode[rows])
             stock = self._stock = self._drawn()
-        variables = {name: values[rows] for name, values in stock.variables.items()}
-        return Initial(qpos=stock.qpos[rows], qvel=stock.qvel[rows], variables=variables)
+        return Initial(
+            qpos=stock.qpos[rows],
+            qvel=stock.qvel[rows],
+            variables={name: values[rows] for name, values in stock.variables.items()},
+            mocap={body: values[rows] for body, values in stock.mocap.items()},
+        )
 
     def _drawn(self) -> Initial:
         task, draw = self._task, Draw(self._seed, self._world, self._episode)
@@ -62,6 +66,9 @@ class Starts:
                 raise TaskError(f"task '{task.name}': reset() draws no '{variable.name}'")
             expected[variable.name] = (count, *variable.shape)
             given[variable.name] = initial.variables[variable.name]
+        for body, position in initial.mocap.items():
+            expected[f"mocap body {body}"] = (count, 3)
+            given[f"mocap body {body}"] = position
         for name, shape in expected.items():
             if tuple(given[name].shape) != shape:
                 raise TaskError(

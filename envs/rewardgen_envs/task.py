@@ -48,11 +48,14 @@ class Initial:
         qpos: generalized positions (R, nq).
         qvel: generalized velocities (R, nv).
         variables: per-episode values (R, *shape), one entry per declared variable.
+        mocap: where mocap bodies stand, (R, 3) m by the body's name; where the scene puts them if
+            they are not named.
     """
 
     qpos: Tensor
     qvel: Tensor
     variables: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    mocap: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 class Task(BaseTask):
@@ -124,6 +127,11 @@ class Task(BaseTask):
         del features
         low, high = self._control_range(action.device)
         return low + (action.to(low.dtype) + 1.0) * (0.5 * (high - low))
+
+    def move_mocap(self, action: Tensor, features: FeatureView) -> dict[str, Tensor]:
+        """Return where mocap bodies go before the step, (B, 3) m by name; by default they stay."""
+        del action, features
+        return {}
 
     # ---- what follows from it
 

@@ -14,7 +14,7 @@ STAGE = "action"
 
 
 def action(subject: Subject) -> Iterator[TaskFinding]:
-    """Controls are finite, and no component of the action is without effect on them."""
+    """What moves is moved by finite numbers, and no component of the action is without effect."""
     task = subject.task
     states = subject.random.state[::7].flatten(0, 1)
     view = task.table.view(states)
@@ -28,13 +28,16 @@ def action(subject: Subject) -> Iterator[TaskFinding]:
             other = one.clone()
             other[:, column] = -other[:, column].sign()
             choices.append(other)
-    controls = [task.actuate(choice, view) for choice in choices]
+    controls = [
+        torch.cat([task.actuate(choice, view), *task.move_mocap(choice, view).values()], dim=1)
+        for choice in choices
+    ]
     if not all(bool(control.isfinite().all()) for control in controls):
         yield subject.broken(
             STAGE,
             "control-finite",
             "actuate",
-            "actuate() gives controls that are not finite",
+            "actuate() or move_mocap() gives numbers that are not finite",
             "map [-1, 1] to finite controls in every state",
         )
         return
@@ -45,5 +48,5 @@ def action(subject: Subject) -> Iterator[TaskFinding]:
                 "action-without-effect",
                 "actuate",
                 f"component {index} of the action changes no control",
-                "use it in actuate(), or declare a smaller action space",
+                "use it in actuate() or move_mocap(), or declare a smaller action space",
             )

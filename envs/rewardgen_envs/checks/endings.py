@@ -7,7 +7,7 @@ lower than its own radius only after a hard fall. So worlds are placed there, wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -123,7 +123,7 @@ class _Bench:
         for joint in range(self.task.model.njnt):
             keep_valid(self.task.model, joint, qpos)
         qvel = start.qvel + share * (displaced.qvel - start.qvel)
-        return self._features(Initial(qpos, qvel, start.variables))
+        return self._features(replace(start, qpos=qpos, qvel=qvel))
 
     def _moved(self, metres: float, speed: float, generator: torch.Generator) -> Initial:
         """Displace positions, velocities or both, one world in three each."""
@@ -133,7 +133,7 @@ class _Bench:
             for x in (start.qpos, start.qvel)
         )
         qpos = start.qpos + metres * moved * (third != 1)
-        return Initial(qpos, start.qvel + speed * thrown * (third != 0), start.variables)
+        return replace(start, qpos=qpos, qvel=start.qvel + speed * thrown * (third != 0))
 
     def _features(self, initial: Initial) -> Tensor:
         """Return the features, with the causes that hold, of worlds placed in a state."""

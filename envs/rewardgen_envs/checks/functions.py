@@ -74,13 +74,19 @@ def _actuate(task: Task, given: Inputs) -> dict[str, Tensor]:
     return {"control": task.actuate(given.action, task.table.view(given.state))}
 
 
+def _move_mocap(task: Task, given: Inputs) -> dict[str, Tensor]:
+    return task.move_mocap(given.action, task.table.view(given.state))
+
+
 METHODS: dict[str, Call] = {
     "observation": _observation,
     "terminations": _terminations,
     "fitness": _fitness,
     "sparse_reward": _sparse_reward,
     "actuate": _actuate,
+    "move_mocap": _move_mocap,
 }
+ACTING = ("actuate", "move_mocap")  # what only a simulation calls, with rows (B, ...)
 
 
 def functions(subject: Subject) -> Iterator[TaskFinding]:
@@ -167,6 +173,8 @@ def _shapes(subject: Subject, method: str, values: dict[str, Tensor]) -> Iterato
             right, expected = len(shape) == 2 and shape[0] == ROWS and shape[1] > 0, "(R, O)"
         elif method == "actuate":
             right, expected = shape == (ROWS, nu), f"(R, {nu})"
+        elif method == "move_mocap":
+            right, expected = shape == (ROWS, 3), "(R, 3)"
         else:
             right, expected = shape == (ROWS,), "(R,)"
         if not right:
@@ -193,7 +201,7 @@ def _type_fits(method: str, value: Tensor) -> bool:
             return value.dtype == torch.float32
         case "terminations":
             return value.dtype == torch.bool
-        case "actuate":
+        case "actuate" | "move_mocap":
             return value.is_floating_point()
         case _:
             return not value.is_complex()
@@ -216,7 +224,7 @@ def _pure(
             remembered = same_values(new, call(subject.fresh(), given.at(rows))) is None
             yield rows_differ(subject, STAGE, method, culprit, remembered=remembered)
             return
-    if method != "actuate":
+    if method not in ACTING:
         yield from _leading_dimensions(subject, method, call, given, values)
 
 

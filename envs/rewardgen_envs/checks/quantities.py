@@ -11,7 +11,7 @@ from rewardgen_envs.checks.compare import same_bits, same_values, tensors
 from rewardgen_envs.checks.diagnose import NO_MEMORY, unequal_calls
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.plays import kick
-from rewardgen_envs.checks.resets import keyed, start
+from rewardgen_envs.checks.resets import keyed, place, start
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.checks.watch import WatchedEngine
 from rewardgen_envs.engines.mujoco_batch import MujocoBatchEngine
@@ -35,10 +35,10 @@ class Bench:
         self.engine = WatchedEngine(MujocoBatchEngine(task.model, ROWS))
         world = torch.arange(ROWS)
         given = start(task, keyed(rows=world), torch.ones(ROWS, dtype=torch.bool))
+        first_half = {name: value[: ROWS // 2] for name, value in given.items()}
         self.variables = {v.name: given[v.name].double() for v in task.variables}
         self.engine.reset(world)
-        self.engine.write("qpos", given["qpos"], world)
-        self.engine.write("qvel", given["qvel"], world)
+        place(self.engine, given, world)
         task.measure(Physics(self.engine), Quantities(self.variables))  # touches the fields
         generator = torch.Generator().manual_seed(2)
         low, high = torch.as_tensor(task.model.actuator_ctrlrange).unbind(1)
@@ -47,8 +47,7 @@ class Bench:
         kick(self.engine, world[ROWS // 2 :], generator)
         self.engine.step(STEPS)
         self.engine.reset(world[: ROWS // 2])
-        self.engine.write("qpos", given["qpos"][: ROWS // 2], world[: ROWS // 2])
-        self.engine.write("qvel", given["qvel"][: ROWS // 2], world[: ROWS // 2])
+        place(self.engine, first_half, world[: ROWS // 2])
         self.engine.forward(world)
 
     def measure(self, task: Task, rows: Tensor | None = None) -> dict[str, Tensor]:

@@ -12,10 +12,13 @@ from rewardgen_envs.checks.diagnose import seeded, unequal_calls
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.draw import Draw
+from rewardgen_envs.engines.base import Engine
+from rewardgen_envs.mocap import write_mocap
 from rewardgen_envs.task import Task
 
 STAGE = "resets"
 ROWS = 48
+_MOCAP = "mocap body "
 _OUTSIDE_DRAW = "compute every start from `draw` alone, for example draw.uniform('qpos', (n,))"
 
 
@@ -26,10 +29,19 @@ def keyed(seed: int = 5, episode: int = 0, rows: Tensor | None = None) -> Draw:
 
 
 def start(task: Task, draw: Draw, mask: Tensor) -> dict[str, Tensor]:
-    """Call ``task.reset`` and return positions, velocities and variables by name."""
+    """Call ``task.reset`` and return positions, velocities, mocap bodies, variables by name."""
     initial = task.reset(mask, draw)
-    named = {"qpos": initial.qpos, "qvel": initial.qvel, **initial.variables}
+    mocap = {_MOCAP + body: position for body, position in initial.mocap.items()}
+    named = {"qpos": initial.qpos, "qvel": initial.qvel, **mocap, **initial.variables}
     return tensors("reset", named)
+
+
+def place(engine: Engine, given: dict[str, Tensor], rows: Tensor) -> None:
+    """Put worlds into starts (R, ...) that ``start`` returned, without ``forward``."""
+    engine.write("qpos", given["qpos"], rows)
+    engine.write("qvel", given["qvel"], rows)
+    bodies = [name for name in given if name.startswith(_MOCAP)]
+    write_mocap(engine, {name.removeprefix(_MOCAP): given[name] for name in bodies}, rows)
 
 
 def resets(subject: Subject) -> Iterator[TaskFinding]:
@@ -59,6 +71,7 @@ def _shapes(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]
     task = subject.task
     expected = {"qpos": (ROWS, task.model.nq), "qvel": (ROWS, task.model.nv)}
     expected |= {v.name: (ROWS, *v.shape) for v in task.variables}
+    expected |= {name: (ROWS, 3) for name in whole if name.startswith(_MOCAP)}
     for name, shape in expected.items():
         given = tuple(whole[name].shape) if name in whole else None
         if given != shape:
@@ -68,7 +81,7 @@ def _shapes(subject: Subject, whole: dict[str, Tensor]) -> Iterator[TaskFinding]
                 "reset-shape",
                 "reset",
                 f"reset() of {ROWS} worlds: '{name}' {problem}",
-                "return Initial(qpos (R, nq), qvel (R, nv), variables by name)",
+                "return Initial(qpos (R, nq), qvel (R, nv), variables by name, mocap (R, 3))",
             )
         elif not bool(whole[name].isfinite().all()):
             yield subject.broken(

@@ -17,7 +17,9 @@ from rewardgen_envs.finite import finite_rows
 from rewardgen_envs.scene import has_acceleration_sensor
 
 # what is current after a bare step: the state, and what describes the last substep anyway
-_LEFT_BY_STEP = {"qpos", "qvel", "act", "ctrl", "qacc", "cacc", "cfrc_ext", "cfrc_int"}
+_LEFT_BY_STEP = frozenset(
+    ("qpos", "qvel", "act", "ctrl", "mocap_pos", "qacc", "cacc", "cfrc_ext", "cfrc_int")
+)
 _COUNT = 1  # column of Batch.warning; column 0 says which coordinate it was
 
 

@@ -68,6 +68,8 @@ _CONSTANTS = (
     "light_dir0",
 )
 """Model fields that follow from others, so that they differ between worlds as soon as those do."""
+_PLACING = frozenset(("qpos", "qvel", "mocap_pos", "mocap_quat"))
+"""State fields from which positions and velocities of bodies follow."""
 _SPARE = 0.9  # of the free memory: what a step allocates besides comes from the rest
 
 
@@ -93,7 +95,8 @@ class MujocoWarpEngine:
             self._put(budget)
         self._fields: dict[str, Tensor] = {}
         self._default = {name: self.field(name)[:1].clone() for name in self._present()}
-        self._graphs: dict[int, wp.Graph] = {}
+        self._graphs: dict[tuple[int, bool], wp.Graph] = {}
+        self._placed = False  # since derived fields were last computed
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -121,6 +124,7 @@ class MujocoWarpEngine:
 
     def write(self, name: str, values: Tensor, rows: Int64[Tensor, " R"] | None) -> None:
         """Write a state field of some worlds."""
+        self._placed |= name in _PLACING
         write_rows(self.field(name), values, rows)
 
     def step(self, substeps: int) -> None:
@@ -222,12 +226,14 @@ class MujocoWarpEngine:
 
     def _run(self, substeps: int) -> None:
         """Launch the graph of so many substeps, or of the derived fields alone for 0."""
+        key = substeps, self._placed and substeps > 0
+        self._placed = False
         with wp.ScopedDevice(self._device):
-            if substeps not in self._graphs:
-                work = self._forward if substeps == 0 else functools.partial(self._step, substeps)
-                self._graphs[substeps] = self._recorded(work)
+            if key not in self._graphs:
+                work = functools.partial(self._step, *key) if substeps else self._forward
+                self._graphs[key] = self._recorded(work)
             stream = wp.stream_from_torch(self.device) if self._device.is_cuda else None
-            wp.capture_launch(self._graphs[substeps], stream=stream)
+            wp.capture_launch(self._graphs[key], stream=stream)
 
     def _recorded(self, work: Callable[[], None]) -> wp.Graph:
         """Record what ``work`` launches, without changing any world."""
@@ -240,9 +246,16 @@ class MujocoWarpEngine:
         self._refresh()  # a step takes positions and velocities for known
         return capture.graph
 
-    def _step(self, substeps: int) -> None:
-        """Go through substeps that each begin where positions and velocities are known already."""
+    def _step(self, substeps: int, placed: bool) -> None:
+        """Go through substeps that each begin where positions and velocities are known already.
+
+        Args:
+            substeps: how many.
+            placed: whether something was put elsewhere, so that they first have to be computed.
+        """
         model, data = self._warp_model, self._data
+        if placed:
+            self._refresh()
         for _ in range(substeps):
             data.sensordata.zero_()  # some sensors add up
             mjw.step2(model, data)

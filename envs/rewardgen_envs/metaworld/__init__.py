@@ -1,0 +1,1 @@
+"""MetaWorld tasks: a Sawyer arm over a table, and things to push, pull and turn."""
