@@ -12,12 +12,7 @@ from torch import Tensor
 from rewardgen_envs.ant.ant import ANT_FEATURES, LEGS, Ant
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
-from rewardgen_envs.free_root import (
-    along_heading,
-    heading_angle,
-    in_torso_frame,
-    up_in_torso,
-)
+from rewardgen_envs.free_root import along_heading, heading_angle, in_torso_frame, up_in_torso
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.task import Initial

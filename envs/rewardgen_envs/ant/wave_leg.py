@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rewardgen_envs.ant.ant import HERE
-from rewardgen_envs.ant.behaviour import BEHAVIOUR_FEATURES, Behaviour
+from rewardgen_envs.ant.behaviour import Behaviour
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.metrics import Metric
 from rewardgen_envs.trackers import Rule, Tracker
@@ -26,7 +26,6 @@ class WaveLeg(Behaviour):
         "Make the ant stand upright on three legs and wave its front left leg: foot off the floor, "
         "up and down between 0.15 m and 0.25 m, at least every second."
     )
-    features = BEHAVIOUR_FEATURES
     trackers = (
         *Behaviour.trackers,
         Tracker(SINCE_HIGH, lambda q: q.foot_heights[:, 0] > HIGH_M, Rule.TIME_SINCE),

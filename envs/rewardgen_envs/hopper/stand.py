@@ -21,7 +21,7 @@ TALL_M, UPRIGHT_RAD, ON_FLOOR_M, ON_THE_SPOT_M, STILL_M_S = 1.15, 0.2, 0.03, 0.3
 
 
 class Stand(Hopper):
-    """The robot starts in a squat, torso and thigh in line; balancing takes torque all the time."""
+    """The robot starts in a squat, torso and thigh in line, from which it falls when idle."""
 
     name = "hopper/stand"
     description = (
