@@ -27,7 +27,11 @@ PARITY = (
     "cartpole/swing-up",
     "half-cheetah/run",
     "ant/run",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("hopper/run", "ant/goal")),
+    "metaworld/drawer-open",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("hopper/run", "ant/goal", "metaworld/sweep-into", "metaworld/door-close")
+    ),
 )
 TOLERANCE, FREE_FLIGHT = 1e-2, 1e-4
 

@@ -252,6 +252,7 @@ class MjModel:
     actuator_trnid: NDArray[np.int32]
     actuator_trntype: NDArray[np.int32]
     body_mass: NDArray[np.float64]
+    body_mocapid: NDArray[np.int32]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
     jnt_bodyid: NDArray[np.int32]
