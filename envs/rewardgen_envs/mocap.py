@@ -19,12 +19,12 @@ def mocap_row(model: mujoco.MjModel, body: str) -> int:
     Raises:
         SceneError: the scene has no mocap body of that name; lists those that it has.
     """
-    index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, body)
-    if index < 0 or int(model.body_mocapid[index]) < 0:
-        moved = [i for i in range(model.nbody) if int(model.body_mocapid[i]) >= 0]
-        names = [model.body(i).name for i in moved]
+    kind, rows = mujoco.mjtObj.mjOBJ_BODY, model.body_mocapid
+    index = mujoco.mj_name2id(model, kind, body)
+    if index < 0 or rows[index] < 0:
+        names = [mujoco.mj_id2name(model, kind, i) or "" for i in range(len(rows)) if rows[i] >= 0]
         raise SceneError(f"the scene has no mocap body '{body}'{nearest(body, names)}")
-    return int(model.body_mocapid[index])
+    return int(rows[index])
 
 
 def write_mocap(

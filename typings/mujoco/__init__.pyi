@@ -290,6 +290,7 @@ class MjModel:
     body_rootid: NDArray[np.int32]
     geom_bodyid: NDArray[np.int32]
     geom_rbound: NDArray[np.float64]
+    body_mocapid: NDArray[np.int32]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
     jnt_bodyid: NDArray[np.int32]

@@ -17,7 +17,7 @@ class ButtonPress(Mechanism):
     features = mechanism_features(
         handle="the front of the button",
         goal="the ground of the hole in the box behind the button",
-        distance="Distance to the goal along y; the button is pressed up to 0.02.",
+        goal_distance="Distance to the goal along y; the button is pressed up to 0.02.",
         joint="How far the button stands out: 0 is released, about -0.07 is pressed.",
         unit="m",
     )

@@ -17,7 +17,7 @@ class DoorClose(Mechanism):
     features = mechanism_features(
         handle="the door's handle",
         goal="near where the handle is when the door is shut",
-        distance="Distance from the handle to the goal; the door is shut up to 0.08.",
+        goal_distance="Distance from the handle to the goal; the door is shut up to 0.08.",
         joint="Angle of the door: -pi/2 is open at a right angle, 0 is shut.",
         unit="rad",
     )

@@ -17,7 +17,7 @@ class DoorUnlock(Mechanism):
     features = mechanism_features(
         handle="the free end of the bolt",
         goal="1 cm to the right of where that end is when the bolt is horizontal",
-        distance="Distance to the goal along x; the door is unlocked up to 0.02.",
+        goal_distance="Distance to the goal along x; the door is unlocked up to 0.02.",
         joint="Angle of the bolt: pi/2 hangs down, 0 is horizontal, to the right.",
         unit="rad",
     )

@@ -18,7 +18,7 @@ class DrawerClose(Drawer):
     features = mechanism_features(
         handle="the point 5 cm above the middle of the drawer's handle",
         goal="5 cm below where that point is when the drawer is shut",
-        distance="Distance from the handle to the goal, 0.05 at best; shut up to 0.065.",
+        goal_distance="Distance from the handle to the goal, 0.05 at best; shut up to 0.065.",
         joint="How far the drawer is pushed in: 0 is shut, -0.16 is fully open.",
         unit="m",
     )

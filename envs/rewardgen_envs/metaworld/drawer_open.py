@@ -18,7 +18,7 @@ class DrawerOpen(Drawer):
     features = mechanism_features(
         handle="the middle of the drawer's handle",
         goal="3 cm beyond where the handle is when the drawer is fully open",
-        distance="Distance from the handle to the goal; the drawer is open up to 0.03.",
+        goal_distance="Distance from the handle to the goal; the drawer is open up to 0.03.",
         joint="How far the drawer is pushed in: 0 is shut, -0.16 is fully open.",
         unit="m",
     )

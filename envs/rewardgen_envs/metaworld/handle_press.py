@@ -21,7 +21,7 @@ class HandlePress(Lever):
     features = mechanism_features(
         handle="the top of the lever's grip",
         goal="just below the middle of the grip",
-        distance="Difference of height to the goal; the lever is down up to 0.02.",
+        goal_distance="Difference of height to the goal; the lever is down up to 0.02.",
         joint="Height of the lever: 0 is up, -0.1 is down; pressed hard it yields further.",
         unit="m",
     )

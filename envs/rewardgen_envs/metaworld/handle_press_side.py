@@ -20,7 +20,7 @@ class HandlePressSide(Lever):
     features = mechanism_features(
         handle="the top of the grip of the lever at the left",
         goal="just below the middle of the grip, where it is pressed down",
-        distance="Difference of height to the goal; the lever at the left is down up to 0.02.",
+        goal_distance="Difference of height to the goal; the lever at the left is down up to 0.02.",
         joint="Height of the lever: 0 is up, -0.1 is down; pressed hard it yields further.",
         unit="m",
     )

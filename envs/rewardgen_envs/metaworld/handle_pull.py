@@ -18,7 +18,7 @@ class HandlePull(Lever):
     features = mechanism_features(
         handle="the right end of the lever's grip",
         goal="just below the middle of the grip, where it is when the lever is up",
-        distance="Difference of height to the goal; the lever is up up to 0.05.",
+        goal_distance="Difference of height to the goal; the lever is up up to 0.05.",
         joint="Height of the lever: 0 is up, -0.1 is down.",
         unit="m",
     )

@@ -18,10 +18,12 @@ from rewardgen_envs.metaworld.sawyer import (
     Sawyer,
     Vector,
     arm_start,
+    distance,
     see_hand,
 )
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
+from rewardgen_envs.scene import SceneError
 from rewardgen_envs.task import Initial
 
 
@@ -39,14 +41,14 @@ class Point:
 
 
 def mechanism_features(
-    *, handle: str, goal: str, distance: str, joint: str, unit: str
+    *, handle: str, goal: str, goal_distance: str, joint: str, unit: str
 ) -> tuple[Feature, ...]:
     """Return the features of hand and mechanism.
 
     Args:
         handle: what is to be moved.
         goal: where it shall go.
-        distance: which distance between them counts.
+        goal_distance: which distance between them counts.
         joint: what the joint's position means.
         unit: its unit.
     """
@@ -54,7 +56,7 @@ def mechanism_features(
         *HAND_FEATURES,
         Feature("handle_position", (3,), "m", f"Position of {handle}."),
         Feature("goal_position", (3,), "m", f"Where it shall go: {goal}."),
-        Feature("goal_distance", (), "m", distance),
+        Feature("goal_distance", (), "m", goal_distance),
         Feature("reach_distance", (), "m", "Distance from between the fingertips to the handle."),
         Feature("joint_position", (), unit, joint),
         Feature("joint_velocity", (), f"{unit}/s", "Its velocity."),
@@ -92,6 +94,8 @@ class Mechanism(Sawyer):
             ("goal", self.goal, [0.0, 0.8, 0.0, 1.0]),
         ):
             body = spec.body(point.body)
+            if body is None:
+                raise SceneError(f"{self.scene_file} has no body '{point.body}'")
             body.add_site(name=name, pos=point.offset, size=[0.008] * 3, rgba=color)
         return spec
 
@@ -99,12 +103,11 @@ class Mechanism(Sawyer):
         """Add handle, goal and joint."""
         hand = super().measure(physics, variables)
         handle, goal = physics.site_position("handle"), physics.site_position("goal")
-        away = (goal - handle)[:, self.goal_axes]
         return hand | {
             "handle_position": handle,
             "goal_position": goal,
-            "goal_distance": torch.linalg.vector_norm(away, dim=1),
-            "reach_distance": torch.linalg.vector_norm(handle - hand["fingertips"], dim=1),
+            "goal_distance": distance(goal[:, self.goal_axes], handle[:, self.goal_axes]),
+            "reach_distance": distance(handle, hand["fingertips"]),
             "joint_position": physics.joint_position(self.joint),
             "joint_velocity": physics.joint_velocity(self.joint),
         }

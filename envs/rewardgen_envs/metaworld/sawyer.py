@@ -50,7 +50,7 @@ class HandStart:
 
 OVER_THE_TABLE = HandStart(
     position=(0.0, 0.6, 0.2),
-    qpos=(1.889288, -0.575769, -0.976659, 1.641991, 0.94286, 1.043696, 2.292833, -0.00017, 0.00017),
+    qpos=(1.889288, -0.575769, -0.976659, 1.641991, 0.94286, 1.043696, 2.292833, -1.7e-4, 1.7e-4),
     qvel=(0.261002, 0.428913, -0.485771, 0.244038, 0.82911, 0.098762, 1.589472, 0.0, 0.0),
 )
 NEAR_THE_ROBOT = HandStart(
@@ -70,14 +70,12 @@ NEAR_THE_ROBOT = HandStart(
 )
 AT_THE_LEFT = HandStart(
     position=(-0.5, 0.6, 0.2),
-    qpos=(2.26684, -0.499308, -0.563622, 0.975086, 0.529513, 1.225257, 3.409189, -0.00017, 0.00017),
+    qpos=(2.26684, -0.499308, -0.563622, 0.975086, 0.529513, 1.225257, 3.409189, -1.7e-4, 1.7e-4),
     qvel=(0.137121, 0.005389, -0.389066, 0.344746, 0.524232, -0.150207, 2.070759, 0.0, 0.0),
 )
 
 HAND_FEATURES = (
-    Feature(
-        "hand_position", (3,), "m", "Position of the hand: x right, y ahead, z above the table."
-    ),
+    Feature("hand_position", (3,), "m", "Position of the hand: x is right, y ahead, z up."),
     Feature("hand_velocity", (3,), "m/s", "Its displacement in the last control step per time."),
     Feature("hand_target", (3,), "m", "The point that pulls the hand; the action moves it."),
     Feature("fingertips", (3,), "m", "The point in the middle between the two fingertips."),
@@ -160,8 +158,8 @@ class Sawyer(Task):
         """Find hand and fingers."""
         del variables
         right, left = (physics.site_position(f"{side}EndEffector") for side in ("right", "left"))
-        between = physics.body_position("rightclaw") - physics.body_position("leftclaw")
-        opening = torch.linalg.vector_norm(between, dim=1) / WIDEST_GRIPPER_M
+        claws = (physics.body_position(f"{side}claw") for side in ("right", "left"))
+        opening = distance(*claws) / WIDEST_GRIPPER_M
         return {
             "hand_position": physics.body_position("hand"),
             "hand_target": physics.body_position(MOCAP),
@@ -173,6 +171,11 @@ class Sawyer(Task):
         """Compute the hand's velocity from its displacement."""
         displacement = quantities.hand_position - quantities.previous_hand_position
         return {"hand_velocity": displacement / self.control_dt_s}
+
+
+def distance(left: Float[Tensor, "R n"], right: Float[Tensor, "R n"]) -> Float[Tensor, " R"]:
+    """Return how far two points are apart."""
+    return (left - right).square().sum(1).sqrt()
 
 
 def arm_start(start: HandStart, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,6 +14,7 @@ from rewardgen_envs.metaworld.sawyer import (
     MOCAP,
     Sawyer,
     arm_start,
+    distance,
     held_metrics,
     see_hand,
 )
@@ -55,8 +56,8 @@ class SweepInto(Sawyer):
             "block_position": block,
             "block_velocity": physics.joint_velocity("objjoint")[:, :3],
             "hole_vector": away,
-            "hole_distance": torch.linalg.vector_norm(away, dim=1),
-            "reach_distance": torch.linalg.vector_norm(block - hand["fingertips"], dim=1),
+            "hole_distance": away.square().sum(1).sqrt(),
+            "reach_distance": distance(block, hand["fingertips"]),
         }
 
     def observation(self, features: FeatureView) -> Float[Tensor, "... 19"]:

@@ -18,7 +18,7 @@ class WindowClose(Window):
     features = mechanism_features(
         handle="the right side of the window's handle, from which it is pushed",
         goal="1 cm to the left of where that side is when the window is shut",
-        distance="Distance to the goal along x; the window is shut up to 0.05.",
+        goal_distance="Distance to the goal along x; the window is shut up to 0.05.",
         joint="How far the pane has slid to the right: 0 is shut, 0.2 is fully open.",
         unit="m",
     )

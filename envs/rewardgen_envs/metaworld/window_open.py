@@ -18,7 +18,7 @@ class WindowOpen(Window):
     features = mechanism_features(
         handle="the left side of the window's handle, from which it is pushed",
         goal="4 cm to the right of where that side is when the window is open",
-        distance="Distance to the goal along x; the window is open up to 0.05.",
+        goal_distance="Distance to the goal along x; the window is open up to 0.05.",
         joint="How far the pane has slid to the right: 0 is shut, 0.2 is fully open.",
         unit="m",
     )
