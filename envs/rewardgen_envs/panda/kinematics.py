@@ -64,14 +64,14 @@ def hand_pose(angles: Float[Tensor, "B 7"]) -> HandPose:
     x, y = _turned(x, y, math.cos(_HAND_TURN_RAD), math.sin(_HAND_TURN_RAD))
     axis = torch.stack(axes, dim=2)
     arm = position.unsqueeze(2) - torch.stack(origins, dim=2)
-    jacobian = torch.cat([torch.linalg.cross(axis, arm, dim=1), axis], dim=1)
+    jacobian = torch.cat([torch.cross(axis, arm, dim=1), axis], dim=1)
     return HandPose(position, (x, y, z), jacobian)
 
 
 def turn_between(pose: HandPose, wanted: HandPose) -> Float[Tensor, "B 3"]:
     """Return the turn from a pose to the wanted one as axis times sine of the angle."""
     turns = [
-        torch.linalg.cross(axis, goal.expand_as(axis), dim=1)
+        torch.cross(axis, goal.expand_as(axis), dim=1)
         for axis, goal in zip(pose.axes, wanted.axes, strict=True)
     ]
     return 0.5 * (turns[0] + turns[1] + turns[2])
