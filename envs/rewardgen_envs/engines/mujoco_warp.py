@@ -206,6 +206,8 @@ class MujocoWarpEngine:
         # Warp has no auto-reset, and refuses the flag that switches it off
         accepted = copy.copy(self._model)
         accepted.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
+        # in Warp this only says that boxes touch boxes by the algorithm that MuJoCo has for them
+        accepted.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_NATIVECCD)
         try:
             self._warp_model = mjw.put_model(accepted)
         except NotImplementedError as error:
