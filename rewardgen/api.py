@@ -63,13 +63,8 @@ from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
 from rewardgen.store import payloads as p
 from rewardgen.store.atomic import write_file
-from rewardgen.store.records import (
-    CheckRecord,
-    ExportRecord,
-    GenerateRecord,
-    ListRecord,
-    ShowRecord,
-)
+from rewardgen.store.export_records import ExportRecord
+from rewardgen.store.records import CheckRecord, GenerateRecord, ListRecord, ShowRecord
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import is_done, list_record, show_record
 from rewardgen_envs.base_task import BaseTask

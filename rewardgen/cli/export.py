@@ -14,7 +14,7 @@ from rewardgen.cli.output import complain, say, say_record
 from rewardgen.isolation.protection import Mode
 
 if TYPE_CHECKING:
-    from rewardgen.store.records import ExportRecord
+    from rewardgen.store.export_records import ExportRecord
 
 
 Form = Literal["torch", "isaaclab"]

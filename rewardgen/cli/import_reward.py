@@ -13,7 +13,7 @@ from rewardgen.cli.output import say, say_record
 from rewardgen.isolation.protection import Mode
 
 if TYPE_CHECKING:
-    from rewardgen.store.records import ImportRecord
+    from rewardgen.store.export_records import ImportRecord
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rewardgen.export import isaac_binding
 from rewardgen.export.isaac_proposals import ACTION, proposal
 from rewardgen.export.reward_file import Origin, RewardFile, described, read_features, reward_file
 from rewardgen.rewards.format import ENTRY, RewardCode
-from rewardgen.store.records import BindingRecord
+from rewardgen.store.export_records import BindingRecord
 from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.features import Feature
 from rewardgen_envs.task import Task

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
 
-from rewardgen.store.records import ActionColumn, ObservationColumn
+from rewardgen.store.export_records import ActionColumn, ObservationColumn
 from rewardgen_envs.features import Feature, FeatureTable
 from rewardgen_envs.task import BoxAction, Task
 from rewardgen_policies.checkpoint import MemberState

@@ -12,13 +12,8 @@ from rewardgen.export.layout import action_columns, observation_columns
 from rewardgen.export.verification import ExportError
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.transitions import Transitions
-from rewardgen.store.records import (
-    EpisodesRecord,
-    FeatureRecord,
-    PolicyExport,
-    PolicyRecord,
-    ShowRecord,
-)
+from rewardgen.store.export_records import EpisodesRecord, PolicyExport, PolicyRecord
+from rewardgen.store.records import FeatureRecord, ShowRecord
 from rewardgen_envs.task import BoxAction, Task
 from rewardgen_policies.checkpoint import CheckpointError, MemberState, load_checkpoint
 from rewardgen_policies.networks import NetworkSpec

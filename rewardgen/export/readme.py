@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from rewardgen.report.numbers import unit
-from rewardgen.store.records import ExportRecord, PolicyExport, RewardExport
+from rewardgen.store.export_records import ExportRecord, PolicyExport, RewardExport
 
 
 def readme(record: ExportRecord, description: str) -> str:

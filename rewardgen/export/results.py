@@ -32,7 +32,8 @@ from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import RefusedRewardError
 from rewardgen.rewards.format import RewardCode, parse_reward, read_source
 from rewardgen.rewards.transitions import Transitions
-from rewardgen.store.records import BindingRecord, ExportRecord, RewardExport, ShowRecord
+from rewardgen.store.export_records import BindingRecord, ExportRecord, RewardExport
+from rewardgen.store.records import ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import show_record
 from rewardgen_envs.base_task import BaseTask

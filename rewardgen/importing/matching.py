@@ -11,7 +11,7 @@ from rewardgen.importing.entry import Entry, Given, Style
 from rewardgen.importing.meaning import Meaning, meaning, nearest_features, of_feature
 from rewardgen.importing.refusal import finding
 from rewardgen.rewards.findings import Finding
-from rewardgen.store.records import ImportedName
+from rewardgen.store.export_records import ImportedName
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import Feature, FeatureTable
 from rewardgen_envs.names import nearest

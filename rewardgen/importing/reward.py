@@ -23,7 +23,7 @@ from rewardgen.rewards.findings import Finding, recorded
 from rewardgen.rewards.format import ENTRY, ParseError, bounded, read_source, reply_code
 from rewardgen.store import payloads as p
 from rewardgen.store.atomic import clear_errors, write_file
-from rewardgen.store.records import ImportRecord
+from rewardgen.store.export_records import ImportRecord
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.task import Task

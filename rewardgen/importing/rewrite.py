@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rewardgen.importing.entry import Entry
-from rewardgen.store.records import ImportedName
+from rewardgen.store.export_records import ImportedName
 
 _NAME = "imported_reward"
 

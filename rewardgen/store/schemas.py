@@ -6,7 +6,32 @@ import json
 import sys
 from pathlib import Path
 
-from rewardgen.store.records import RECORDS
+from rewardgen.store.export_records import ExportRecord, ImportRecord, PolicyRecord
+from rewardgen.store.payloads import Data
+from rewardgen.store.records import (
+    CheckRecord,
+    FeedbackRecord,
+    GenerateRecord,
+    ListRecord,
+    ShowRecord,
+    TaskListRecord,
+    TaskRecord,
+    TrialRecord,
+)
+
+RECORDS: dict[str, type[Data]] = {
+    "check": CheckRecord,
+    "export": ExportRecord,
+    "feedback": FeedbackRecord,
+    "generate": GenerateRecord,
+    "import": ImportRecord,
+    "list": ListRecord,
+    "policy": PolicyRecord,
+    "show": ShowRecord,
+    "tasks-list": TaskListRecord,
+    "tasks-show": TaskRecord,
+    "train": TrialRecord,
+}
 
 
 def schema_files() -> dict[str, str]:

@@ -12,7 +12,8 @@ from torch import Tensor
 from rewardgen_envs.ant.goal import GOALS, REACH_M, WINDOW_S, Goal
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import FeatureView
-from rewardgen_envs.hopper.back_flip import LANDED_STEPS, BackFlip
+from rewardgen_envs.hopper.back_flip import BackFlip
+from rewardgen_envs.hopper.flip import LANDED_STEPS
 from rewardgen_envs.humanoid.stand import Stand
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation, Step

@@ -20,7 +20,7 @@ from rewardgen.cli.main import main
 from rewardgen.export import play
 from rewardgen.export.policy_files import read_policy
 from rewardgen.export.results import export_run
-from rewardgen.store.records import ExportRecord, PolicyRecord
+from rewardgen.store.export_records import ExportRecord, PolicyRecord
 from rewardgen.store.run_directory import RunDirectory, read_run
 from rewardgen.store.show import show_record
 from rewardgen_envs.registry import load_task

@@ -23,7 +23,7 @@ from rewardgen.importing.reward import import_reward
 from rewardgen.isolation.host import HostPool
 from rewardgen.rewards.code import Output, compile_reward, evaluate
 from rewardgen.rewards.format import parse_reward
-from rewardgen.store.records import ImportRecord
+from rewardgen.store.export_records import ImportRecord
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.registry import load_task
 
