@@ -44,7 +44,7 @@ class WaveLeg(Behaviour):
     )
     human_reward = HERE / "wave_leg_reward.py"
 
-    def observation(self, features: FeatureView) -> Float[Tensor, "... 36"]:
+    def observation(self, features: FeatureView) -> Float[Tensor, "... 34"]:
         """Return what every behaviour does, and whether the leg has to go up or down."""
         due = torch.stack([features.since_high_s, features.since_low_s], dim=-1)
         return torch.cat([super().observation(features), due.clamp(max=WINDOW_S)], dim=-1)
