@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import mujoco
@@ -56,8 +57,13 @@ def _take(text: str) -> None:
     photographer = _Photographer(task, job)
     policy = load_policy(task.name, Path(job.policies))
     act = RandomPolicy(task, job.eval_seed) if policy is None else Policies([policy])
-    run_episodes(task, act, 1, [job.eval_seed], photographer, threads=1)
+    with suppress(_TakenError):
+        run_episodes(task, act, 1, [job.eval_seed], photographer, threads=1)
     photographer.picture.save(job.output)
+
+
+class _TakenError(Exception):
+    """The picture is taken: nobody wants to see the rest of the episode."""
 
 
 class _Photographer:
@@ -75,9 +81,12 @@ class _Photographer:
 
     def step(self, state: Tensor, action: Tensor, step: Step, simulation: Worlds) -> None:
         """Take it when it is time; a world whose episode ended has begun anew already."""
-        self._left = 0 if bool(step.ended) else self._left - 1
-        if self._left > 0:
-            self._shoot(simulation)
+        if bool(step.ended):
+            raise _TakenError
+        self._left -= 1
+        self._shoot(simulation)
+        if self._left == 0:
+            raise _TakenError
 
     def _shoot(self, simulation: Worlds) -> None:
         assert isinstance(simulation, Simulation)
