@@ -31,9 +31,6 @@ _LEARNING_SHARE = 0.75  # physics' share of a training's time, as measured by be
 LEAST_FINALISTS, MOST_FINALISTS, CANDIDATES_PER_FINALIST = 4, 12, 10
 """How many candidates play off at the end of a search: of many, more were merely lucky."""
 
-LEAST_PLAYOFF_SEEDS = 3
-"""On how many seeds each of them trains at least, where the play-off races along training."""
-
 PLAYOFF_RUNGS, PLAYOFF_KEEP = 3, 0.5
 """After each rung of the play-off its worse half retires."""
 
@@ -125,13 +122,13 @@ class PlayoffRung:
 def playoff_rungs(config: RunConfig) -> list[PlayoffRung]:
     """Return the rungs of the play-off.
 
-    Where the search is a race along training, so is the play-off: all train on all seeds, a third
-    of the way at a time. Without rungs in the search all train to the end, on more and more seeds:
-    among good candidates how they do after a third of their training need not say how they end, and
-    where luck decides, further seeds tell more.
+    Where the search is a race along training, so is the play-off: all train on twice as many seeds
+    as there, a third of the way at a time. Without rungs in the search all train to the end, on
+    more and more seeds: among good candidates how they do after a third of their training need not
+    say how they end, and where luck decides, further seeds tell more.
     """
     if config.rungs > 1:
-        seeds = max(LEAST_PLAYOFF_SEEDS, 2 * config.train_seeds)
+        seeds = 2 * config.train_seeds
         third = max(1, config.env_steps // PLAYOFF_RUNGS)
         return [PlayoffRung(seeds, third, fresh=rung == 0) for rung in range(PLAYOFF_RUNGS)]
     few = max(2, config.train_seeds)

@@ -75,9 +75,9 @@ def test_the_plan_lets_candidates_retire_and_the_most_does_not(
     # the incumbent meets the others once, or at each rung if scores tie
     met = 2 * config.eval_episodes * task.episode_steps
     planned = plan_env_steps(config, task, recipe)
-    # of four finalists with three seeds each two retire after a third, another after two thirds
+    # of four finalists with two seeds each two retire after a third, another after two thirds
     third = math.ceil(config.env_steps / 3 / recipe.samples) * recipe.samples
-    retired += 3 * (2 + 3) * (third + config.eval_episodes * task.episode_steps)
+    retired += 2 * (2 + 3) * (third + config.eval_episodes * task.episode_steps)
     assert most_env_steps(config, task, recipe) - planned == retired + met
     assert most_env_steps(config, task, recipe) == least_cap(config, recipe)
 

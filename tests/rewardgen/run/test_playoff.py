@@ -38,7 +38,7 @@ def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run
 
     searched = {seed for c in state.candidates.values() for seed in c.members}
     confirmed = {seed for arm in state.trials["confirm"].members.values() for seed in arm}
-    assert len(playoff.started.seeds) == 3
+    assert len(playoff.started.seeds) == 2 * SETTINGS["train-seeds"]
     assert searched.isdisjoint(playoff.started.seeds)
     assert confirmed.isdisjoint(playoff.started.seeds)
 
