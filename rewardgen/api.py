@@ -22,6 +22,7 @@ from rewardgen.report.write import write_report
 from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import ParseError, RewardCode, read_source
+from rewardgen.run.analyze import analyze
 from rewardgen.run.beginning import run_started
 from rewardgen.run.budget import Estimate, check_memory, estimate
 from rewardgen.run.designers import (
@@ -74,6 +75,7 @@ from rewardgen_envs.registry import any_task, load_task, task_names
 from rewardgen_policies.recipe import Recipe
 
 __all__ = [
+    "analyze",
     "check",
     "dry_run",
     "export",

@@ -64,7 +64,7 @@ def summarize(
     )
     return Feedback(
         env_steps=int(max(steps, default=0)),
-        checkpoints=tuple(stretch[-1] for stretch in _stretches(steps)),
+        checkpoints=stretch_ends(curves),
         fitness=fitness,
         training_fitness={
             name: series
@@ -74,7 +74,7 @@ def summarize(
         episode_return=_series(curves, "episode_return"),
         episode_length=_series(curves, "episode_length"),
         terms=terms,
-        causes=_group(curves, "cause/"),
+        causes=cause_shares(curves),
         columns=_columns(columns),
         hacking=_hacking(metrics[0], curves, steps),
     )
@@ -162,6 +162,17 @@ def _columns(members: Sequence[Mapping[str, ColumnStatistics]]) -> tuple[Column,
         for name in members[0]
         if all(name in m for m in members)
     )
+
+
+def stretch_ends(curves: Sequence[Curve]) -> tuple[float, ...]:
+    """Return the env-steps at the end of each stretch of the series."""
+    steps = _average([curve.get("env_steps", ()) for curve in curves])
+    return tuple(stretch[-1] for stretch in _stretches(steps))
+
+
+def cause_shares(curves: Sequence[Curve]) -> dict[str, Series]:
+    """Return the share of the training episodes that each cause ended, along training."""
+    return _group(curves, "cause/")
 
 
 # ---- terms

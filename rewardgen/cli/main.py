@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "export": ("export", "Export", "write a reward and its policy as files for use elsewhere"),
     "export reward": ("export", "ExportReward", "write a reward alone, also for Isaac Lab"),
     "feedback": ("feedback", "Feedback", "say something that the next prompts of a run hold"),
+    "analyze": ("analyze", "Analyze", "say what a run's policies live on, and how they fail"),
     "render": ("render", "Render", "render the video of a run"),
     "generate": ("generate", "Generate", "write reward files for a sentence, without training"),
     "check": ("check", "Check", "check a reward file without training"),

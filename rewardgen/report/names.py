@@ -5,3 +5,6 @@ from __future__ import annotations
 HTML_NAME = "report.html"
 MARKDOWN_NAME = "report.md"
 FIGURES_NAME = "figures"
+ANALYSIS_NAME = "analysis"
+"""Folder of what ``analyze`` found out, one folder for each reward in it."""
+ANALYSIS_FILE = "analysis.json"

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from rewardgen.analysis.reflection import REMARKS
 from rewardgen.analysis.statistics import FEW
 from rewardgen.report import code, plots, text
+from rewardgen.report.analyses import Analyses, StoredAnalysis
 from rewardgen.report.candidates import finalists, left_out, notable
 from rewardgen.report.changes import generations, lineage
 from rewardgen.report.curves import Band, CurveReader
@@ -37,6 +38,13 @@ from rewardgen.report.terms import MOST_TOLD, other_stories, winner_story
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.records import ArmRecord, ImprovementRecord, ShowRecord
 
+_ANALYSIS_FIGURES = {
+    "terms-over-episode": "What every term pays over the time of an episode: gains up, costs down; "
+    "the line is the reward, the band its quartiles over the episodes that still run.",
+    "terms-over-training": "The same along training, in means over policies.",
+    "terms-by-episode": "Each term's mean in each episode, the fittest first.",
+    "fitness-versus-reward": "Fitness against own return, along training.",
+}
 # learning curves of a run without arms: of its best candidates
 _SHOWN_CANDIDATES = 5
 # candidates in the table of the search
@@ -92,8 +100,15 @@ class Video:
     uri: str
 
 
-def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
+def render(
+    record: ShowRecord, artifacts: ArtifactReader, analyses: Analyses | None = None
+) -> Report:
     """Render a run.
+
+    Args:
+        record: the run.
+        artifacts: its files.
+        analyses: what was found out about its trajectories.
 
     Raises:
         StoreError: an artifact is missing or was changed.
@@ -134,6 +149,8 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
         "config": json.dumps(record.config, indent=2, ensure_ascii=False),
         "recipe": json.dumps(record.recipe, indent=2, ensure_ascii=False),
         "overview": sorted(overview),
+        "analyses": analyses or Analyses(),
+        "figure_captions": _ANALYSIS_FIGURES,
     }
     page: dict[str, object] = {
         "css": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -142,6 +159,8 @@ def render(record: ShowRecord, artifacts: ArtifactReader) -> Report:
         "images": {name: _data_uri("image/svg+xml", svg) for name, svg in figures.items()},
         "videos": _videos(record, artifacts),
         "python_html": code.python_html,
+        "picture": _picture,
+        "film_of": _film,
     }
     return Report(
         html=environment(html=True).get_template("report.html.j2").render({**shared, **page}),
@@ -205,6 +224,14 @@ def _tone(result: Outcome) -> str:
     return {"better": "good", "trained": "good", "worse": "bad", "nothing": "bad"}.get(
         result.kind, "open"
     )
+
+
+def _picture(stored: StoredAnalysis, name: str) -> str:
+    return _data_uri("image/svg+xml", stored.figures[name])
+
+
+def _film(stored: StoredAnalysis, name: str) -> str:
+    return _data_uri("video/mp4", stored.videos[name])
 
 
 def _data_uri(media_type: str, data: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rewardgen.report.analyses import stored_analyses
 from rewardgen.report.names import FIGURES_NAME, HTML_NAME, MARKDOWN_NAME
 from rewardgen.report.render import render
 from rewardgen.store.atomic import clear_errors, write_file
@@ -28,7 +29,7 @@ def write_report(path: Path, state: RunStateName | None = None) -> Path:
     record = show_record(run)
     if state is not None:
         record = record.model_copy(update={"state": state})
-    report = render(record, run.artifacts)
+    report = render(record, run.artifacts, stored_analyses(path, record))
     figures = path / FIGURES_NAME
     with clear_errors(figures):
         figures.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from rewardgen.store.analysis_records import AnalysisRecord
 from rewardgen.store.export_records import ExportRecord, ImportRecord, PolicyRecord
 from rewardgen.store.payloads import Data
 from rewardgen.store.records import (
@@ -20,6 +21,7 @@ from rewardgen.store.records import (
 )
 
 RECORDS: dict[str, type[Data]] = {
+    "analyze": AnalysisRecord,
     "check": CheckRecord,
     "export": ExportRecord,
     "feedback": FeedbackRecord,

@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     TRIAL_EVALUATION = 5
     STATISTICS = 7
     VIDEO = 8
+    ANALYSIS = 9
 
 
 def derive_seed(

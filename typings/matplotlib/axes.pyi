@@ -7,9 +7,31 @@ class Axis:
     def set_major_formatter(self, formatter: Formatter) -> None: ...
     def set_major_locator(self, locator: Locator) -> None: ...
 
+class Mappable: ...
+
 class Axes:
     xaxis: Axis
     yaxis: Axis
+    def bar(
+        self,
+        x: ArrayLike,
+        height: ArrayLike,
+        *,
+        width: ArrayLike,
+        align: str,
+        color: str,
+        edgecolor: str,
+    ) -> object: ...
+    def imshow(
+        self,
+        X: ArrayLike,
+        *,
+        cmap: str,
+        vmin: float,
+        vmax: float,
+        aspect: str,
+        interpolation: str,
+    ) -> Mappable: ...
     def fill_between(
         self,
         x: ArrayLike,
@@ -19,6 +41,7 @@ class Axes:
         color: str,
         alpha: float,
         linewidth: float,
+        label: str = ...,
     ) -> object: ...
     def plot(
         self,
@@ -37,12 +60,15 @@ class Axes:
         y: ArrayLike,
         *,
         s: float,
-        color: str,
+        color: str = ...,
+        c: ArrayLike = ...,
+        cmap: str = ...,
         alpha: float = ...,
+        edgecolors: str = ...,
         linewidths: float = ...,
         label: str | None = ...,
         zorder: float = ...,
-    ) -> object: ...
+    ) -> Mappable: ...
     def axhline(
         self, y: float, *, color: str, linestyle: str, linewidth: float, label: str = ...
     ) -> object: ...

@@ -1,8 +1,12 @@
 from typing import BinaryIO
 
-from matplotlib.axes import Axes
+from matplotlib.axes import Axes, Mappable
+
+class Colorbar:
+    ax: Axes
 
 class Figure:
+    def colorbar(self, mappable: Mappable, *, ax: Axes, label: str) -> Colorbar: ...
     def __init__(self, *, figsize: tuple[float, float], layout: str) -> None: ...
     def add_subplot(self, nrows: int = ..., ncols: int = ..., index: int = ..., /) -> Axes: ...
     def legend(self, *, loc: str, ncols: int) -> object: ...

@@ -1,0 +1,1 @@
+"""What episodes and training curves say about a reward: pure functions over arrays."""
