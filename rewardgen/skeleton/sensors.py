@@ -1,0 +1,218 @@
+"""Features of a scene's sensors, each with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import mujoco
+
+from rewardgen.skeleton.names import identifier
+from rewardgen.skeleton.part import Part, listed, quoted
+from rewardgen.skeleton.robot import Robot
+from rewardgen_envs.features import Feature
+
+_FEW_SENSORS = 4  # so many of a kind have features of their own
+_OBJECTS = mujoco.mjtObj
+_KINDS = mujoco.mjtSensor
+_ACCELERATION = int(mujoco.mjtStage.mjSTAGE_ACC)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a kind of sensor reads.
+
+    Attributes:
+        words: what it is, of an object that follows.
+        unit: its unit; of what turns.
+        unit_along: its unit where the object does not turn but slides, or is a tendon.
+    """
+
+    words: str
+    unit: str
+    unit_along: str = ""
+
+
+_READINGS: dict[int, _Reading] = {
+    int(_KINDS.mjSENS_TOUCH): _Reading("Force of contacts at", "N"),
+    int(_KINDS.mjSENS_ACCELEROMETER): _Reading("Acceleration, with gravity, of", "m/s²"),
+    int(_KINDS.mjSENS_VELOCIMETER): _Reading("Velocity, in its own axes, of", "m/s"),
+    int(_KINDS.mjSENS_GYRO): _Reading("Angular velocity, in its own axes, of", "rad/s"),
+    int(_KINDS.mjSENS_FORCE): _Reading("Force that the body of the site carries:", "N"),
+    int(_KINDS.mjSENS_TORQUE): _Reading("Torque that the body of the site carries:", "N·m"),
+    int(_KINDS.mjSENS_MAGNETOMETER): _Reading("Magnetic flux, in the scene's own unit, at", "1"),
+    int(_KINDS.mjSENS_RANGEFINDER): _Reading("Distance to what is next, -1 for nothing, from", "m"),
+    int(_KINDS.mjSENS_CAMPROJECTION): _Reading("Place in a camera's picture of", "px"),
+    int(_KINDS.mjSENS_JOINTPOS): _Reading("Position of", "rad", "m"),
+    int(_KINDS.mjSENS_JOINTVEL): _Reading("Velocity of", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_TENDONPOS): _Reading("Length of", "rad", "m"),
+    int(_KINDS.mjSENS_TENDONVEL): _Reading("Velocity of", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_ACTUATORPOS): _Reading("Length, gear included, of", "rad", "m"),
+    int(_KINDS.mjSENS_ACTUATORVEL): _Reading("Velocity, gear included, of", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_ACTUATORFRC): _Reading("Force, before the gear, of", "N·m", "N"),
+    int(_KINDS.mjSENS_JOINTACTFRC): _Reading("Force of all actuators on", "N·m", "N"),
+    int(_KINDS.mjSENS_TENDONACTFRC): _Reading("Force of all actuators on", "N·m", "N"),
+    int(_KINDS.mjSENS_BALLQUAT): _Reading("Orientation, scalar part first, of", "1"),
+    int(_KINDS.mjSENS_BALLANGVEL): _Reading("Angular velocity of", "rad/s"),
+    int(_KINDS.mjSENS_JOINTLIMITPOS): _Reading("Distance to the limit of", "rad", "m"),
+    int(_KINDS.mjSENS_JOINTLIMITVEL): _Reading("Velocity towards the limit of", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_JOINTLIMITFRC): _Reading("Force of the limit of", "N·m", "N"),
+    int(_KINDS.mjSENS_TENDONLIMITPOS): _Reading("Distance to the limit of", "rad", "m"),
+    int(_KINDS.mjSENS_TENDONLIMITVEL): _Reading("Velocity towards the limit of", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_TENDONLIMITFRC): _Reading("Force of the limit of", "N·m", "N"),
+    int(_KINDS.mjSENS_FRAMEPOS): _Reading("Position of", "m"),
+    int(_KINDS.mjSENS_FRAMEQUAT): _Reading("Orientation, scalar part first, of", "1"),
+    int(_KINDS.mjSENS_FRAMEXAXIS): _Reading("Direction of the x axis of", "1"),
+    int(_KINDS.mjSENS_FRAMEYAXIS): _Reading("Direction of the y axis of", "1"),
+    int(_KINDS.mjSENS_FRAMEZAXIS): _Reading("Direction of the z axis of", "1"),
+    int(_KINDS.mjSENS_FRAMELINVEL): _Reading("Velocity of", "m/s"),
+    int(_KINDS.mjSENS_FRAMEANGVEL): _Reading("Angular velocity of", "rad/s"),
+    int(_KINDS.mjSENS_FRAMELINACC): _Reading("Acceleration of", "m/s²"),
+    int(_KINDS.mjSENS_FRAMEANGACC): _Reading("Angular acceleration of", "rad/s²"),
+    int(_KINDS.mjSENS_SUBTREECOM): _Reading("Centre of mass of all that hangs on", "m"),
+    int(_KINDS.mjSENS_SUBTREELINVEL): _Reading(
+        "Velocity of the centre of mass of all that hangs on", "m/s"
+    ),
+    int(_KINDS.mjSENS_SUBTREEANGMOM): _Reading("Angular momentum of all on", "kg·m²/s"),
+    int(_KINDS.mjSENS_INSIDESITE): _Reading("1 while inside the site:", "bool"),
+    int(_KINDS.mjSENS_GEOMDIST): _Reading("Distance between two shapes, the first on", "m"),
+    int(_KINDS.mjSENS_GEOMNORMAL): _Reading(
+        "Direction between two shapes, from the first, on", "1"
+    ),
+    int(_KINDS.mjSENS_GEOMFROMTO): _Reading(
+        "Nearest points of two shapes, the first one's before the other's, on", "m"
+    ),
+    int(_KINDS.mjSENS_E_POTENTIAL): _Reading("Potential energy of", "J"),
+    int(_KINDS.mjSENS_E_KINETIC): _Reading("Kinetic energy of", "J"),
+    int(_KINDS.mjSENS_CLOCK): _Reading("Time since the start of", "s"),
+}
+_OTHER = _Reading("Reading at", "1")
+"""Of contact and tactile sensors, which mix quantities, and of a plugin's or a user's own."""
+
+
+def sensor_parts(robot: Robot) -> Iterator[Part]:
+    """Yield the readings of all sensors; those of many sensors of a kind together."""
+    model = robot.model
+    alike: dict[tuple[int, str, int], list[int]] = {}
+    for sensor in range(model.nsensor):
+        key = (int(model.sensor_type[sensor]), _unit(robot, sensor), int(model.sensor_dim[sensor]))
+        alike.setdefault(key, []).append(sensor)
+    for sensors in alike.values():
+        named = all(robot.name(_OBJECTS.mjOBJ_SENSOR, sensor) for sensor in sensors)
+        if len(sensors) > _FEW_SENSORS and named:
+            yield _together(robot, sensors)
+        else:
+            for sensor in sensors:
+                yield _single(robot, sensor)
+
+
+def _single(robot: Robot, sensor: int) -> Part:
+    model, kind = robot.model, _kind(robot, sensor)
+    size, first = int(model.sensor_dim[sensor]), int(model.sensor_adr[sensor])
+    name = robot.name(_OBJECTS.mjOBJ_SENSOR, sensor)
+    if name is None:
+        code = (
+            f'physics.field("sensordata")[:, {first if size == 1 else f"{first}:{first + size}"}]'
+        )
+    else:
+        code = f"physics.sensor({quoted(name)})"
+    return Part(
+        Feature(
+            identifier(name or kind, "sensor"),
+            () if size == 1 else (size,),
+            _unit(robot, sensor),
+            f"{_reading(robot, sensor).words} {_place(robot, sensor)}{_when(robot, sensor)}.",
+            needs_acceleration=_needs_acceleration(robot, sensor),
+        ),
+        code,
+    )
+
+
+def _together(robot: Robot, sensors: Sequence[int]) -> Part:
+    """Return one feature for sensors of one kind that all have a name."""
+    first, kind = sensors[0], _kind(robot, sensors[0])
+    size = int(robot.model.sensor_dim[first])
+    names = tuple(robot.word(_OBJECTS.mjOBJ_SENSOR, sensor) for sensor in sensors)
+    places = listed([_place(robot, sensor) for sensor in sensors])
+    constant = f"{kind.upper()}_SENSORS"
+    return Part(
+        Feature(
+            f"{kind}_sensors",
+            (len(sensors),) if size == 1 else (len(sensors), size),
+            _unit(robot, first),
+            f"{_reading(robot, first).words} {places}{_when(robot, first)}.",
+            needs_acceleration=_needs_acceleration(robot, first),
+        ),
+        f"torch.stack([physics.sensor(name) for name in {constant}], dim=1)",
+        names=(constant, names),
+    )
+
+
+def _kind(robot: Robot, sensor: int) -> str:
+    """Return what a kind of sensor is called, ``gyro``."""
+    name = _KINDS(int(robot.model.sensor_type[sensor])).name
+    return name.removeprefix("mjSENS_").lower()
+
+
+def _reading(robot: Robot, sensor: int) -> _Reading:
+    return _READINGS.get(int(robot.model.sensor_type[sensor]), _OTHER)
+
+
+def _place(robot: Robot, sensor: int) -> str:
+    """Return what a sensor is attached to, and what it is measured against."""
+    model = robot.model
+    kind, number = int(model.sensor_objtype[sensor]), int(model.sensor_objid[sensor])
+    place = _object(robot, kind, number)
+    reference = int(model.sensor_reftype[sensor])
+    if reference in (int(_OBJECTS.mjOBJ_UNKNOWN), int(_OBJECTS.mjOBJ_CAMERA)):
+        return place
+    return f"{place} against {_object(robot, reference, int(model.sensor_refid[sensor]))}"
+
+
+def _object(robot: Robot, kind: int, number: int) -> str:
+    if kind == int(_OBJECTS.mjOBJ_UNKNOWN) or number < 0:
+        return "the scene"
+    # a body's frame, and the frame of its mass, have the body's name
+    named = _OBJECTS.mjOBJ_BODY if kind == int(_OBJECTS.mjOBJ_XBODY) else _OBJECTS(kind)
+    return robot.word(named, number)
+
+
+def _when(robot: Robot, sensor: int) -> str:
+    return ", in the last physics step" if _needs_acceleration(robot, sensor) else ""
+
+
+def _needs_acceleration(robot: Robot, sensor: int) -> bool:
+    return int(robot.model.sensor_needstage[sensor]) == _ACCELERATION
+
+
+def _unit(robot: Robot, sensor: int) -> str:
+    reading = _reading(robot, sensor)
+    kind = int(robot.model.sensor_objtype[sensor])
+    number = int(robot.model.sensor_objid[sensor])
+    if reading.unit_along and not turns(robot.model, kind, number):
+        return reading.unit_along
+    return reading.unit
+
+
+def turns(model: mujoco.MjModel, kind: int, number: int) -> bool:
+    """Whether a joint, a tendon or what an actuator acts on is measured as an angle."""
+    if kind == int(_OBJECTS.mjOBJ_JOINT):
+        return int(model.jnt_type[number]) != int(mujoco.mjtJoint.mjJNT_SLIDE)
+    if kind == int(_OBJECTS.mjOBJ_TENDON):
+        first, count = int(model.tendon_adr[number]), int(model.tendon_num[number])
+        wrapped = range(first, first + count)
+        joint = int(mujoco.mjtWrap.mjWRAP_JOINT)
+        return all(int(model.wrap_type[w]) == joint for w in wrapped) and all(
+            turns(model, int(_OBJECTS.mjOBJ_JOINT), int(model.wrap_objid[w])) for w in wrapped
+        )
+    if kind == int(_OBJECTS.mjOBJ_ACTUATOR):
+        target = int(model.actuator_trnid[number, 0])
+        transmission = int(model.actuator_trntype[number])
+        if transmission in _ON_JOINTS:
+            return turns(model, int(_OBJECTS.mjOBJ_JOINT), target)
+        if transmission == int(mujoco.mjtTrn.mjTRN_TENDON):
+            return turns(model, int(_OBJECTS.mjOBJ_TENDON), target)
+    return False
+
+
+_ON_JOINTS = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
