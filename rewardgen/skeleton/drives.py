@@ -28,14 +28,14 @@ class Drive:
     Attributes:
         name: its name, or that of what it acts on.
         centre: control at an action of 0.
-        reach: by how much an action of ±1 changes it.
+        reach: by how much an action of ±1 changes it; None for REACH_RAD.
         whole: whether that is the whole of its range, as a task has it by default.
         meaning: of an action from -1 to 1, in words.
     """
 
     name: str
     centre: float
-    reach: float
+    reach: float | None
     whole: bool
     meaning: str
 
@@ -66,7 +66,7 @@ def _servo(robot: Robot, number: int, per_length: float) -> Drive:
     if angle and (limits is None or reach < 0.5 * (limits[1] - limits[0])):
         centre = hold if limits is None else min(max(hold, limits[0]), limits[1])
         meaning = f"servo, 0 keeps the joint as it starts, ±1 is {REACH_RAD:g} rad from there"
-        return Drive(name, centre, reach, whole=False, meaning=meaning)
+        return Drive(name, centre, None if reach == REACH_RAD else reach, False, meaning)
     if limits is None:
         return _unlimited(name, hold)
     plain = per_length == 1.0 and not bias  # else a control is no length
@@ -111,7 +111,7 @@ def _whole(name: str, limits: tuple[float, float], meaning: str) -> Drive:
 
 def _unlimited(name: str, centre: float) -> Drive:
     span = _span((centre - 1.0, centre + 1.0))
-    meaning = f"control {span}, a guess: the file gives no range, so set REACH"
+    meaning = f"control {span}, a guess: the file gives no range, so set CONTROLS"
     return Drive(name, centre, 1.0, whole=False, meaning=meaning)
 
 
@@ -192,7 +192,7 @@ def _strongest(model: mujoco.MjModel, number: int) -> float | None:
 
 
 def _span(bounds: Sequence[float]) -> str:
-    return f"{min(bounds):.4g} … {max(bounds):.4g}"
+    return f"{bounds[0]:.4g} to {bounds[1]:.4g}"
 
 
 def meanings(given: Sequence[Drive]) -> list[tuple[str, list[str]]]:

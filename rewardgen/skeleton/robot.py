@@ -125,16 +125,24 @@ class Robot:
         return None
 
 
-def read_robot(path: Path) -> Robot:
-    """Read and compile a file.
+def demand_mjcf(path: Path) -> None:
+    """Refuse what cannot be a robot's file.
 
     Raises:
-        UsageError: it is no file for a robot, does not compile, or describes none that could act.
+        UsageError: by its ending it is none.
     """
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(
             f"{path} is no MJCF file, which ends in .xml; to name a task say --name family/variant"
         )
+
+
+def read_robot(path: Path) -> Robot:
+    """Read and compile a file.
+
+    Raises:
+        SceneError: it does not compile, or describes nothing that could act.
+    """
     spec = load_scene(path)
     model = _compiled(spec, path)
     if model.nv == 0:
@@ -171,7 +179,8 @@ def _compiled(spec: mujoco.MjSpec, path: Path) -> mujoco.MjModel:
 def _remedy(path: Path) -> str:
     if path.suffix.lower() != ".urdf":
         return "; add one per joint to its <actuator> section, say a <position> or a <motor>"
-    convert = f"mujoco.MjSpec.from_file('{path.name}').to_file('{path.stem}.xml')"
+    read, write = f"s = mujoco.MjSpec.from_file('{path.name}')", f"s.to_file('{path.stem}.xml')"
+    convert = f"{read}; s.compile(); {write}"
     return (
         f': a URDF describes none. Write it as MJCF, python -c "import mujoco; {convert}", and add '
         "an <actuator> section there"

@@ -84,10 +84,22 @@ _READINGS: dict[int, _Reading] = {
     ),
     int(_KINDS.mjSENS_E_POTENTIAL): _Reading("Potential energy of", "J"),
     int(_KINDS.mjSENS_E_KINETIC): _Reading("Kinetic energy of", "J"),
-    int(_KINDS.mjSENS_CLOCK): _Reading("Time since the start of", "s"),
+    int(_KINDS.mjSENS_CLOCK): _Reading("Simulated time of", "s"),
 }
+_CONTACT: dict[str, _Reading] = {
+    "mjCONDATA_FOUND": _Reading("Number of contacts of", "1"),
+    "mjCONDATA_FORCE": _Reading("Force, in the contact's frame, on", "N"),
+    "mjCONDATA_TORQUE": _Reading("Torque, in the contact's frame, on", "N·m"),
+    "mjCONDATA_DIST": _Reading("Distance, negative for overlap, at contacts of", "m"),
+    "mjCONDATA_POS": _Reading("Position of contacts of", "m"),
+    "mjCONDATA_NORMAL": _Reading("Normal of contacts of", "1"),
+    "mjCONDATA_TANGENT": _Reading("Tangent of contacts of", "1"),
+    "mjCONDATA_LINVEL": _Reading("Velocity at contacts of", "m/s"),
+    "mjCONDATA_ANGVEL": _Reading("Angular velocity at contacts of", "rad/s"),
+}
+"""What a contact sensor reads, by the one kind of data that it was asked for."""
 _OTHER = _Reading("Reading at", "1")
-"""Of contact and tactile sensors, which mix quantities, and of a plugin's or a user's own."""
+"""Of what mixes quantities, or is a plugin's or a user's own."""
 
 
 def sensor_parts(robot: Robot) -> Iterator[Part]:
@@ -155,7 +167,13 @@ def _kind(robot: Robot, sensor: int) -> str:
 
 
 def _reading(robot: Robot, sensor: int) -> _Reading:
-    return _READINGS.get(int(robot.model.sensor_type[sensor]), _OTHER)
+    model = robot.model
+    if model.sensor_type[sensor] == int(_KINDS.mjSENS_CONTACT):
+        asked = int(model.sensor_intprm[sensor, 0])  # one bit for each kind of data
+        if asked & (asked - 1):
+            return _OTHER
+        return _CONTACT.get(mujoco.mjtConDataField(asked.bit_length() - 1).name, _OTHER)
+    return _READINGS.get(int(model.sensor_type[sensor]), _OTHER)
 
 
 def _place(robot: Robot, sensor: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -76,24 +77,25 @@ def tip_parts(robot: Robot) -> Iterator[Part]:
     tips = list(_tips(robot)) if robot.roams and floor_m is not None else []
     if not tips:
         return
+    one, shape = len(tips) == 1, () if len(tips) == 1 else (len(tips),)
     names, less = listed(tips), f" - {floor_m:g}" if floor_m else ""
-    setup = f"tip_heights = torch.stack([physics.lowest_point(tip) for tip in TIPS], dim=1){less}"
-    yield Part(
-        Feature("tip_heights", (len(tips),), "m", f"Heights of {names} above the floor."),
-        "tip_heights",
-        setup=setup,
-        names=("TIPS", tuple(tips)),
+    heights, on_floor = ("tip_height", "tip_on_floor") if one else ("tip_heights", "tips_on_floor")
+    code = f"physics.lowest_point({quoted(tips[0])})"
+    if not one:
+        code = "torch.stack([physics.lowest_point(tip) for tip in TIPS], dim=1)"
+    near = f"within {1000.0 * _ON_FLOOR_M:g} mm of the floor"
+    common = Part(
+        Feature(heights, shape, "m", f"Height of the lowest point of {names} above the floor."),
+        heights,
+        setup=f"{heights} = {code}{less}",
+        names=None if one else ("TIPS", tuple(tips)),
     )
-    yield Part(
-        Feature(
-            "tips_on_floor",
-            (len(tips),),
-            "bool",
-            f"1 where one of {names} is within {1000.0 * _ON_FLOOR_M:g} mm of the floor.",
-        ),
-        f"tip_heights < {_ON_FLOOR_M:g}",
-        setup=setup,
-        names=("TIPS", tuple(tips)),
+    yield common
+    sentence = f"1 while {names} is {near}." if one else f"1 for each of {names} that is {near}."
+    yield replace(
+        common,
+        feature=Feature(on_floor, shape, "bool", sentence),
+        expression=f"{heights} < {_ON_FLOOR_M:g}",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import mujoco
 
-from rewardgen.skeleton.drives import Drive, drives, meanings
+from rewardgen.skeleton.drives import REACH_RAD, Drive, drives, meanings
 from rewardgen.skeleton.names import Names
 from rewardgen.skeleton.part import Part, columns, listed, plain, quoted
 from rewardgen.skeleton.robot import Robot
@@ -56,7 +56,7 @@ class {class_name}(Task):
     # average over an episode is what rewards are ranked by; success=… says from where on it is one.
     description = "TODO: one sentence that tells a designer what to achieve."
     metrics = (Metric(name="todo", unit="TODO", description="TODO: what is measured."),)
-    # TODO 2 of 2, human reward: what a person would write, in this file
+    # TODO 2 of 2, human reward: what a person would write, with the features, in this file
     human_reward = HERE / "{reward}"
 {step}
 {episode}
@@ -85,7 +85,7 @@ class {class_name}(Task):
         )
 {actuate}
     def reset(self, mask: Tensor, draw: Draw) -> Initial:
-        """Start {start} and almost at rest; ``draw`` gives all random numbers."""
+        """Start {start}, almost at rest; chance comes from ``draw``."""
         del mask
 {reset}
         return Initial(qpos=qpos, qvel=qvel)
@@ -100,11 +100,12 @@ _ACTUATE = '''
     def actuate(self, action: Tensor, features: FeatureView) -> Tensor:
         """Turn actions into controls; the physics keeps them within the actuators' ranges."""
         del features
-        return action.new_tensor(CENTRE) + action.new_tensor(REACH) * action
+        centre, reach = action.new_tensor(CONTROLS).unbind(1)
+        return centre + reach * action
 '''
 
 _REWARD = '''\
-"""TODO 2 of 2, human reward of {name}: what a person would write, with the task's features."""
+"""TODO 2 of 2: the human reward of {name}."""
 
 
 def compute_reward(state, action, next_state):
@@ -154,15 +155,13 @@ def task_text(skeleton: Skeleton, scene: str) -> str:
         _assigned(name, [quoted(value) for value in values]) for name, values in constants.items()
     ]
     if own_drive:
-        lines.append("# controls at an action of 0, and how far an action of ±1 moves them")
-        lines.append(_assigned("CENTRE", [_number(drive.centre) for drive in given]))
-        lines.append(_assigned("REACH", [_number(drive.reach) for drive in given]))
+        lines += _controls(given)
     return _TASK.format(
         name=names.task,
         robot=skeleton.called,
         constants="".join(f"{line}\n" for line in lines),
         class_name=names.class_name,
-        about=f"{skeleton.called} with {int(robot.model.nu)} actuators",
+        about=f"{skeleton.called}, moved by {len(given)} actuator{'s' if len(given) > 1 else ''}",
         actions=_actions(given),
         reward=names.reward.name,
         step=_step(skeleton.timestep_s),
@@ -188,6 +187,23 @@ def _assigned(name: str, values: Sequence[str]) -> str:
         return line
     inside = "".join(f"    {value},\n" for value in values)
     return f"{name} = (\n{inside})"
+
+
+def _controls(given: Sequence[Drive]) -> list[str]:
+    """Return the lines that say what controls are at an action of 0 and how far ±1 moves them."""
+    rows = [
+        f"    ({_number(drive.centre)}, "
+        f"{'REACH_RAD' if drive.reach is None else _number(drive.reach)}),  # {plain(drive.name)}"
+        for drive in given
+    ]
+    far = f"REACH_RAD = {REACH_RAD:g}  # how far an action of ±1 turns a joint that a servo holds"
+    return [
+        *([far] if any(drive.reach is None for drive in given) else []),
+        "# of each actuator: its control at an action of 0, and how far an action of ±1 moves it",
+        "CONTROLS = (",
+        *rows,
+        ")",
+    ]
 
 
 def _number(value: float) -> str:
@@ -311,9 +327,15 @@ def _scene(skeleton: Skeleton, scene: str) -> str:
             ")",
         ]
     if not lines:
-        return f"        return load_scene({scene})"
-    lines = [f"spec = load_scene({scene})", *lines, "return spec"]
-    return "\n".join(f"        {line}" for line in lines)
+        return _call("        return load_scene", scene)
+    inside = "".join(f"        {line}\n" for line in lines)
+    return f"{_call('        spec = load_scene', scene)}\n{inside}        return spec"
+
+
+def _call(function: str, argument: str) -> str:
+    line = f"{function}({argument})"
+    indent = " " * (len(line) - len(line.lstrip()))
+    return line if len(line) <= _WIDTH else f"{function}(\n{indent}    {argument}\n{indent})"
 
 
 def _start_words(robot: Robot) -> str:

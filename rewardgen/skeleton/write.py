@@ -11,7 +11,7 @@ from pathlib import Path
 from rewardgen.skeleton.motion import activation_parts, floating_parts, joint_parts
 from rewardgen.skeleton.names import choose_names, with_unique_names
 from rewardgen.skeleton.part import Part, plain, quoted
-from rewardgen.skeleton.robot import Robot, read_robot
+from rewardgen.skeleton.robot import Robot, demand_mjcf, read_robot
 from rewardgen.skeleton.sensors import sensor_parts
 from rewardgen.skeleton.surroundings import contact_parts, place_parts, tip_parts
 from rewardgen.skeleton.text import Skeleton, reward_text, task_text
@@ -65,6 +65,8 @@ def write_skeleton(robot: Path | None, out: Path | None, name: str | None) -> Wr
     Raises:
         UsageError: the name is no name, the robot is unusable, or a file exists already.
     """
+    if robot is not None:
+        demand_mjcf(robot)
     called = "pendulum" if robot is None else plain(robot.stem)
     names = choose_names(called, out, name)
     folder = names.file.parent
