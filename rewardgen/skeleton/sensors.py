@@ -23,82 +23,86 @@ class _Reading:
     """What a kind of sensor reads.
 
     Attributes:
-        words: what it is, of an object that follows.
+        words: what it is, with {} for the object that it is of.
         unit: its unit; of what turns.
         unit_along: its unit where the object does not turn but slides, or is a tendon.
+        joint: what stands between the object and a second one that it is measured against.
     """
 
     words: str
     unit: str
     unit_along: str = ""
+    joint: str = "in the frame of"
 
 
 _READINGS: dict[int, _Reading] = {
-    int(_KINDS.mjSENS_TOUCH): _Reading("Force of contacts at", "N"),
-    int(_KINDS.mjSENS_ACCELEROMETER): _Reading("Acceleration, with gravity, of", "m/s²"),
-    int(_KINDS.mjSENS_VELOCIMETER): _Reading("Velocity, in its own axes, of", "m/s"),
-    int(_KINDS.mjSENS_GYRO): _Reading("Angular velocity, in its own axes, of", "rad/s"),
-    int(_KINDS.mjSENS_FORCE): _Reading("Force that the body of the site carries:", "N"),
-    int(_KINDS.mjSENS_TORQUE): _Reading("Torque that the body of the site carries:", "N·m"),
-    int(_KINDS.mjSENS_MAGNETOMETER): _Reading("Magnetic flux, in the scene's own unit, at", "1"),
-    int(_KINDS.mjSENS_RANGEFINDER): _Reading("Distance to what is next, -1 for nothing, from", "m"),
-    int(_KINDS.mjSENS_CAMPROJECTION): _Reading("Place in a camera's picture of", "px"),
-    int(_KINDS.mjSENS_JOINTPOS): _Reading("Position of", "rad", "m"),
-    int(_KINDS.mjSENS_JOINTVEL): _Reading("Velocity of", "rad/s", "m/s"),
-    int(_KINDS.mjSENS_TENDONPOS): _Reading("Length of", "rad", "m"),
-    int(_KINDS.mjSENS_TENDONVEL): _Reading("Velocity of", "rad/s", "m/s"),
-    int(_KINDS.mjSENS_ACTUATORPOS): _Reading("Length, gear included, of", "rad", "m"),
-    int(_KINDS.mjSENS_ACTUATORVEL): _Reading("Velocity, gear included, of", "rad/s", "m/s"),
-    int(_KINDS.mjSENS_ACTUATORFRC): _Reading("Force, before the gear, of", "N·m", "N"),
-    int(_KINDS.mjSENS_JOINTACTFRC): _Reading("Force of all actuators on", "N·m", "N"),
-    int(_KINDS.mjSENS_TENDONACTFRC): _Reading("Force of all actuators on", "N·m", "N"),
-    int(_KINDS.mjSENS_BALLQUAT): _Reading("Orientation, scalar part first, of", "1"),
-    int(_KINDS.mjSENS_BALLANGVEL): _Reading("Angular velocity of", "rad/s"),
-    int(_KINDS.mjSENS_JOINTLIMITPOS): _Reading("Distance to the limit of", "rad", "m"),
-    int(_KINDS.mjSENS_JOINTLIMITVEL): _Reading("Velocity towards the limit of", "rad/s", "m/s"),
-    int(_KINDS.mjSENS_JOINTLIMITFRC): _Reading("Force of the limit of", "N·m", "N"),
-    int(_KINDS.mjSENS_TENDONLIMITPOS): _Reading("Distance to the limit of", "rad", "m"),
-    int(_KINDS.mjSENS_TENDONLIMITVEL): _Reading("Velocity towards the limit of", "rad/s", "m/s"),
-    int(_KINDS.mjSENS_TENDONLIMITFRC): _Reading("Force of the limit of", "N·m", "N"),
-    int(_KINDS.mjSENS_FRAMEPOS): _Reading("Position of", "m"),
-    int(_KINDS.mjSENS_FRAMEQUAT): _Reading("Orientation, scalar part first, of", "1"),
-    int(_KINDS.mjSENS_FRAMEXAXIS): _Reading("Direction of the x axis of", "1"),
-    int(_KINDS.mjSENS_FRAMEYAXIS): _Reading("Direction of the y axis of", "1"),
-    int(_KINDS.mjSENS_FRAMEZAXIS): _Reading("Direction of the z axis of", "1"),
-    int(_KINDS.mjSENS_FRAMELINVEL): _Reading("Velocity of", "m/s"),
-    int(_KINDS.mjSENS_FRAMEANGVEL): _Reading("Angular velocity of", "rad/s"),
-    int(_KINDS.mjSENS_FRAMELINACC): _Reading("Acceleration of", "m/s²"),
-    int(_KINDS.mjSENS_FRAMEANGACC): _Reading("Angular acceleration of", "rad/s²"),
-    int(_KINDS.mjSENS_SUBTREECOM): _Reading("Centre of mass of all that hangs on", "m"),
-    int(_KINDS.mjSENS_SUBTREELINVEL): _Reading(
-        "Velocity of the centre of mass of all that hangs on", "m/s"
+    int(_KINDS.mjSENS_TOUCH): _Reading("Force of contacts at {}", "N"),
+    int(_KINDS.mjSENS_ACCELEROMETER): _Reading("Acceleration of {}, gravity included", "m/s²"),
+    int(_KINDS.mjSENS_VELOCIMETER): _Reading("Velocity of {} along its own axes", "m/s"),
+    int(_KINDS.mjSENS_GYRO): _Reading("Angular velocity of {} about its own axes", "rad/s"),
+    int(_KINDS.mjSENS_FORCE): _Reading("Force that the body of {} bears from its parent", "N"),
+    int(_KINDS.mjSENS_TORQUE): _Reading("Torque that the body of {} bears from its parent", "N·m"),
+    int(_KINDS.mjSENS_MAGNETOMETER): _Reading("Magnetic flux at {}, in the scene's own unit", "1"),
+    int(_KINDS.mjSENS_RANGEFINDER): _Reading(
+        "Distance from {} to what is next, -1 for nothing", "m"
     ),
-    int(_KINDS.mjSENS_SUBTREEANGMOM): _Reading("Angular momentum of all on", "kg·m²/s"),
-    int(_KINDS.mjSENS_INSIDESITE): _Reading("1 while inside the site:", "bool"),
-    int(_KINDS.mjSENS_GEOMDIST): _Reading("Distance between two shapes, the first on", "m"),
+    int(_KINDS.mjSENS_CAMPROJECTION): _Reading("Place of {} in a camera's picture", "px"),
+    int(_KINDS.mjSENS_JOINTPOS): _Reading("Position of {}", "rad", "m"),
+    int(_KINDS.mjSENS_JOINTVEL): _Reading("Velocity of {}", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_TENDONPOS): _Reading("Length of {}", "rad", "m"),
+    int(_KINDS.mjSENS_TENDONVEL): _Reading("Velocity of {}", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_ACTUATORPOS): _Reading("Length of {}, gear included", "rad", "m"),
+    int(_KINDS.mjSENS_ACTUATORVEL): _Reading("Velocity of {}, gear included", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_ACTUATORFRC): _Reading("Force of {}, before the gear", "N·m", "N"),
+    int(_KINDS.mjSENS_JOINTACTFRC): _Reading("Force of all actuators on {}", "N·m", "N"),
+    int(_KINDS.mjSENS_TENDONACTFRC): _Reading("Force of all actuators on {}", "N·m", "N"),
+    int(_KINDS.mjSENS_BALLQUAT): _Reading("Orientation of {}, scalar part first", "1"),
+    int(_KINDS.mjSENS_BALLANGVEL): _Reading("Angular velocity of {}", "rad/s"),
+    int(_KINDS.mjSENS_JOINTLIMITPOS): _Reading("Distance to the limit of {}", "rad", "m"),
+    int(_KINDS.mjSENS_JOINTLIMITVEL): _Reading("Velocity towards the limit of {}", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_JOINTLIMITFRC): _Reading("Force of the limit of {}", "N·m", "N"),
+    int(_KINDS.mjSENS_TENDONLIMITPOS): _Reading("Distance to the limit of {}", "rad", "m"),
+    int(_KINDS.mjSENS_TENDONLIMITVEL): _Reading("Velocity towards the limit of {}", "rad/s", "m/s"),
+    int(_KINDS.mjSENS_TENDONLIMITFRC): _Reading("Force of the limit of {}", "N·m", "N"),
+    int(_KINDS.mjSENS_FRAMEPOS): _Reading("Position of {}", "m"),
+    int(_KINDS.mjSENS_FRAMEQUAT): _Reading("Orientation of {}, scalar part first", "1"),
+    int(_KINDS.mjSENS_FRAMEXAXIS): _Reading("Direction of the x axis of {}", "1"),
+    int(_KINDS.mjSENS_FRAMEYAXIS): _Reading("Direction of the y axis of {}", "1"),
+    int(_KINDS.mjSENS_FRAMEZAXIS): _Reading("Direction of the z axis of {}", "1"),
+    int(_KINDS.mjSENS_FRAMELINVEL): _Reading("Velocity of {}", "m/s"),
+    int(_KINDS.mjSENS_FRAMEANGVEL): _Reading("Angular velocity of {}", "rad/s"),
+    int(_KINDS.mjSENS_FRAMELINACC): _Reading("Acceleration of {}", "m/s²"),
+    int(_KINDS.mjSENS_FRAMEANGACC): _Reading("Angular acceleration of {}", "rad/s²"),
+    int(_KINDS.mjSENS_SUBTREECOM): _Reading("Centre of mass of all that hangs on {}", "m"),
+    int(_KINDS.mjSENS_SUBTREELINVEL): _Reading(
+        "Velocity of the centre of mass of all that hangs on {}", "m/s"
+    ),
+    int(_KINDS.mjSENS_SUBTREEANGMOM): _Reading("Angular momentum of all on {}", "kg·m²/s"),
+    int(_KINDS.mjSENS_INSIDESITE): _Reading("1 while {}", "bool", joint="is inside"),
+    int(_KINDS.mjSENS_GEOMDIST): _Reading("Distance between {}", "m", joint="and"),
     int(_KINDS.mjSENS_GEOMNORMAL): _Reading(
-        "Direction between two shapes, from the first, on", "1"
+        "Direction of the shortest way between {}", "1", joint="and"
     ),
     int(_KINDS.mjSENS_GEOMFROMTO): _Reading(
-        "Nearest points of two shapes, the first one's before the other's, on", "m"
+        "Ends of the shortest way between {}, three numbers each", "m", joint="and"
     ),
-    int(_KINDS.mjSENS_E_POTENTIAL): _Reading("Potential energy of", "J"),
-    int(_KINDS.mjSENS_E_KINETIC): _Reading("Kinetic energy of", "J"),
-    int(_KINDS.mjSENS_CLOCK): _Reading("Simulated time of", "s"),
+    int(_KINDS.mjSENS_E_POTENTIAL): _Reading("Potential energy of {}", "J"),
+    int(_KINDS.mjSENS_E_KINETIC): _Reading("Kinetic energy of {}", "J"),
+    int(_KINDS.mjSENS_CLOCK): _Reading("Simulated time of {}", "s"),
 }
 _CONTACT: dict[str, _Reading] = {
-    "mjCONDATA_FOUND": _Reading("Number of contacts of", "1"),
-    "mjCONDATA_FORCE": _Reading("Force, in the contact's frame, on", "N"),
-    "mjCONDATA_TORQUE": _Reading("Torque, in the contact's frame, on", "N·m"),
-    "mjCONDATA_DIST": _Reading("Distance, negative for overlap, at contacts of", "m"),
-    "mjCONDATA_POS": _Reading("Position of contacts of", "m"),
-    "mjCONDATA_NORMAL": _Reading("Normal of contacts of", "1"),
-    "mjCONDATA_TANGENT": _Reading("Tangent of contacts of", "1"),
-    "mjCONDATA_LINVEL": _Reading("Velocity at contacts of", "m/s"),
-    "mjCONDATA_ANGVEL": _Reading("Angular velocity at contacts of", "rad/s"),
+    "mjCONDATA_FOUND": _Reading("Number of contacts of {}", "1", joint="and"),
+    "mjCONDATA_FORCE": _Reading("Force of contacts on {}, in their frame", "N", joint="and"),
+    "mjCONDATA_TORQUE": _Reading("Torque of contacts on {}, in their frame", "N·m", joint="and"),
+    "mjCONDATA_DIST": _Reading("Gap at contacts of {}, negative for overlap", "m", joint="and"),
+    "mjCONDATA_POS": _Reading("Position of contacts of {}", "m", joint="and"),
+    "mjCONDATA_NORMAL": _Reading("Normal of contacts of {}", "1", joint="and"),
+    "mjCONDATA_TANGENT": _Reading("Tangent of contacts of {}", "1", joint="and"),
+    "mjCONDATA_LINVEL": _Reading("Velocity at contacts of {}", "m/s", joint="and"),
+    "mjCONDATA_ANGVEL": _Reading("Angular velocity at contacts of {}", "rad/s", joint="and"),
 }
 """What a contact sensor reads, by the one kind of data that it was asked for."""
-_OTHER = _Reading("Reading at", "1")
+_OTHER = _Reading("Reading at {}", "1", joint="and")
 """Of what mixes quantities, or is a plugin's or a user's own."""
 
 
@@ -133,7 +137,7 @@ def _single(robot: Robot, sensor: int) -> Part:
             identifier(name or kind, "sensor"),
             () if size == 1 else (size,),
             _unit(robot, sensor),
-            f"{_reading(robot, sensor).words} {_place(robot, sensor)}{_when(robot, sensor)}.",
+            _sentence(robot, sensor, _place(robot, sensor)),
             needs_acceleration=_needs_acceleration(robot, sensor),
         ),
         code,
@@ -152,7 +156,7 @@ def _together(robot: Robot, sensors: Sequence[int]) -> Part:
             f"{kind}_sensors",
             (len(sensors),) if size == 1 else (len(sensors), size),
             _unit(robot, first),
-            f"{_reading(robot, first).words} {places}{_when(robot, first)}.",
+            _sentence(robot, first, places),
             needs_acceleration=_needs_acceleration(robot, first),
         ),
         f"torch.stack([physics.sensor(name) for name in {constant}], dim=1)",
@@ -184,7 +188,8 @@ def _place(robot: Robot, sensor: int) -> str:
     reference = int(model.sensor_reftype[sensor])
     if reference in (int(_OBJECTS.mjOBJ_UNKNOWN), int(_OBJECTS.mjOBJ_CAMERA)):
         return place
-    return f"{place} against {_object(robot, reference, int(model.sensor_refid[sensor]))}"
+    other = _object(robot, reference, int(model.sensor_refid[sensor]))
+    return f"{place} {_reading(robot, sensor).joint} {other}"
 
 
 def _object(robot: Robot, kind: int, number: int) -> str:
@@ -195,8 +200,9 @@ def _object(robot: Robot, kind: int, number: int) -> str:
     return robot.word(named, number)
 
 
-def _when(robot: Robot, sensor: int) -> str:
-    return ", in the last physics step" if _needs_acceleration(robot, sensor) else ""
+def _sentence(robot: Robot, sensor: int, place: str) -> str:
+    when = ", in the last physics step" if _needs_acceleration(robot, sensor) else ""
+    return f"{_reading(robot, sensor).words.replace('{}', place)}{when}."
 
 
 def _needs_acceleration(robot: Robot, sensor: int) -> bool:

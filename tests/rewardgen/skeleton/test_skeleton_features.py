@@ -239,6 +239,28 @@ def test_every_sensor_has_its_unit(tmp_path: Path) -> None:
     assert set(mujoco.mjtSensor.__members__) - known == {"mjSENS_PLUGIN", "mjSENS_TACTILE"}
 
 
+@pytest.mark.parametrize(
+    ("sensor", "sentence"),
+    [
+        (
+            '<accelerometer site="s"/>',
+            "Acceleration of s, gravity included, in the last physics step.",
+        ),
+        (
+            '<framepos objtype="site" objname="s" reftype="site" refname="t"/>',
+            "Position of s in the frame of t.",
+        ),
+        ('<insidesite site="s" objtype="body" objname="b"/>', "1 while b is inside s."),
+        ('<distance geom1="g" geom2="h"/>', "Distance between g and h."),
+        ('<contact geom1="g" geom2="h" data="normal"/>', "Normal of contacts of g and h."),
+        ("<e_kinetic/>", "Kinetic energy of the scene."),
+    ],
+)
+def test_a_sensor_is_described_by_what_it_is_on(sensor: str, sentence: str, tmp_path: Path) -> None:
+    (part,) = sensor_parts(robot(WORKSHOP.format(sensor), tmp_path))
+    assert part.feature.description == sentence
+
+
 def test_many_sensors_of_a_kind_come_together(tmp_path: Path) -> None:
     gyros = "".join(f'<gyro name="gyro{i}" site="s"/>' for i in range(5))
     (part,) = sensor_parts(robot(WORKSHOP.format(gyros), tmp_path))
