@@ -222,8 +222,9 @@ def _touching(model: mujoco.MjModel, floor: str, floating: list[int]) -> dict[in
         tree = model.body_treeid[int(model.jnt_bodyid[joint])]
         gaps_m = [
             mujoco.mj_geomDistance(model, data, geom, plane, _FARTHEST_M, None)
-            for geom in np.flatnonzero(model.body_treeid[model.geom_bodyid] == tree)
-            if model.geom_contype[geom] | model.geom_conaffinity[geom]
+            for geom in range(model.ngeom)
+            if model.body_treeid[int(model.geom_bodyid[geom])] == tree
+            and model.geom_contype[geom] | model.geom_conaffinity[geom]
         ]
         column = int(model.jnt_qposadr[joint]) + 2
         heights_m[column] = round(float(data.qpos[column]) - min(gaps_m, default=0.0), 4)
