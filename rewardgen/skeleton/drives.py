@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import mujoco
 
-from rewardgen.skeleton.robot import Robot
-from rewardgen.skeleton.sensors import turns
+from rewardgen.skeleton.robot import Robot, turns
 
 REACH_RAD = 0.5
 """How far an action of ±1 turns a joint that a position servo holds: much, but no new posture."""

@@ -17,6 +17,7 @@ _FARTHEST_M = 1000.0
 _ENDINGS = (".xml", ".urdf")
 _VERTICAL = 0.999  # cosine of the angle from which on a plane is a slope
 _JOINTS = mujoco.mjtJoint
+_ON_JOINTS = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,27 @@ class Robot:
             if self.data.geom_xmat[geom, 8] > _VERTICAL:
                 return float(self.data.geom_xpos[geom, 2])
         return None
+
+
+def turns(model: mujoco.MjModel, kind: int, number: int) -> bool:
+    """Whether a joint, a tendon or what an actuator acts on is measured as an angle."""
+    if kind == int(mujoco.mjtObj.mjOBJ_JOINT):
+        return int(model.jnt_type[number]) != int(mujoco.mjtJoint.mjJNT_SLIDE)
+    if kind == int(mujoco.mjtObj.mjOBJ_TENDON):
+        first, count = int(model.tendon_adr[number]), int(model.tendon_num[number])
+        wrapped = range(first, first + count)
+        joint = int(mujoco.mjtWrap.mjWRAP_JOINT)
+        return all(int(model.wrap_type[w]) == joint for w in wrapped) and all(
+            turns(model, int(mujoco.mjtObj.mjOBJ_JOINT), int(model.wrap_objid[w])) for w in wrapped
+        )
+    if kind == int(mujoco.mjtObj.mjOBJ_ACTUATOR):
+        target = int(model.actuator_trnid[number, 0])
+        transmission = int(model.actuator_trntype[number])
+        if transmission in _ON_JOINTS:
+            return turns(model, int(mujoco.mjtObj.mjOBJ_JOINT), target)
+        if transmission == int(mujoco.mjtTrn.mjTRN_TENDON):
+            return turns(model, int(mujoco.mjtObj.mjOBJ_TENDON), target)
+    return False
 
 
 def demand_mjcf(path: Path) -> None:

@@ -9,7 +9,7 @@ import mujoco
 
 from rewardgen.skeleton.names import identifier
 from rewardgen.skeleton.part import Part, listed, quoted
-from rewardgen.skeleton.robot import Robot
+from rewardgen.skeleton.robot import Robot, turns
 from rewardgen_envs.features import Feature
 
 _FEW_SENSORS = 4  # so many of a kind have features of their own
@@ -216,27 +216,3 @@ def _unit(robot: Robot, sensor: int) -> str:
     if reading.unit_along and not turns(robot.model, kind, number):
         return reading.unit_along
     return reading.unit
-
-
-def turns(model: mujoco.MjModel, kind: int, number: int) -> bool:
-    """Whether a joint, a tendon or what an actuator acts on is measured as an angle."""
-    if kind == int(_OBJECTS.mjOBJ_JOINT):
-        return int(model.jnt_type[number]) != int(mujoco.mjtJoint.mjJNT_SLIDE)
-    if kind == int(_OBJECTS.mjOBJ_TENDON):
-        first, count = int(model.tendon_adr[number]), int(model.tendon_num[number])
-        wrapped = range(first, first + count)
-        joint = int(mujoco.mjtWrap.mjWRAP_JOINT)
-        return all(int(model.wrap_type[w]) == joint for w in wrapped) and all(
-            turns(model, int(_OBJECTS.mjOBJ_JOINT), int(model.wrap_objid[w])) for w in wrapped
-        )
-    if kind == int(_OBJECTS.mjOBJ_ACTUATOR):
-        target = int(model.actuator_trnid[number, 0])
-        transmission = int(model.actuator_trntype[number])
-        if transmission in _ON_JOINTS:
-            return turns(model, int(_OBJECTS.mjOBJ_JOINT), target)
-        if transmission == int(mujoco.mjtTrn.mjTRN_TENDON):
-            return turns(model, int(_OBJECTS.mjOBJ_TENDON), target)
-    return False
-
-
-_ON_JOINTS = (int(mujoco.mjtTrn.mjTRN_JOINT), int(mujoco.mjtTrn.mjTRN_JOINTINPARENT))

@@ -22,7 +22,7 @@ _WIDTH = 100
 _OF_ONE_NUMBER = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
 
 _TASK = '''\
-"""``{name}``: a task for {robot}, to be completed where it says TODO."""
+"""``{name}``, to be completed where it says TODO."""
 
 from __future__ import annotations
 
@@ -158,7 +158,6 @@ def task_text(skeleton: Skeleton, scene: str) -> str:
         lines += _controls(given)
     return _TASK.format(
         name=names.task,
-        robot=skeleton.called,
         constants="".join(f"{line}\n" for line in lines),
         class_name=names.class_name,
         about=f"{skeleton.called}, moved by {len(given)} actuator{'s' if len(given) > 1 else ''}",
