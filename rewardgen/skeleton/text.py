@@ -53,7 +53,7 @@ class {class_name}(Task):
 
     name = "{name}"
     # TODO 1 of 2, fitness: a sentence, what is measured, and in fitness() its value at a step. The
-    # average over an episode is what rewards are ranked by; success=… says from where on it is one.
+    # average over an episode ranks rewards; from success=… on, an episode counts as one.
     description = "TODO: one sentence that tells a designer what to achieve."
     metrics = (Metric(name="todo", unit="TODO", description="TODO: what is measured."),)
     # TODO 2 of 2, human reward: what a person would write, with the features, in this file
