@@ -12,6 +12,7 @@ from rewardgen_envs.checks.episodes import varies
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.functions import synthetic
 from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.checks.texts import is_placeholder
 from rewardgen_envs.metrics import Accumulation, Metric
 
 STAGE = "fitness"
@@ -20,6 +21,15 @@ STAGE = "fitness"
 def fitness(subject: Subject) -> Iterator[TaskFinding]:
     """Every metric is finite in all states, differs between them, and can tell success."""
     task = subject.task
+    if unwritten := _unwritten(subject):
+        yield subject.broken(
+            STAGE,
+            "fitness-missing",
+            "fitness",
+            f"the fitness is still to be written: {', '.join(unwritten)}",
+            "say in description what to achieve, declare what counts, compute it in fitness()",
+        )
+        return
     values = task.fitness(task.table.view(subject.rows))
     found: list[TaskFinding] = []
     for metric in task.metrics:
@@ -27,6 +37,17 @@ def fitness(subject: Subject) -> Iterator[TaskFinding]:
     if not found:
         found.extend([*_is_a_feature(subject), *_sparse(subject)])
     yield from found
+
+
+def _unwritten(subject: Subject) -> list[str]:
+    """Return what only holds the place of a text."""
+    task = subject.task
+    unwritten = ["description"] if is_placeholder(task.description) else []
+    return unwritten + [
+        f"metric '{metric.name}'"
+        for metric in task.metrics
+        if is_placeholder(metric.unit) or is_placeholder(metric.description)
+    ]
 
 
 def _metric(subject: Subject, metric: Metric, value: Tensor) -> Iterator[TaskFinding]:
