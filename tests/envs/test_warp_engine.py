@@ -27,7 +27,10 @@ PARITY = (
     "cartpole/swing-up",
     "half-cheetah/run",
     "ant/run",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("hopper/run", "ant/goal")),
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("hopper/run", "ant/goal", "shadow-hand/rotate-cube", "shadow-hand/spin-pen")
+    ),
 )
 TOLERANCE, FREE_FLIGHT = 1e-2, 1e-4
 
