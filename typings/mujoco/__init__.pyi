@@ -240,8 +240,12 @@ class MjsBody:
         self,
         default: MjsDefault | None = ...,
         *,
+        name: str = ...,
+        type: mjtGeom = ...,
         pos: Sequence[float] = ...,
         size: Sequence[float] = ...,
+        contype: int = ...,
+        conaffinity: int = ...,
     ) -> MjsGeom: ...
     def add_camera(
         self,
@@ -251,15 +255,6 @@ class MjsBody:
         quat: Sequence[float] = ...,
         mode: int = ...,
     ) -> object: ...
-    def add_geom(
-        self,
-        *,
-        name: str = ...,
-        type: mjtGeom = ...,
-        size: Sequence[float] = ...,
-        contype: int = ...,
-        conaffinity: int = ...,
-    ) -> MjsGeom: ...
     def add_site(
         self,
         *,
