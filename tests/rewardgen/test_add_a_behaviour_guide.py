@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rewardgen.guides import ROOT, blocks, dead_links, follow
+from tests.guides import ROOT, blocks, dead_links, follow
 
 GUIDE = ROOT / "docs" / "add-a-behaviour.md"
 LINES = 60  # of code that a behaviour takes, reward included

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rewardgen_envs.checks.pipeline import PROPERTIES
-from tests.rewardgen.guides import ROOT, changed, dead_links, follow
+from tests.guides import ROOT, changed, dead_links, follow
 
 GUIDE = ROOT / "docs" / "add-a-task.md"
 
