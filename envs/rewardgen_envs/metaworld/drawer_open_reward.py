@@ -4,7 +4,7 @@
 def compute_reward(state, action, next_state):
     away = next_state.handle_position - next_state.fingertips
     over = tolerance(norm_l2(away[:, :2]), (0.0, 0.02), 0.2, "linear", 0.0)
-    lowered = tolerance(away[:, 2], (-0.02, 0.02), 0.15, "linear", 0.0)
+    lowered = tolerance(away[:, 2], (0.01, 0.03), 0.15, "linear", 0.0)
     # low only where the handle is, so that no finger runs into it from the front
     reach = over * (0.5 + 0.5 * lowered)
     opened = (-next_state.joint_position / 0.16).clamp(0.0, 1.0)
