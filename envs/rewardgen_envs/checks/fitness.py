@@ -12,7 +12,7 @@ from rewardgen_envs.checks.episodes import varies
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.functions import synthetic
 from rewardgen_envs.checks.subject import Subject
-from rewardgen_envs.checks.texts import is_placeholder
+from rewardgen_envs.checks.texts import still_to_write
 from rewardgen_envs.metrics import Accumulation, Metric
 
 STAGE = "fitness"
@@ -21,14 +21,8 @@ STAGE = "fitness"
 def fitness(subject: Subject) -> Iterator[TaskFinding]:
     """Every metric is finite in all states, differs between them, and can tell success."""
     task = subject.task
-    if unwritten := _unwritten(subject):
-        yield subject.broken(
-            STAGE,
-            "fitness-missing",
-            "fitness",
-            f"the fitness is still to be written: {', '.join(unwritten)}",
-            "say in description what to achieve, declare what counts, compute it in fitness()",
-        )
+    if unwritten := still_to_write(subject):
+        yield unwritten
         return
     values = task.fitness(task.table.view(subject.rows))
     found: list[TaskFinding] = []
@@ -37,17 +31,6 @@ def fitness(subject: Subject) -> Iterator[TaskFinding]:
     if not found:
         found.extend([*_is_a_feature(subject), *_sparse(subject)])
     yield from found
-
-
-def _unwritten(subject: Subject) -> list[str]:
-    """Return what only holds the place of a text."""
-    task = subject.task
-    unwritten = ["description"] if is_placeholder(task.description) else []
-    return unwritten + [
-        f"metric '{metric.name}'"
-        for metric in task.metrics
-        if is_placeholder(metric.unit) or is_placeholder(metric.description)
-    ]
 
 
 def _metric(subject: Subject, metric: Metric, value: Tensor) -> Iterator[TaskFinding]:
