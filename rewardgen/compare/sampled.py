@@ -31,7 +31,9 @@ FLOOR_POTENTIALS = 16
 LEVEL = 0.95
 
 # singular values below this share of the largest are the same potential twice
-INDEPENDENT = 1e-10
+INDEPENDENT = 1e-12
+# what rounding may leave of a constant
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,8 @@ def fit_lstd_val(data: LoggedTransitions, features: Features) -> Canonicalizer:
     root = np.sqrt(data.weights)[:, None]
     shaped, potentials = _span(root * _enough(shaping(data, features)))
     tested, _ = np.linalg.qr(root * features(data.state) @ potentials)
-    return Canonicalizer(shaped / root, np.linalg.pinv(tested.T @ shaped) @ (root * tested).T)
+    inverse = np.linalg.pinv(tested.T @ shaped).astype(np.float64)
+    return Canonicalizer(shaped / root, inverse @ (root * tested).T)
 
 
 def triviality(data: LoggedTransitions, rewards: Floats, canonical: Floats) -> Floats:
@@ -107,7 +110,7 @@ def triviality(data: LoggedTransitions, rewards: Floats, canonical: Floats) -> F
     """
     left = _norms(data, canonical)
     spread = _norms(data, rewards - np.average(rewards, axis=0, weights=data.weights))
-    whole = spread + 1e-9 * _norms(data, rewards)
+    whole = spread + ROUNDING * _norms(data, rewards)
     return np.minimum(1.0, np.divide(left, whole, out=np.zeros_like(left), where=whole > 0.0))
 
 
@@ -247,7 +250,7 @@ def advantage_shares(
     if triviality(data, total[:, None], whole)[0] < TRIVIAL:
         nothing = np.full(terms.shape[1], np.nan)
         return Shares(nothing, unexplained, "almost pure shaping or constant: no term has a share")
-    products = (data.weights[:, None] * canonical * whole).sum(axis=0)
+    products = np.average(canonical * whole, axis=0, weights=data.weights)
     remark = ""
     if unexplained:
         remark = f"on {unexplained:.1%} of transitions the reward is not the sum of its terms"

@@ -150,7 +150,7 @@ def uniform_value(reward: Floats, transition: Floats, gamma: float) -> Floats:
 
 
 def _expected(reward: Floats, transition: Floats) -> Floats:
-    return (transition * reward).sum(axis=2)
+    return np.einsum("san,san->sa", transition, reward)
 
 
 def _over_next_states(values: Floats) -> Floats:
