@@ -242,15 +242,15 @@ def advantage_shares(
         ValueError: terms of another shape.
     """
     _check_columns(terms)
-    total = terms.sum(axis=1)
-    size = np.abs(terms).max(axis=1) + np.abs(reward)
-    unexplained = float(np.mean(np.abs(reward - total) > 1e-5 * size))
+    total: Floats = np.sum(terms, axis=1)
+    size: Floats = np.max(np.abs(terms), axis=1) + np.abs(reward)
+    unexplained = float(np.mean(np.greater(np.abs(reward - total), 1e-5 * size)))
     canonical = canonicalize(terms)
     whole = canonical.sum(axis=1, keepdims=True)
     if triviality(data, total[:, None], whole)[0] < TRIVIAL:
         nothing = np.full(terms.shape[1], np.nan)
         return Shares(nothing, unexplained, "almost pure shaping or constant: no term has a share")
-    products = np.average(canonical * whole, axis=0, weights=data.weights)
+    products = canonical.T @ (data.weights * whole[:, 0])
     remark = ""
     if unexplained:
         remark = f"on {unexplained:.1%} of transitions the reward is not the sum of its terms"

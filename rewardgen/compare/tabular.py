@@ -145,12 +145,13 @@ CANONICALIZERS: dict[str, Callable[[Floats, Floats, float], Floats]] = {
 
 def uniform_value(reward: Floats, transition: Floats, gamma: float) -> Floats:
     """Return V of the policy that takes all actions alike, (S,), from its linear equations."""
-    paid = _expected(reward, transition).mean(axis=1)
-    return np.linalg.solve(np.eye(len(paid)) - gamma * transition.mean(axis=1), paid)
+    paid: Floats = np.mean(_expected(reward, transition), axis=1)
+    moves: Floats = np.mean(transition, axis=1)
+    return np.asarray(np.linalg.solve(np.eye(len(paid)) - gamma * moves, paid), np.float64)
 
 
 def _expected(reward: Floats, transition: Floats) -> Floats:
-    return np.einsum("san,san->sa", transition, reward)
+    return np.sum(transition * reward, axis=2)
 
 
 def _over_next_states(values: Floats) -> Floats:
