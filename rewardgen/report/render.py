@@ -44,6 +44,9 @@ _ANALYSIS_FIGURES = {
     "terms-over-training": "The same along training, in means over policies.",
     "terms-by-episode": "Each term's mean in each episode, the fittest first.",
     "fitness-versus-reward": "Fitness against own return, along training.",
+    "reward-slices": "What the reward would pay if one number of where a step led were another, in "
+    "the mean over steps of the episodes.",
+    "reward-plane": "The same over the two that matter most.",
 }
 # learning curves of a run without arms: of its best candidates
 _SHOWN_CANDIDATES = 5

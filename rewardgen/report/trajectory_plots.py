@@ -239,7 +239,7 @@ def endings(record: AnalysisRecord) -> Drawn:
         ("", "", "", str(h.from_s), str(h.to_s), str(h.at_risk), str(h.ended), str(h.hazard))
         for h in hazard
     ]
-    return Drawn(svg((8.0, 3.2), draw), _csv(rows))
+    return Drawn(svg((8.0, 3.2), draw), csv_text(rows))
 
 
 # ---- internals
@@ -288,10 +288,11 @@ def _standardized(values: Floats) -> Floats:
 def _table(columns: dict[str, Floats] | dict[str, Iterable[float | int | str]]) -> str:
     rows: list[tuple[str, ...]] = [tuple(columns)]
     rows += [tuple(map(str, row)) for row in zip(*columns.values(), strict=True)]
-    return _csv(rows)
+    return csv_text(rows)
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows as CSV."""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()

@@ -30,6 +30,7 @@ from rewardgen.analysis.trajectories.divergence import (
 )
 from rewardgen.analysis.trajectories.episodes import Episodes
 from rewardgen.analysis.trajectories.signs import cycles, motion_signs, saturation
+from rewardgen.analysis.trajectories.slices import Slices
 from rewardgen.analysis.trajectories.terminations import terminations
 from rewardgen.analysis.trajectories.terms import term_records
 from rewardgen.export.choice import Choice, choose
@@ -37,12 +38,14 @@ from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.report.curves import CurveReader, Quantities
 from rewardgen.report.names import ANALYSIS_FILE, ANALYSIS_NAME
+from rewardgen.report.slice_plots import slice_drawings
 from rewardgen.report.trajectory_plots import Drawn, drawings
 from rewardgen.report.write import write_report
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import parse_reward
 from rewardgen.run.resumption import check_unchanged
 from rewardgen.run.scored import member_matrix, scored
+from rewardgen.run.slices import reward_slices
 from rewardgen.rungs.episodes import NO_SCENE, Played, play
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.offscreen import RenderError
@@ -67,7 +70,7 @@ from rewardgen_envs.names import nearest
 from rewardgen_envs.registry import any_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.evaluation import RandomPolicy
-from rewardgen_policies.seam import RewardSource
+from rewardgen_policies.seam import RewardFailure, RewardSource
 from rewardgen_policies.stored import stored_policies
 
 EPISODES = 40
@@ -163,7 +166,14 @@ class _Studied:
             source = self._source(stack)
             data = scored(played, source, metric, gamma)
             reference = scored(random, source, metric, gamma)
-        return self._analyzed(played, data, reference)
+            try:
+                cuts, notes = reward_slices(played, source, gamma), self.choice.notes
+            except RewardFailure as error:
+                cuts = Slices((), None)
+                notes = (*self.choice.notes, f"no slices of the reward: {error}")
+        found, drawn = self._analyzed(played, data, reference)
+        drawn |= slice_drawings(cuts)
+        return found.model_copy(update={"figures": tuple(drawn), "notes": notes}), drawn
 
     def filmed(self, result: AnalysisRecord, folder: Path) -> AnalysisRecord:
         """Render the typical episode of each group of failures; a machine without GL does not."""
@@ -264,10 +274,9 @@ class _Studied:
             checkpoints=stretch_ends(curves),
             folder=str(self.run.path / ANALYSIS_NAME / _folder_name(self.choice)),
             figures=(),
-            notes=self.choice.notes,
+            notes=(),
         )
-        drawn = drawings(found, data, reader, self.members, along)
-        return found.model_copy(update={"figures": tuple(drawn)}), drawn
+        return found, drawings(found, data, reader, self.members, along)
 
     def _sha256(self) -> str | None:
         found = {c.id: c.source_sha256 for c in self.record.candidates}

@@ -90,9 +90,13 @@ def test_a_short_training_says_how_long_it_would_have_to_be(record: AnalysisReco
 
 def test_every_figure_comes_with_its_table(record: AnalysisRecord) -> None:
     folder = Path(record.folder)
-    assert {"terms-over-episode", "terms-by-episode", "terms-over-training", "endings"} <= set(
-        record.figures
-    )
+    assert set(record.figures) >= {
+        "terms-over-episode",
+        "terms-by-episode",
+        "terms-over-training",
+        "endings",
+        "reward-slices",
+    }
     for name in record.figures:
         assert ET.parse(folder / f"{name}.svg").getroot().tag.endswith("svg")
         rows = list(csv.DictReader(io.StringIO((folder / f"{name}.csv").read_text())))
