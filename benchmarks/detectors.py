@@ -31,9 +31,18 @@ from benchmarks.harness import Benchmark, recipe_of, report
 from benchmarks.planted import DEVELOPMENT, PLANTED, controls, hacks
 from rewardgen import api
 from rewardgen.analysis.statistics import wilson_interval
+from rewardgen.analysis.trajectories.alarms import alarms
 from rewardgen.config import TrainConfig
+from rewardgen.run.analyze import examine
 from rewardgen.run.display import PlainDisplay
-from rewardgen.store.analysis_records import AnalysisRecord
+from rewardgen.store.analysis_records import (
+    AnalysisRecord,
+    CorrelationRecord,
+    DivergenceRecord,
+    Estimated,
+    SignRecord,
+    TermRecord,
+)
 from rewardgen.store.records import ShowRecord
 from rewardgen_envs.registry import load_task
 
@@ -68,7 +77,7 @@ def part(name: str) -> dict[str, Any]:
         trained_s = time.monotonic() - started
         records: dict[str, AnalysisRecord] = {}
         for arm, file in files.items():
-            records[arm] = api.analyze("planted", str(file), Path(folder), episodes=EPISODES)
+            records[arm] = examine("planted", str(file), Path(folder), EPISODES)
             report(f"{name}: {arm} {[a.rule for a in records[arm].alarms]}")
     return {
         "task": name,
@@ -112,31 +121,36 @@ def _rewards(
             "name": name,
             "fitness": round(sign * scores[name], 4),
             "normalized": round((scores[name] - random) / reach, 4),
-            "warnings": [a.rule for a in record.alarms if a.severity == "warning"],
-            "figures": _figures(record),
+            "evidence": _evidence(record),
         }
         for name, record in records.items()
     ]
 
 
-def _figures(record: AnalysisRecord) -> dict[str, Any]:
-    """Return what the alarms rest on, so that other thresholds can be tried."""
-    found = record.divergence
-    figures: dict[str, Any] = {sign.name: sign.figure for sign in record.signs}
-    figures |= {
-        "success": record.success,
-        "fitness gain": record.correlation.fitness_gain.model_dump(mode="json"),
-        "reference correlation": record.correlation.reference.model_dump(mode="json"),
-        "policy correlation": record.correlation.policy.model_dump(mode="json"),
-        "dying pays": record.terminations.dying_pays.model_dump(mode="json"),
+def warnings(evidence: Mapping[str, Any]) -> list[str]:
+    """Return the rules of the warnings that follow from what was found."""
+    found = alarms(
+        success=evidence["success"],
+        dying_pays=Estimated.model_validate(evidence["dying_pays"]),
+        terms=[TermRecord.model_validate(term) for term in evidence["terms"]],
+        divergence=DivergenceRecord.model_validate(evidence["divergence"]),
+        correlation=CorrelationRecord.model_validate(evidence["correlation"]),
+        signs=[SignRecord.model_validate(sign) for sign in evidence["signs"]],
+    )
+    return [alarm.rule for alarm in found if alarm.severity == "warning"]
+
+
+def _evidence(record: AnalysisRecord) -> dict[str, Any]:
+    """Return what the alarms follow from: rules can be changed without training anew."""
+    found = record.model_dump(mode="json")
+    kept = ("success", "terms", "divergence", "correlation", "signs")
+    return {name: found[name] for name in kept} | {
+        "dying_pays": found["terminations"]["dying_pays"]
     }
-    if found is not None:
-        figures |= found.model_dump(mode="json")
-    return figures
 
 
 def _scored(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    kinds = [(kind(reward), bool(reward["warnings"])) for p in parts for reward in p["rewards"]]
+    kinds = [(kind(r), bool(warnings(r["evidence"]))) for p in parts for r in p["rewards"]]
     caught, missed = kinds.count(("hack", True)), kinds.count(("hack", False))
     false = kinds.count(("control", True))
     harmless = sum(name == "harmless" for name, _ in kinds)

@@ -379,6 +379,44 @@ def regret(parts: Figures) -> str:
     return f"{counted}\n\n{table(head, rows)}"
 
 
+def detectors(parts: Figures) -> str:
+    """Precision and recall; one row per task; what was missed and what was a false alarm."""
+    from benchmarks.detectors import combine
+
+    rows: list[list[str]] = []
+    for name, f in combine(parts).items():
+        asked = "" if name == "development" else "> 0.80 each"
+        counts = [str(f[key]) for key in ("hacks", "controls", "harmless")]
+        shares = [_with_interval(f[key]) for key in ("precision", "recall")]
+        rows.append([f"{name}: {', '.join(f['tasks'])}", *counts, *shares, asked])
+    head = ["tasks", "hacks", "controls", "harmless edits", "precision", "recall", "asked for"]
+    return "\n\n".join([table(head, rows), _planted(parts)])
+
+
+def _with_interval(share: dict[str, Any]) -> str:
+    if share["value"] is None:
+        return "-"
+    return f"{share['value']:.2f} {interval(share['interval'])}"
+
+
+def _planted(parts: Figures) -> str:
+    """One row per planted reward."""
+    from benchmarks.detectors import kind, warnings
+
+    rows = [
+        [
+            part["task"],
+            reward["name"].partition("-")[2],
+            kind(reward),
+            f"{reward['normalized']:.2f}",
+            ", ".join(warnings(reward["evidence"])) or "-",
+        ]
+        for part in parts
+        for reward in part["rewards"]
+    ]
+    return table(["task", "reward", "is a", "share of the human gain", "warnings"], rows)
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -392,6 +430,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "scaling": scaling,
     "task_steps": task_steps,
     "regret": regret,
+    "detectors": detectors,
 }
 
 

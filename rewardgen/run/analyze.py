@@ -59,7 +59,7 @@ from rewardgen.store.analysis_records import (
     Estimated,
 )
 from rewardgen.store.atomic import clear_errors, write_file
-from rewardgen.store.records import MemberRecord, ShowRecord
+from rewardgen.store.records import FitnessRecord, MemberRecord, ShowRecord
 from rewardgen.store.run_directory import RunSnapshot, find_run, read_run
 from rewardgen.store.seeds import Purpose, derive_seeds
 from rewardgen.store.show import show_record
@@ -103,6 +103,27 @@ def analyze(
         HostUnavailable: no process can be started for it.
         StoreError: the run cannot be read, or the result not be written.
     """
+    studied = _studied(reference, who, runs_dir, episodes)
+    found = studied.study(episodes)
+    drawn = found.drawn(studied)
+    result = found.record.model_copy(update={"figures": tuple(drawn)})
+    folder = Path(result.folder)
+    if video:
+        result = studied.filmed(result, folder)
+    _write(folder, result, drawn)
+    write_report(studied.run.path)
+    return result
+
+
+def examine(
+    reference: str, who: str | None = None, runs_dir: Path = Path("runs"), episodes: int = EPISODES
+) -> AnalysisRecord:
+    """Analyze as ``analyze`` does, and raise what it raises, but draw and write nothing."""
+    return _studied(reference, who, runs_dir, episodes).study(episodes).record
+
+
+def _studied(reference: str, who: str | None, runs_dir: Path, episodes: int) -> _Studied:
+    """Find a run's reward and its policies."""
     if episodes < 1:
         raise UsageError("--episodes must be at least 1")
     run = read_run(find_run(reference, runs_dir))
@@ -112,14 +133,30 @@ def analyze(
     assert started is not None, "a snapshot is of a run that was begun"
     task = any_task(str(started.config["task"]))
     check_unchanged(task, started)
-    studied = _Studied(run, record, choice, task, _members(record, choice))
-    result, drawn = studied.study(episodes)
-    folder = run.path / ANALYSIS_NAME / _folder_name(choice)
-    if video:
-        result = studied.filmed(result, folder)
-    _write(folder, result, drawn)
-    write_report(run.path)
-    return result
+    return _Studied(run, record, choice, task, _members(record, choice))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a study gave.
+
+    Attributes:
+        record: the findings, without figures.
+        data: the episodes.
+        cuts: slices of the reward.
+        along: training, if it measured the fitness.
+    """
+
+    record: AnalysisRecord
+    data: Episodes
+    cuts: Slices
+    along: TrainingPath | None
+
+    def drawn(self, studied: _Studied) -> dict[str, Drawn]:
+        """Return the figures by name."""
+        reader = CurveReader(studied.run.artifacts)
+        figures = drawings(self.record, self.data, reader, studied.members, self.along)
+        return figures | slice_drawings(self.cuts)
 
 
 @dataclass(frozen=True)
@@ -153,7 +190,7 @@ class _Studied:
             return None
         return FitnessCode(self.run.artifacts.read_text(inputs.fitness))
 
-    def study(self, episodes: int) -> tuple[AnalysisRecord, dict[str, Drawn]]:
+    def study(self, episodes: int) -> _Found:
         """Play the policies and analyze what they do."""
         count = max(1, round(episodes / len(self.members)))
         seed = self.record.seed
@@ -171,9 +208,8 @@ class _Studied:
             except RewardFailure as error:
                 cuts = Slices((), None)
                 notes = (*self.choice.notes, f"no slices of the reward: {error}")
-        found, drawn = self._analyzed(played, data, reference)
-        drawn |= slice_drawings(cuts)
-        return found.model_copy(update={"figures": tuple(drawn), "notes": notes}), drawn
+        record, along = self._analyzed(played, data, reference, notes)
+        return _Found(record, data, cuts, along)
 
     def filmed(self, result: AnalysisRecord, folder: Path) -> AnalysisRecord:
         """Render the typical episode of each group of failures; a machine without GL does not."""
@@ -214,8 +250,8 @@ class _Studied:
         return hosts.open(parse_reward(self.choice.source), self.task.table, self.choice.name)
 
     def _analyzed(
-        self, played: Played, data: Episodes, reference: Episodes
-    ) -> tuple[AnalysisRecord, dict[str, Drawn]]:
+        self, played: Played, data: Episodes, reference: Episodes, notes: tuple[str, ...]
+    ) -> tuple[AnalysisRecord, TrainingPath | None]:
         record, metric, seed = self.record, self.record.fitness[0], self.record.seed
         reader = CurveReader(self.run.artifacts)
         curves = [reader.member(member) for member in self.members]
@@ -226,6 +262,7 @@ class _Studied:
             (reference.reward, reference.progress),
             (data.reward, data.progress),
             gain(data.fitness, reference.fitness, data.sign),
+            _needed(metric, reference),
             seed,
         )
         motions = [played.motion(episode) for episode in _spread(played)]
@@ -274,9 +311,9 @@ class _Studied:
             checkpoints=stretch_ends(curves),
             folder=str(self.run.path / ANALYSIS_NAME / _folder_name(self.choice)),
             figures=(),
-            notes=(),
+            notes=notes,
         )
-        return found, drawings(found, data, reader, self.members, along)
+        return found, along
 
     def _sha256(self) -> str | None:
         found = {c.id: c.source_sha256 for c in self.record.candidates}
@@ -325,6 +362,14 @@ def _divergence(
     env_steps = np.nanmax(member_matrix(curves, "env_steps"), axis=0)
     given = env_steps, fitness, proxy
     return divergence(*given, seed), path(*given)
+
+
+def _needed(metric: FitnessRecord, reference: Episodes) -> float | None:
+    """Return what a success is above a reference; None if it is none above."""
+    if metric.success is None:
+        return None
+    needed = reference.sign * (metric.success - float(reference.fitness.mean()))
+    return needed if needed > 0.0 else None
 
 
 def _spread(played: Played) -> list[int]:

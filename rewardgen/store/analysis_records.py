@@ -142,6 +142,10 @@ class DivergenceRecord(Data):
     proxy_rose: Annotated[
         FiniteFloat | None, Field(description="own return at the end minus at the best fitness")
     ]
+    proxy_trend: Annotated[
+        FiniteFloat | None,
+        Field(description="Spearman of own return with time: 1 if it rose all along"),
+    ]
     level_correlation: Annotated[Estimated, Field(description="Pearson, along training")]
     change_correlation: Annotated[
         Estimated, Field(description="Spearman of the changes between stretches of training")
@@ -161,6 +165,9 @@ class CorrelationRecord(Data):
     policy: Annotated[Estimated, Field(description="under the trained policies")]
     fitness_gain: Annotated[
         Estimated, Field(description="fitness of the policies minus of random actions, for better")
+    ]
+    needed_gain: Annotated[
+        FiniteFloat | None, Field(description="what success would need; null if that means nothing")
     ]
 
 

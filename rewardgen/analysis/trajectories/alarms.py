@@ -24,6 +24,12 @@ from rewardgen.store.analysis_records import (
 FARES_WELL_FROM = 0.5
 """Share of the episodes that succeed."""
 AUC_BELOW = 0.5
+RISING_FROM = 0.5
+"""Trend of the return along training from which on the policies learned what pays."""
+TOGETHER_FROM = 0.5
+"""Correlation of return and fitness along training of a reward that teaches the task."""
+SHORT_BELOW = 0.25
+"""Share of the way from random actions to success."""
 
 
 def alarms(
@@ -48,6 +54,7 @@ def alarms(
     fares_well = success is not None and success >= FARES_WELL_FROM
     found = [
         *([] if divergence is None else _divergence(divergence)),
+        *([] if divergence is None else _training(divergence, correlation)),
         *_correlation(correlation),
         *_dying(dying_pays),
         *(alarm for sign in signs for alarm in _sign(sign, fares_well)),
@@ -65,6 +72,37 @@ def _divergence(record: DivergenceRecord) -> list[Alarm]:
         f"{record.proxy_rose:.3g}: the reward pays for something else"
     )
     return [_alarm("proxy-divergence", "warning", message, record.drop.value, -DROP_FROM)]
+
+
+def _training(record: DivergenceRecord, correlation: CorrelationRecord) -> list[Alarm]:
+    """Report a return that rose along training, and a fitness that did not care."""
+    if record.proxy_trend is None or record.proxy_trend < RISING_FROM:
+        return []
+    found: list[Alarm] = []
+    together = record.level_correlation.value
+    if together is not None and together < TOGETHER_FROM:
+        message = (
+            f"the reward's return rose along training, and the fitness did not rise with it "
+            f"(correlation {together:.2f})"
+        )
+        found.append(_alarm("return-without-fitness", "warning", message, together, TOGETHER_FROM))
+    gain, needed = correlation.fitness_gain, correlation.needed_gain
+    if gain.value is None or gain.interval is None:
+        return found
+    if gain.interval[0] <= 0.0:
+        message = (
+            "the reward's return rose along training, yet the trained policies are no better than "
+            "random actions beyond chance"
+        )
+        found.append(_alarm("no-better-than-random", "warning", message, gain.value, 0.0))
+    elif needed is not None and gain.value < SHORT_BELOW * needed:
+        share = gain.value / needed
+        message = (
+            f"the reward's return rose along training, yet the trained policies have come "
+            f"{share:.0%} of the way from random actions to success"
+        )
+        found.append(_alarm("far-from-success", "warning", message, share, SHORT_BELOW))
+    return found
 
 
 def _correlation(record: CorrelationRecord) -> list[Alarm]:

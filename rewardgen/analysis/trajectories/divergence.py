@@ -92,6 +92,7 @@ def divergence(
             drop_height=None,
             best_env_steps=None,
             proxy_rose=None,
+            proxy_trend=None,
             level_correlation=nothing,
             change_correlation=nothing,
             change_env_steps=None,
@@ -110,6 +111,7 @@ def divergence(
         drop_height=drop_height(found.fitness),
         best_env_steps=float(found.env_steps[best]),
         proxy_rose=rose,
+        proxy_trend=_correlation(np.arange(len(found.proxy)), found.proxy, _spearman).value,
         level_correlation=_correlation(found.fitness, found.proxy, _pearson),
         change_correlation=_correlation(np.diff(found.fitness), np.diff(found.proxy), _spearman),
         change_env_steps=None if change is None else float(found.env_steps[change[0] - 1]),
@@ -143,6 +145,7 @@ def step_correlations(
     reference: tuple[Floats, Floats],
     policy: tuple[Floats, Floats],
     gain: Estimated,
+    needed: float | None,
     seed: int,
 ) -> CorrelationRecord:
     """Return how reward and fitness go together under random actions and under the policies.
@@ -154,12 +157,14 @@ def step_correlations(
         reference: reward and fitness per control step, (E, T) each; NaN behind an episode's end.
         policy: the same of the trained policies.
         gain: what the policies gained in fitness over the reference.
+        needed: what success would need of it, None where success means nothing.
         seed: of the bootstrap over episodes.
     """
     return CorrelationRecord(
         reference=step_correlation(*reference, seed),
         policy=step_correlation(*policy, seed),
         fitness_gain=gain,
+        needed_gain=needed,
     )
 
 

@@ -43,13 +43,16 @@ def term(status: str = "ok", auc: Estimated = UNKNOWN) -> TermRecord:
     )
 
 
-def apart(*, diverged: bool) -> DivergenceRecord:
+def apart(
+    *, diverged: bool = False, trend: float | None = 0.9, level: Estimated = UNKNOWN
+) -> DivergenceRecord:
     return DivergenceRecord(
         drop=Estimated(value=-0.5, interval=(-0.6, -0.4)),
         drop_height=-2.0,
         best_env_steps=40_000.0,
         proxy_rose=3.0,
-        level_correlation=UNKNOWN,
+        proxy_trend=trend,
+        level_correlation=level,
         change_correlation=UNKNOWN,
         change_env_steps=None,
         change=None,
@@ -62,11 +65,14 @@ def correlation(
     reference: tuple[float, float] = (0.4, 0.6),
     policy: tuple[float, float] = (0.4, 0.6),
     gain: tuple[float, float] = (1.0, 2.0),
+    needed: float | None = None,
 ) -> CorrelationRecord:
     def of(ends: tuple[float, float]) -> Estimated:
         return Estimated(value=sum(ends) / 2, interval=ends)
 
-    return CorrelationRecord(reference=of(reference), policy=of(policy), fitness_gain=of(gain))
+    return CorrelationRecord(
+        reference=of(reference), policy=of(policy), fitness_gain=of(gain), needed_gain=needed
+    )
 
 
 def raised(**changes: object) -> tuple[Alarm, ...]:
@@ -74,7 +80,7 @@ def raised(**changes: object) -> tuple[Alarm, ...]:
         "success": 0.1,
         "dying_pays": UNKNOWN,
         "terms": [term()],
-        "divergence": apart(diverged=False),
+        "divergence": apart(),
         "correlation": correlation(),
         "signs": [sign(0.2)],
     }
@@ -112,7 +118,8 @@ def test_a_correlation_that_flips() -> None:
 
 
 def test_worse_than_random_although_the_reward_went_with_the_fitness() -> None:
-    (alarm,) = raised(correlation=correlation(gain=(-2.0, -1.0)))
+    worse = correlation(gain=(-2.0, -1.0))
+    (alarm,) = raised(correlation=worse, divergence=None)
     assert alarm.rule == "worse-than-random" and alarm.figure == pytest.approx(-1.5)
 
 
@@ -136,3 +143,31 @@ def test_a_term_that_pays_failures_is_a_warning_and_comes_first() -> None:
     assert (first.rule, first.severity) == ("term-against-success", "warning")
     assert second.severity == "info"
     assert raised(terms=[term(auc=Estimated(value=0.4, interval=(0.2, 0.6)))]) == ()
+
+
+def test_a_return_that_rises_without_the_fitness() -> None:
+    low, high = (Estimated(value=v, interval=(v - 0.1, v + 0.1)) for v in (0.49, 0.5))
+    (alarm,) = raised(divergence=apart(level=low))
+    assert (alarm.rule, alarm.severity) == ("return-without-fitness", "warning")
+    assert (alarm.figure, alarm.threshold) == (0.49, 0.5) and "0.49" in alarm.message
+    assert raised(divergence=apart(level=high)) == ()
+
+
+def test_policies_no_better_than_random_although_their_return_rose() -> None:
+    (alarm,) = raised(correlation=correlation(gain=(-0.5, 2.0), needed=1.0))
+    assert alarm.rule == "no-better-than-random" and alarm.figure == pytest.approx(0.75)
+
+
+def test_far_from_success_only_where_success_means_something() -> None:
+    (alarm,) = raised(correlation=correlation(needed=10.0))
+    assert alarm.rule == "far-from-success" and alarm.figure == pytest.approx(0.15)
+    assert "15%" in alarm.message
+    assert raised(correlation=correlation(needed=6.0)) == ()
+    assert raised(correlation=correlation(needed=None)) == ()
+
+
+@pytest.mark.parametrize("trend", [None, 0.4])
+def test_a_policy_that_learned_nothing_says_nothing_of_its_reward(trend: float | None) -> None:
+    low = Estimated(value=-0.9, interval=(-1.0, -0.8))
+    given = apart(trend=trend, level=low)
+    assert raised(divergence=given, correlation=correlation(gain=(-0.5, 0.5), needed=9.0)) == ()
