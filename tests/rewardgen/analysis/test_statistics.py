@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import mannwhitneyu, trim_mean, ttest_1samp, ttest_ind
+from scipy.stats import binomtest, mannwhitneyu, trim_mean, ttest_1samp, ttest_ind
 
 from rewardgen.analysis.statistics import (
     Estimate,
@@ -18,6 +18,7 @@ from rewardgen.analysis.statistics import (
     probability_of_improvement,
     t_interval,
     welch_interval,
+    wilson_interval,
 )
 
 numbers = st.floats(-1e3, 1e3).map(lambda x: round(x, 3))
@@ -86,6 +87,12 @@ def test_the_bootstrap_covers_the_true_iqm() -> None:
         assert interval is not None
         covered += interval[0] <= 0.0 <= interval[1]
     assert 0.88 <= covered / 300 <= 0.98
+
+
+@pytest.mark.parametrize(("count", "of"), [(0, 5), (5, 5), (8, 10), (1, 1), (37, 90)])
+def test_wilson_interval_matches_scipy(count: int, of: int) -> None:
+    expected = binomtest(count, of).proportion_ci(method="wilson")
+    assert wilson_interval(count, of) == pytest.approx((expected.low, expected.high))
 
 
 def test_welch_interval_matches_scipy() -> None:

@@ -35,6 +35,8 @@ def test_a_monotone_curve_has_no_drop() -> None:
     found = divergence(STEPS, RISING[None], RISING[None], seed=0)
     assert found.drop.value == 0.0 and found.drop_height == 0.0
     assert not found.diverged and found.onset_env_steps is None
+    assert found.proxy_trend == pytest.approx(1.0)
+    assert divergence(STEPS, RISING[None], -RISING[None], seed=0).proxy_trend == pytest.approx(-1.0)
 
 
 def test_a_hump_has_its_depth() -> None:
@@ -75,6 +77,7 @@ def test_trends_that_rise_together_with_opposite_changes() -> None:
     wave = np.repeat(0.05 * np.random.default_rng(8).normal(size=UPDATES // 4), 4)
     found = divergence(STEPS, (RISING + wave)[None], (RISING - wave)[None], seed=0)
     assert found.level_correlation.value is not None and found.level_correlation.value > 0.9
+    assert found.proxy_trend is not None and found.proxy_trend > 0.9
     assert found.change_correlation.value == pytest.approx(-1.0)
     assert found.change_correlation.interval is not None
     assert found.change_correlation.interval[1] < -0.99
