@@ -59,7 +59,7 @@ def reward_plane(plane: Plane) -> Drawn:
             cmap="viridis",
             origin="lower",
             aspect="auto",
-            extent=(x.values[0], x.values[-1], y.values[0], y.values[-1]),
+            extent=(*_ends(x), *_ends(y)),
         )
         axes.grid(visible=False, axis="both")
         axes.set_xlabel(short(x.name))
@@ -73,3 +73,9 @@ def reward_plane(plane: Plane) -> Drawn:
         for a, b, reward in zip(xs.flat, ys.flat, plane.reward.flat, strict=True)
     ]
     return Drawn(svg((6.0, 3.9), draw), csv_text(table))
+
+
+def _ends(line: Slice) -> tuple[float, float]:
+    """Return where the cells of a line begin and end: values are their middles."""
+    half = float(line.values[1] - line.values[0]) / 2.0
+    return float(line.values[0]) - half, float(line.values[-1]) + half
