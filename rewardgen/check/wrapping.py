@@ -76,7 +76,7 @@ def _of_next_state(
 
 
 def _within(output: Output, wrapper: Wrapper) -> Iterator[Finding]:
-    for name, (low, high) in wrapper.within.items():
+    for name, (low, high) in wrapper.within(output.terms).items():
         values = output.terms[name]
         least, most = float(values.min()), float(values.max())
         if least < low - PURITY or most > high + PURITY:

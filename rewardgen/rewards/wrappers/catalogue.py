@@ -6,7 +6,7 @@ Plain data; imports neither torch nor numpy. ``sources`` does what is said here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
@@ -78,9 +78,9 @@ class Wrapper(_Data, frozen=True):
         """Terms that must depend on ``next_state`` alone: they are asked of other states too."""
         return ()
 
-    @property
-    def within(self) -> Mapping[str, tuple[float, float]]:
-        """Terms that are meant to stay between two numbers."""
+    def within(self, returned: Iterable[str]) -> Mapping[str, tuple[float, float]]:
+        """Return the terms that are meant to stay between two numbers, of all that are returned."""
+        del returned
         return {}
 
     @property
@@ -192,9 +192,9 @@ class Multiplicative(Wrapper, frozen=True):
         """Terms that must depend on ``next_state`` alone."""
         return (self.progress,)
 
-    @property
-    def within(self) -> Mapping[str, tuple[float, float]]:
-        """Terms that are meant to stay between two numbers."""
+    def within(self, returned: Iterable[str]) -> Mapping[str, tuple[float, float]]:
+        """Return the terms that are meant to stay between two numbers."""
+        del returned
         return dict.fromkeys(self.factors, (0.0, 1.0))
 
     @property
@@ -231,10 +231,9 @@ class Krc(_OfTerms, frozen=True):
         """How many terms the reward must return at least."""
         return max(1, len(self.terms))
 
-    @property
-    def within(self) -> Mapping[str, tuple[float, float]]:
-        """Terms that are meant to stay between two numbers."""
-        return dict.fromkeys(self.terms, (-1.0, 1.0))
+    def within(self, returned: Iterable[str]) -> Mapping[str, tuple[float, float]]:
+        """Return the terms that are meant to stay between two numbers."""
+        return dict.fromkeys(self.terms or returned, (-1.0, 1.0))
 
 
 class Level(_Data, frozen=True):
@@ -301,7 +300,7 @@ class Par(Wrapper, frozen=True):
     )
     """Rewards of a step that count as middling, for each of which half is paid."""
     slope: Annotated[float, Field(gt=0.0)] = 1.0
-    """Steepness k; around a reference the reward grows by k/4 of itself."""
+    """Steepness k: what is paid rises by k/4 of what R does, where R is near a single reference."""
 
 
 class _Ensemble(_OfTerms, frozen=True):

@@ -42,7 +42,6 @@ def check(wrapper: object, hosts: HostPool, code: str = CODE) -> CheckResult:
         {"name": "multiplicative", "progress": "far", "factors": ["up"], "end": "moved"},
         {"name": "weighted_sum", "weights": {"up": 2.0, "moved": 0.5}},
         {"name": "krc", "terms": ["up"]},
-        "krc",
         "par",
         "wco",
         {"name": "uwo", "weight": 0.5},
@@ -90,12 +89,21 @@ def test_what_does_not_fit_is_refused(
     assert says in finding.message and finding.remedy
 
 
-def test_a_range_that_a_wrapper_is_not_made_for_is_a_warning(hosts: HostPool) -> None:
-    result = check({"name": "multiplicative", "progress": "up", "factors": ["far"]}, hosts)
+@pytest.mark.parametrize(
+    ("wrapper", "named", "meant"),
+    [
+        ({"name": "multiplicative", "progress": "up", "factors": ["far"]}, ["far"], "0 to 1"),
+        ("krc", ["moved", "far"], "-1 to 1"),
+    ],
+)
+def test_a_range_that_a_wrapper_is_not_made_for_is_a_warning(
+    wrapper: object, named: list[str], meant: str, hosts: HostPool
+) -> None:
+    result = check(wrapper, hosts)
     assert result.verdict == "accepted"
-    (finding,) = result.findings
-    assert (finding.rule, finding.severity) == ("wrapper-range", "warning")
-    assert "'far'" in finding.message and "0 to 1" in finding.message
+    for name, finding in zip(named, result.findings, strict=True):
+        assert (finding.rule, finding.severity) == ("wrapper-range", "warning")
+        assert f"'{name}'" in finding.message and meant in finding.message
 
 
 def test_a_potential_by_generated_code_passes_the_same_check(hosts: HostPool) -> None:
