@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.analysis.reflection import to_text
 from rewardgen.design.designer import Proposal, Tried
@@ -36,6 +38,7 @@ class CandidateEntry:
         parents: ids of the candidates it was made from.
         attempt: 0, or 1 after a repair.
         fault: what is wrong with the reply that it comes from, or None.
+        wrapper: what is put around it, as its designer named it, or None.
     """
 
     candidate: str
@@ -46,6 +49,7 @@ class CandidateEntry:
     parents: tuple[str, ...]
     attempt: int = 0
     fault: Finding | None = None
+    wrapper: JsonValue = None
 
 
 class RunJournal:
@@ -186,6 +190,7 @@ class RunJournal:
             parents=proposal.parents,
             attempt=proposal.attempt,
             fault=None if proposal.fault is None else restored(proposal.fault),
+            wrapper=proposal.wrapper,
         )
 
     def proposals(self, iteration: int) -> list[CandidateEntry] | None:
@@ -239,6 +244,7 @@ class RunJournal:
             origin=proposal.origin,
             note=proposal.note,
             fault=None if proposal.fault is None else as_recorded(proposal.fault),
+            wrapper=proposal.wrapper,
         )
 
     def history(self, before: int | None = None) -> tuple[Tried, ...]:
@@ -273,6 +279,7 @@ class RunJournal:
             state=entry.state,
             feedback=self.feedback(name),
             parents=entry.parents,
+            wrapper=entry.wrapper,
         )
         self._told[name] = (stands, tried)
         return tried

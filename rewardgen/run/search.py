@@ -27,6 +27,7 @@ from rewardgen.design.designer import (
 from rewardgen.racing import places, survivors
 from rewardgen.report.numbers import unit
 from rewardgen.rewards.findings import restored
+from rewardgen.rewards.wrappers.catalogue import maybe_wrapper, plain
 from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
@@ -199,7 +200,12 @@ class Search:
         proposals = (
             [self.start] if first and self.start is not None else self.designer.propose(context())
         )
-        return self.journal.record_proposals(iteration, proposals)
+        return self.journal.record_proposals(iteration, [self._wrapped(p) for p in proposals])
+
+    def _wrapped(self, proposal: Proposal) -> Proposal:
+        """Return a proposal with what the user wants around every candidate."""
+        around = self.config.wrapper
+        return proposal if around is None else replace(proposal, wrapper=plain(around))
 
     def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
@@ -219,7 +225,8 @@ class Search:
             entry = repaired.get(proposed.slot, proposed)
             if self._accepted(entry):
                 seeds = self._train_seeds(iteration, entry.slot)
-                runners.append(Runner(entry.candidate, entry.source, seeds))
+                around = maybe_wrapper(entry.wrapper)
+                runners.append(Runner(entry.candidate, entry.source, seeds, wrapper=around))
             else:
                 failures = _failures(self._check(entry))
                 self._fail(entry.candidate, "rejected", failures)
@@ -230,7 +237,9 @@ class Search:
         """Return the verdict on a candidate; it is asked for once."""
         checked = self.journal.check(entry.candidate)
         if checked is None:
-            checked = self.screening.check(entry.candidate, entry.source, entry.fault)
+            checked = self.screening.check(
+                entry.candidate, entry.source, entry.fault, entry.wrapper
+            )
             self.journal.record_check(checked)
         return checked
 
@@ -255,12 +264,17 @@ class Search:
                     entry.slot,
                     entry.source,
                     tuple(restored(finding) for finding in self._check(entry).findings),
+                    entry.wrapper,
                 )
                 for entry in open_ones
             ],
         )
         return self.journal.record_repairs(
-            [(e, new) for e, new in zip(open_ones, proposals, strict=True) if new is not None]
+            [
+                (e, self._wrapped(new))
+                for e, new in zip(open_ones, proposals, strict=True)
+                if new is not None
+            ]
         )
 
     def _train_seeds(self, iteration: int, slot: int) -> tuple[int, ...]:
