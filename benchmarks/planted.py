@@ -204,6 +204,7 @@ class Edit:
 
     def of(self, task: BaseTask) -> str:
         """Return the source of the edited reward."""
+        assert task.human_reward is not None, "every task here has one"
         human = task.human_reward.read_text(encoding="utf-8")
         terms = [f'"{name}": {weight} * terms["{name}"],' for name, weight in self.weights.items()]
         if self.extra:

@@ -377,6 +377,7 @@ def check(
     stage: str | None = None,
     gate: bool = True,
     isolation: Mode = "standard",
+    wrapper: object = None,
 ) -> CheckRecord:
     """Check a reward file without training.
 
@@ -386,6 +387,7 @@ def check(
         stage: run this stage alone; by default all.
         gate: whether the static gate is among them; without it the reward host stands alone.
         isolation: mode of the reward host.
+        wrapper: what is put around it: a wrapper, or its name and parameters.
 
     Raises:
         UsageError: the file cannot be read, the task is unknown, or a stage needs a task.
@@ -410,6 +412,7 @@ def check(
         None if loaded is None else loaded.action,
         stages=stages,
         options=HostOptions(mode=isolation),
+        wrapper=wrapper,
     )
     return CheckRecord(
         verdict=result.verdict,

@@ -44,22 +44,33 @@ class PhysicsState:
 def physics_state(engine: Engine) -> PhysicsState:
     """Copy the states of an engine's worlds into main memory, (B, …) each."""
     model = engine.model
-    missing = {"act": model.na == 0, "mocap_pos": not model.nmocap, "mocap_quat": not model.nmocap}
 
-    def copied(name: str) -> Tensor | None:
-        return None if missing.get(name) else engine.field(name).to("cpu", copy=True)
+    def copied(name: str) -> Tensor:
+        return engine.field(name).to("cpu", copy=True)
 
-    return PhysicsState(**{field.name: copied(field.name) for field in fields(PhysicsState)})
+    return PhysicsState(
+        qpos=copied("qpos"),
+        qvel=copied("qvel"),
+        act=copied("act") if model.na else None,
+        mocap_pos=copied("mocap_pos") if model.nmocap else None,
+        mocap_quat=copied("mocap_quat") if model.nmocap else None,
+    )
 
 
 def states_of(states: Sequence[PhysicsState], world: int) -> PhysicsState:
     """Return one world's states at several instants, (L, …) each."""
 
-    def stacked(name: str) -> Tensor | None:
-        values = [getattr(state, name) for state in states]
-        return None if values[0] is None else torch.stack([value[world] for value in values])
+    def stacked(values: Sequence[Tensor | None]) -> Tensor | None:
+        known = [value[world] for value in values if value is not None]
+        return torch.stack(known) if known else None
 
-    return PhysicsState(**{field.name: stacked(field.name) for field in fields(PhysicsState)})
+    return PhysicsState(
+        qpos=torch.stack([state.qpos[world] for state in states]),
+        qvel=torch.stack([state.qvel[world] for state in states]),
+        act=stacked([state.act for state in states]),
+        mocap_pos=stacked([state.mocap_pos for state in states]),
+        mocap_quat=stacked([state.mocap_quat for state in states]),
+    )
 
 
 def replay(task: Task, starts: PhysicsState, features: Tensor, action: Tensor) -> Motion:
@@ -269,7 +280,7 @@ def _contacts(touches: Sequence[_Touches]) -> Contacts:
         force=np.where(second[:, None], force, -force),
         normal_n=all_of.force[:, 0],
         velocity=np.where(second[:, None], velocity[:, 1], velocity[:, 0]),
-        slip_m_s=np.linalg.norm(slip, axis=1),
+        slip_m_s=np.sqrt((slip**2).sum(axis=1)),
         depth_m=np.maximum(all_of.depth, 0.0),
         soft_m=all_of.soft,
     )

@@ -22,7 +22,7 @@ def find_robot(model: mujoco.MjModel) -> Robot:
     bodies = np.flatnonzero(np.isin(model.body_rootid, roots))
     joints = limited_joints(model, bodies)
     names = [mujoco.mj_id2name(model, mujoco.mjtObj.mjOBJ_JOINT, int(j)) for j in joints]
-    held = driven[model.actuator_trntype != _BY_SITE].any(axis=0)
+    held = np.atleast_1d(driven[model.actuator_trntype != _BY_SITE].any(axis=0))
     return Robot(
         bodies=bodies,
         falls=any(_falls(model, data, int(root), held) for root in roots),

@@ -1,7 +1,7 @@
 """The check of one reward: stages that take a parsed reward and yield findings.
 
 Cheap stages come first and the first error ends the check: nothing is run that is already known
-to fail.
+to fail. What is put around a reward is part of it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Literal
 
 from rewardgen.check.gate import gate
 from rewardgen.check.probe import probe
+from rewardgen.check.wrapping import fit, refused
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode, offered
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import ParseError, RewardCode
 from rewardgen.rewards.transitions import Transitions
+from rewardgen.rewards.wrappers.catalogue import Wrapper, WrapperError, wrapper_of
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.names import nearest
@@ -61,12 +63,14 @@ class CheckContext:
         action: its action space.
         hosts: where the reward may run.
         transitions: rows of earlier rollouts, if there are any.
+        wrapper: what is put around the reward, if anything is.
     """
 
     table: FeatureTable | None
     action: BoxAction | DiscreteAction | None
     hosts: HostPool
     transitions: Transitions | None
+    wrapper: Wrapper | None
 
 
 Stage = Callable[[RewardCode, CheckContext], list[Finding]]
@@ -89,7 +93,21 @@ def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
         host.close()
 
 
-STAGES: dict[str, Stage] = {"gate": _gate_stage, "probe": _probe_stage}
+def _wrapper_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    if context.wrapper is None or context.table is None or context.action is None:
+        return []
+    host = context.hosts.open(code, context.table)
+    try:
+        return fit(host, context.table, context.action, context.wrapper)
+    finally:
+        host.close()
+
+
+STAGES: dict[str, Stage] = {
+    "gate": _gate_stage,
+    "probe": _probe_stage,
+    "wrapper": _wrapper_stage,
+}
 
 
 def check_reward(
@@ -97,10 +115,11 @@ def check_reward(
     table: FeatureTable | None = None,
     action: BoxAction | DiscreteAction | None = None,
     *,
-    stages: Sequence[str] = ("gate", "probe"),
+    stages: Sequence[str] = tuple(STAGES),
     hosts: HostPool | None = None,
     options: HostOptions | None = None,
     transitions: Transitions | None = None,
+    wrapper: object = None,
 ) -> CheckResult:
     """Check one reward.
 
@@ -112,6 +131,7 @@ def check_reward(
         hosts: a running pool; by default one is started for this check.
         options: of the pool that is started if none is given.
         transitions: rows of earlier rollouts of the task.
+        wrapper: what is put around it, by name and parameters; None for nothing.
 
     Raises:
         UsageError: unknown stage, or a stage lacks what it needs.
@@ -125,8 +145,12 @@ def check_reward(
             code = reward if isinstance(reward, RewardCode) else hosts.read(reward)
         except ParseError as error:
             return CheckResult("refused", (error.finding,), Isolation(hosts.options.mode), None)
+        try:
+            around = None if wrapper is None else wrapper_of(wrapper)
+        except WrapperError as error:
+            return CheckResult("refused", (refused(error),), Isolation(hosts.options.mode), code)
         started = hosts.started
-        context = CheckContext(table, action, hosts, transitions)
+        context = CheckContext(table, action, hosts, transitions, around)
         findings: list[Finding] = []
         for stage in chosen:
             findings += stage(code, context)

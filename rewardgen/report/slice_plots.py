@@ -70,7 +70,7 @@ def reward_plane(plane: Plane) -> Drawn:
     table = [(x.name, y.name, "reward")]
     table += [
         (str(a), str(b), str(reward))
-        for a, b, reward in zip(xs.flat, ys.flat, plane.reward.flat, strict=True)
+        for a, b, reward in zip(xs.ravel(), ys.ravel(), plane.reward.ravel(), strict=True)
     ]
     return Drawn(svg((6.0, 3.9), draw), csv_text(table))
 

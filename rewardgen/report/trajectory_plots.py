@@ -75,7 +75,7 @@ def terms_over_episode(episodes: Episodes) -> Drawn:
     Means over the episodes that still run; their quartiles of the reward as a band, and a mark for
     each episode that ended early.
     """
-    time = (1.0 + np.arange(episodes.reward.shape[1])) * episodes.control_dt_s
+    time: Floats = (1.0 + np.arange(int(episodes.reward.shape[1]))) * episodes.control_dt_s
     running = episodes.played.sum(axis=0)
     means = {name: _column_means(values) for name, values in episodes.terms.items()}
     reward = _column_means(episodes.reward)
@@ -101,7 +101,11 @@ def terms_over_episode(episodes: Episodes) -> Drawn:
         axes.set_ylabel("per control step")
         figure.legend(loc="outside upper left", ncols=_LEGEND_COLUMNS)
 
-    columns = {"time_s": time, "episodes": running, "reward": reward}
+    columns: dict[str, Iterable[float | int | str]] = {
+        "time_s": time,
+        "episodes": running,
+        "reward": reward,
+    }
     columns |= {"reward_quartile_1": low, "reward_quartile_3": high}
     columns |= {f"term {name}": values for name, values in means.items()}
     return Drawn(svg((8.0, 3.9), draw), _table(columns))

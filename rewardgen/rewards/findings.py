@@ -20,7 +20,7 @@ class Finding:
     """One remark of a check.
 
     Attributes:
-        stage: which check: ``parse``, ``gate``, ``probe`` or ``host``.
+        stage: which check: ``parse``, ``gate``, ``probe``, ``wrapper`` or ``host``.
         kind: ``policy`` (a construct that reward code may not use), ``contract`` (the
             format: names, signature, shapes) or ``runtime`` (what happened when it ran).
         rule: short identifier of the rule.

@@ -43,6 +43,7 @@ from rewardgen.report.trajectory_plots import Drawn, drawings
 from rewardgen.report.write import write_report
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.wrappers.sources import wrapped
 from rewardgen.run.resumption import check_unchanged
 from rewardgen.run.scored import member_matrix, scored
 from rewardgen.run.slices import reward_slices
@@ -199,12 +200,13 @@ class _Studied:
         played = play(self.task, act, len(self.members), seeds[:count], own=self.own)
         random = play(self.task, RandomPolicy(self.task, seed), 1, seeds[:_REFERENCE], own=self.own)
         metric, gamma = self.record.fitness[0], float(str(self.record.recipe.get("gamma", 1.0)))
+        learned = max(member.env_steps for member in self.members)
         with ExitStack() as stack:
-            source = self._source(stack)
-            data = scored(played, source, metric, gamma)
-            reference = scored(random, source, metric, gamma)
+            source = wrapped(self._source(stack), self.choice.wrapper)
+            data = scored(played, source, metric, gamma, learned)
+            reference = scored(random, source, metric, gamma, learned)
             try:
-                cuts, notes = reward_slices(played, source, gamma), self.choice.notes
+                cuts, notes = reward_slices(played, source, gamma, learned), self.choice.notes
             except RewardFailure as error:
                 cuts = Slices((), None)
                 notes = (*self.choice.notes, f"no slices of the reward: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,7 +18,9 @@ from rewardgen_envs.base_task import BoxAction
 from rewardgen_policies.seam import RewardSource, Rollout
 
 
-def scored(played: Played, source: RewardSource, metric: FitnessRecord, gamma: float) -> Episodes:
+def scored(
+    played: Played, source: RewardSource, metric: FitnessRecord, gamma: float, env_steps: int
+) -> Episodes:
     """Return episodes with rewards and terms.
 
     Args:
@@ -26,12 +28,13 @@ def scored(played: Played, source: RewardSource, metric: FitnessRecord, gamma: f
         source: the reward.
         metric: the ranking metric.
         gamma: discount factor of the training.
+        env_steps: how long the policies had learned; a reward may change along training.
 
     Raises:
         RewardFailure: the reward cannot score them.
         HostUnavailable: no process could be started for it.
     """
-    scores = source.score(_rollout(played, gamma))
+    scores = source.score(_rollout(played, gamma, env_steps))
     sign = 1.0 if metric.direction == "higher" else -1.0
     fitness = played.fitness.to(torch.float64).numpy()
     threshold = metric.success
@@ -46,8 +49,8 @@ def scored(played: Played, source: RewardSource, metric: FitnessRecord, gamma: f
         fitness=fitness,
         sign=sign,
         success=None if threshold is None else sign * fitness >= sign * threshold,
-        reward=_spread(played, scores.reward),
-        terms={name: _spread(played, values) for name, values in scores.terms.items()},
+        reward=_hidden(played, scores.reward[0]),
+        terms={name: _hidden(played, values[0]) for name, values in scores.terms.items()},
         progress=_hidden(played, sign * played.progress),
         action=_action(played),
         features=_hidden(played, played.next_state[..., columns]),
@@ -57,41 +60,31 @@ def scored(played: Played, source: RewardSource, metric: FitnessRecord, gamma: f
     )
 
 
-def _rollout(played: Played, gamma: float) -> Rollout:
-    """Return all steps that count, as the transitions of one member and one instant."""
-    rows = played.counts
-    count = int(rows.sum())
-
-    def flat(values: Tensor) -> Tensor:
-        return values[rows][None, None]
-
-    time = torch.arange(len(rows))[:, None].expand_as(rows)
+def _rollout(played: Played, gamma: float, env_steps: int) -> Rollout:
+    """Return the episodes as one member's, each in a world of its own."""
+    steps, worlds = played.counts.shape
+    world = torch.arange(worlds)
     return Rollout(
         table=played.task.table,
-        state=flat(played.state),
-        next_state=flat(played.next_state),
-        action=flat(played.action),
-        terminated=flat(played.terminated),
-        truncated=flat(played.truncated),
-        valid=torch.ones(1, 1, count, dtype=torch.bool),
-        world=torch.arange(count),
-        episode=torch.zeros(1, 1, count, dtype=torch.int64),
-        t=flat(time),
+        state=played.state[None],
+        next_state=played.next_state[None],
+        action=played.action[None],
+        terminated=played.terminated[None],
+        truncated=played.truncated[None],
+        valid=played.counts[None],
+        world=world,
+        episode=world.expand(1, steps, worlds),
+        t=torch.arange(steps)[:, None].expand(1, steps, worlds),
         gamma=gamma,
+        env_steps=torch.tensor([env_steps]),
     )
 
 
-def _spread(played: Played, values: Tensor) -> Float[np.ndarray, "E T"]:
-    """Put the numbers of steps that count where they belong."""
-    spread = torch.full(played.counts.shape, torch.nan, dtype=torch.float64)
-    spread[played.counts] = values.flatten().to(torch.float64)
-    # an episode that diverged at once has one step all the same, which pays nothing
-    spread[0].nan_to_num_(0.0)
-    return spread.T.numpy()
-
-
 def _hidden(played: Played, values: Tensor) -> NDArray[np.float64]:
-    """Return values (T, E, …) as (E, T, …), NaN where no step counts."""
+    """Return values (T, E, …) as (E, T, …), NaN where no step counts.
+
+    An episode that diverged at once has one step all the same, of zeros.
+    """
     counts = played.counts.view(*played.counts.shape, *[1] * (values.dim() - 2))
     kept = torch.where(counts, values.to(torch.float64), torch.nan)
     kept[0].nan_to_num_(0.0)
@@ -105,7 +98,7 @@ def _action(played: Played) -> NDArray[np.float64] | NDArray[np.int64]:
 
 
 def member_matrix(
-    curves: list[Mapping[str, list[float | None]]], quantity: str
+    curves: Sequence[Mapping[str, Sequence[float | None]]], quantity: str
 ) -> Float[np.ndarray, "M U"]:
     """Return a quantity of training curves, one row per member; NaN where it is not known."""
     rows = [curve.get(quantity, []) for curve in curves]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from pydantic import JsonValue
+
 from rewardgen.check.pipeline import check_reward
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
@@ -31,7 +33,11 @@ class Screening:
         self._pool.close()
 
     def check(
-        self, candidate: str, source: str, fault: Finding | None = None
+        self,
+        candidate: str,
+        source: str,
+        fault: Finding | None = None,
+        wrapper: JsonValue = None,
     ) -> p.CandidateChecked:
         """Check one candidate.
 
@@ -39,11 +45,13 @@ class Screening:
             candidate: its id.
             source: what was proposed.
             fault: what is wrong with the reply; said instead where that holds no reward.
+            wrapper: what is to be put around it, or None.
 
         Raises:
             HostUnavailable: no reward host can be started; no fault of the candidate.
         """
-        result = check_reward(source, self._task.table, self._task.action, hosts=self._pool)
+        task = self._task
+        result = check_reward(source, task.table, task.action, hosts=self._pool, wrapper=wrapper)
         said = (fault,) if result.code is None and fault is not None else result.findings
         return p.CandidateChecked(
             candidate=candidate,

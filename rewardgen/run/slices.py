@@ -15,13 +15,14 @@ _STEPS = 16
 """Of those played, at even distances: what a slice is the mean of."""
 
 
-def reward_slices(played: Played, source: RewardSource, gamma: float) -> Slices:
+def reward_slices(played: Played, source: RewardSource, gamma: float, env_steps: int) -> Slices:
     """Cut a reward along the public quantities, around steps that were played.
 
     Args:
         played: the episodes.
         source: the reward.
         gamma: discount factor of the training.
+        env_steps: how long the policies had learned.
 
     Raises:
         RewardFailure: the reward cannot score such steps.
@@ -42,7 +43,7 @@ def reward_slices(played: Played, source: RewardSource, gamma: float) -> Slices:
             Rollout(
                 table=played.task.table,
                 state=state.repeat(count, 1)[None, None],
-                next_state=torch.from_numpy(asked).float()[None, None],
+                next_state=torch.tensor(asked, dtype=torch.float32)[None, None],
                 action=action.repeat(count, *[1] * (action.dim() - 1))[None, None],
                 terminated=no,
                 truncated=no,
@@ -51,6 +52,7 @@ def reward_slices(played: Played, source: RewardSource, gamma: float) -> Slices:
                 episode=torch.zeros_like(no, dtype=torch.int64),
                 t=torch.zeros_like(no, dtype=torch.int64),
                 gamma=gamma,
+                env_steps=torch.tensor([env_steps]),
             )
         )
         return scores.reward.flatten().double().numpy()

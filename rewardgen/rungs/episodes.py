@@ -125,15 +125,15 @@ class Played:
 
         Without a scene: its features, in deviations of all episodes.
         """
+        ends = [int(end) for end in self.length]
         if isinstance(self.task, Task):
             model = self.task.model
             robot = find_robot(model)
             qpos = torch.stack([state.qpos for state in self.physics]).to(torch.float64).numpy()
-            ends = self.length.tolist()
             return [configuration(model, robot, qpos[:end, e]) for e, end in enumerate(ends)]
         columns = telling_columns(self.task)
         data = self.next_state[..., columns].to(torch.float64).numpy()
-        played = [data[:end, e] for e, end in enumerate(self.length.tolist())]
+        played = [data[:end, e] for e, end in enumerate(ends)]
         spread = np.concatenate(played).std(axis=0)
         alive = spread > 0.0
         return [each[:, alive] / spread[alive] for each in played]

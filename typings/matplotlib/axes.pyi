@@ -27,10 +27,12 @@ class Axes:
         X: ArrayLike,
         *,
         cmap: str,
-        vmin: float,
-        vmax: float,
+        vmin: float = ...,
+        vmax: float = ...,
         aspect: str,
-        interpolation: str,
+        interpolation: str = ...,
+        origin: str = ...,
+        extent: tuple[float, float, float, float] = ...,
     ) -> Mappable: ...
     def fill_between(
         self,

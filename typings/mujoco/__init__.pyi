@@ -316,6 +316,7 @@ class MjModel:
     nsite: int
     ncam: int
     nkey: int
+    nmocap: int
     nsensor: int
     actuator_actadr: NDArray[np.int32]
     actuator_biasprm: NDArray[np.float64]
@@ -338,8 +339,10 @@ class MjModel:
     body_subtreemass: NDArray[np.float64]
     body_treeid: NDArray[np.int32]
     body_weldid: NDArray[np.int32]
+    dof_bodyid: NDArray[np.int32]
     dof_treeid: NDArray[np.int32]
     eq_type: NDArray[np.int32]
+    geom_aabb: NDArray[np.float64]
     geom_bodyid: NDArray[np.int32]
     geom_conaffinity: NDArray[np.int32]
     geom_contype: NDArray[np.int32]
@@ -392,6 +395,15 @@ class MjWarningStat:
     lastinfo: int
     number: int
 
+class MjContacts:
+    dim: NDArray[np.int32]
+    dist: NDArray[np.float64]
+    efc_address: NDArray[np.int32]
+    frame: NDArray[np.float64]
+    geom: NDArray[np.int32]
+    pos: NDArray[np.float64]
+    solimp: NDArray[np.float64]
+
 class MjData:
     time: float
     qpos: NDArray[np.float64]
@@ -399,9 +411,18 @@ class MjData:
     ctrl: NDArray[np.float64]
     actuator_force: NDArray[np.float64]
     actuator_length: NDArray[np.float64]
+    actuator_moment: NDArray[np.float64]
+    actuator_velocity: NDArray[np.float64]
+    contact: MjContacts
+    cvel: NDArray[np.float64]
+    efc_force: NDArray[np.float64]
     geom_xmat: NDArray[np.float64]
     geom_xpos: NDArray[np.float64]
+    mocap_pos: NDArray[np.float64]
     moment_colind: NDArray[np.int32]
+    moment_rowadr: NDArray[np.int32]
+    moment_rownnz: NDArray[np.int32]
+    subtree_com: NDArray[np.float64]
     xaxis: NDArray[np.float64]
     xmat: NDArray[np.float64]
     xpos: NDArray[np.float64]
@@ -436,4 +457,11 @@ def mj_sensorVel(m: MjModel, d: MjData) -> None: ...
 def mj_rnePostConstraint(m: MjModel, d: MjData) -> None: ...
 def mj_copyData(dest: MjData, m: MjModel, src: MjData) -> None: ...
 def mj_resetData(m: MjModel, d: MjData) -> None: ...
+def mju_sparse2dense(
+    res: NDArray[np.float64],
+    mat: NDArray[np.float64],
+    rownnz: NDArray[np.int32],
+    rowadr: NDArray[np.int32],
+    colind: NDArray[np.int32],
+) -> None: ...
 def mj_setConst(m: MjModel, d: MjData) -> None: ...

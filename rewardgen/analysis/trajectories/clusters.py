@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from rewardgen.analysis.trajectories.episodes import Episodes, Floats, too_few
@@ -91,19 +92,19 @@ def failed_episodes(episodes: Episodes) -> tuple[Bool[np.ndarray, " E"], str]:
     return weakest, "the weakest quarter: the metric has no success threshold, and none ended early"
 
 
-def describe(episodes: Episodes, rows: Int[np.ndarray, " N"]) -> Description:
+def describe(episodes: Episodes, rows: NDArray[np.intp]) -> Description:
     """Describe episodes by returns per term, length, cause, and how their last steps went.
 
     Args:
         episodes: all episodes.
-        rows: which of them, N.
+        rows: which of them, (N,).
     """
     columns: dict[str, Floats] = {
         f"return of term {name}": np.nansum(values[rows], axis=1)
         for name, values in episodes.terms.items()
     }
     columns["length"] = episodes.length[rows].astype(np.float64)
-    ends = [episodes.cause[row] for row in rows]
+    ends = [episodes.cause[int(row)] for row in rows]
     columns |= {
         f"ended by {cause}": np.array([float(end == cause) for end in ends])
         for cause in dict.fromkeys(ends)
@@ -188,11 +189,11 @@ def _record(
     train_seeds: tuple[int, ...],
     description: Description,
     found: Clusters,
-    rows: Int[np.ndarray, " N"],
+    rows: NDArray[np.intp],
     group: int,
 ) -> ClusterRecord:
     inside = found.label == group
-    mine = rows[inside]
+    mine = [int(row) for row in rows[inside]]
     medoid = int(rows[found.medoids[group]])
     cause = Counter(episodes.cause[row] for row in mine).most_common(1)[0][0]
     length_s = float(episodes.length[mine].mean()) * episodes.control_dt_s
@@ -220,7 +221,7 @@ def _sentence(
     standing = gap / np.where(spread > 0.0, spread, 1.0)
     telling = [
         i
-        for i in np.argsort(-np.abs(standing), kind="stable")
+        for i in map(int, np.argsort(-np.abs(standing), kind="stable"))
         if not description.names[i].startswith("ended by") and description.names[i] != "length"
     ]
     differences = [

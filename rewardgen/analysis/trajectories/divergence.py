@@ -111,7 +111,7 @@ def divergence(
         drop_height=drop_height(found.fitness),
         best_env_steps=float(found.env_steps[best]),
         proxy_rose=rose,
-        proxy_trend=_correlation(np.arange(len(found.proxy)), found.proxy, _spearman).value,
+        proxy_trend=_correlation(np.arange(float(len(found.proxy))), found.proxy, _spearman).value,
         level_correlation=_correlation(found.fitness, found.proxy, _pearson),
         change_correlation=_correlation(np.diff(found.fitness), np.diff(found.proxy), _spearman),
         change_env_steps=None if change is None else float(found.env_steps[change[0] - 1]),
@@ -241,9 +241,9 @@ def _drop(fitness: Floats, measuring: Sequence[np.ndarray], best: int, found: Pa
 
 def _gains(series: Float[np.ndarray, "R S"]) -> Float[np.ndarray, "R S-1"]:
     """Return by how much two levels in place of one explain each series better, per place."""
-    centred = series - series.mean(axis=1, keepdims=True)
+    centred: Floats = series - series.mean(axis=1, keepdims=True)
     sums = np.cumsum(centred, axis=1)[:, :-1]
-    size = series.shape[1]
+    size = int(series.shape[1])
     before = np.arange(1, size)
     return sums**2 * size / (before * (size - before))
 

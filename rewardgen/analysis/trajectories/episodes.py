@@ -62,7 +62,8 @@ class Episodes:
     @property
     def played(self) -> Bool[np.ndarray, "E T"]:
         """Which steps belong to an episode."""
-        return np.arange(self.reward.shape[1]) < self.length[:, None]
+        ends: NDArray[np.int64] = self.length
+        return np.arange(int(self.reward.shape[1])) < ends[:, None]
 
 
 def too_few(what: str, needed: int, found: int, remedy: str = "play more: --episodes") -> str:

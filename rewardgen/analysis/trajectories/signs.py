@@ -179,7 +179,8 @@ def _blows(motions: Sequence[Motion], meaning: str) -> SignRecord:
 
 def _push_n(motion: Motion) -> Floats:
     contacts = motion.contacts
-    return np.bincount(contacts.sample, weights=contacts.normal_n, minlength=motion.samples)
+    pushes = np.bincount(contacts.sample, weights=contacts.normal_n, minlength=motion.samples)
+    return pushes.astype(np.float64)  # of no contacts, numpy counts in integers
 
 
 def _sign(name: str, figures: Sequence[float], threshold: float, meaning: str) -> SignRecord:

@@ -80,10 +80,11 @@ def slices(
         names: of the quantities; one without a name is left out.
         pay: the reward; N is a multiple of K, the steps in turn.
     """
-    columns = [i for i, name in enumerate(names) if name and high[i] > low[i]]
+    ends = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    columns = [i for i, name in enumerate(names) if name and ends[i][1] > ends[i][0]]
     if not columns:
         return Slices((), None)
-    grids = {i: np.linspace(low[i], high[i], POINTS) for i in columns}
+    grids = {i: np.linspace(*ends[i], POINTS) for i in columns}
     asked = np.concatenate([_moved(led_to, {i: grids[i]}) for i in columns])
     paid = _means(pay(asked), len(led_to)).reshape(len(columns), POINTS)
     found = [(Slice(names[i], grids[i], row), i) for i, row in zip(columns, paid, strict=True)]

@@ -137,11 +137,14 @@ def test_remarks_on_terms_are_informations(status: str) -> None:
     assert "speed" in alarm.message
 
 
-def test_a_term_that_pays_failures_is_a_warning_and_comes_first() -> None:
-    against = term("saturated", Estimated(value=0.2, interval=(0.1, 0.3)))
-    first, second = raised(terms=[against])
-    assert (first.rule, first.severity) == ("term-against-success", "warning")
-    assert second.severity == "info"
+def test_warnings_come_first() -> None:
+    first, second = raised(terms=[term("dead")], signs=[sign(0.95)])
+    assert (first.severity, second.severity) == ("warning", "info")
+
+
+def test_a_term_that_pays_failures_is_told() -> None:
+    (alarm,) = raised(terms=[term(auc=Estimated(value=0.2, interval=(0.1, 0.3)))])
+    assert (alarm.rule, alarm.severity) == ("term-against-success", "info")
     assert raised(terms=[term(auc=Estimated(value=0.4, interval=(0.2, 0.6)))]) == ()
 
 
@@ -162,7 +165,7 @@ def test_far_from_success_only_where_success_means_something() -> None:
     (alarm,) = raised(correlation=correlation(needed=10.0))
     assert alarm.rule == "far-from-success" and alarm.figure == pytest.approx(0.15)
     assert "15%" in alarm.message
-    assert raised(correlation=correlation(needed=6.0)) == ()
+    assert raised(correlation=correlation(needed=3.0)) == ()
     assert raised(correlation=correlation(needed=None)) == ()
 
 
