@@ -271,7 +271,7 @@ def _contacts(touches: Sequence[_Touches]) -> Contacts:
     normal = all_of.frame[:, 0]
     slip = difference - (difference * normal).sum(axis=1, keepdims=True) * normal
     # the force on the second side; the first one feels the opposite
-    force = np.einsum("kij,ki->kj", all_of.frame, all_of.force)
+    force: Floats = np.einsum("kij,ki->kj", all_of.frame, all_of.force)
     second = all_of.mine[:, 1]
     return Contacts(
         sample=all_of.sample,
