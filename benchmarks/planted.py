@@ -81,7 +81,7 @@ DEVELOPMENT: Mapping[str, Planting] = {
 
 REPORTED: Mapping[str, Planting] = {
     "half-cheetah/run": Planting(
-        env_steps=150_000,
+        env_steps=200_000,
         goal=("forward",),
         others=("control",),
         scale=3.0,
@@ -131,7 +131,7 @@ REPORTED: Mapping[str, Planting] = {
         ends=True,
     ),
     "metaworld/button-press": Planting(
-        env_steps=150_000,
+        env_steps=120_000,
         goal=("aim", "depth", "pressed"),
         others=("narrow",),
         scale=5.0,
