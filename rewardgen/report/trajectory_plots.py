@@ -75,7 +75,8 @@ def terms_over_episode(episodes: Episodes) -> Drawn:
     Means over the episodes that still run; their quartiles of the reward as a band, and a mark for
     each episode that ended early.
     """
-    time: Floats = (1.0 + np.arange(int(episodes.reward.shape[1]))) * episodes.control_dt_s
+    steps = 1 + np.arange(int(episodes.reward.shape[1]))
+    time = steps.astype(np.float64) * episodes.control_dt_s
     running = episodes.played.sum(axis=0)
     means = {name: _column_means(values) for name, values in episodes.terms.items()}
     reward = _column_means(episodes.reward)

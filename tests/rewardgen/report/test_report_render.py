@@ -369,6 +369,8 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_templates_lie_beside_the_code() -> None:
     templates = Path(__file__).parents[3] / "rewardgen" / "report" / "templates"
     assert {f.name for f in templates.iterdir()} == {
+        "analysis.html.j2",
+        "analysis.md.j2",
         "card.md.j2",
         "report.html.j2",
         "report.md.j2",
