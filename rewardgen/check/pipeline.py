@@ -11,10 +11,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rewardgen.check.critic import critic
+from rewardgen.check.evidence import Evidence
 from rewardgen.check.gate import gate
+from rewardgen.check.lint import lint
 from rewardgen.check.probe import probe
+from rewardgen.check.review import Review
+from rewardgen.check.reviewer import Reviewer
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode, offered
+from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import ParseError, RewardCode
 from rewardgen.rewards.transitions import Transitions
@@ -61,12 +67,14 @@ class CheckContext:
         action: its action space.
         hosts: where the reward may run.
         transitions: rows of earlier rollouts, if there are any.
+        reviewer: asks the reward about states of the task; None if nothing is known of them.
     """
 
     table: FeatureTable | None
     action: BoxAction | DiscreteAction | None
     hosts: HostPool
     transitions: Transitions | None
+    reviewer: Reviewer | None
 
 
 Stage = Callable[[RewardCode, CheckContext], list[Finding]]
@@ -89,7 +97,39 @@ def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
         host.close()
 
 
-STAGES: dict[str, Stage] = {"gate": _gate_stage, "probe": _probe_stage}
+def _lint_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    return _reviewed("lint", lint, code, context)
+
+
+def _critic_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    return _reviewed("critic", critic, code, context)
+
+
+def _reviewed(
+    stage: str,
+    judge: Callable[[Review], list[Finding]],
+    code: RewardCode,
+    context: CheckContext,
+) -> list[Finding]:
+    if context.reviewer is None:
+        raise UsageError(
+            f"the stage '{stage}' needs a task, whose states the reward is tried on. Name one "
+            "with --task NAME"
+        )
+    try:
+        return judge(context.reviewer.review(code))
+    except HostFailure as error:
+        return [replace(error.finding, stage=stage)]
+
+
+STAGES: dict[str, Stage] = {
+    "gate": _gate_stage,
+    "probe": _probe_stage,
+    "lint": _lint_stage,
+    "critic": _critic_stage,
+}
+ON_STATES = frozenset({"lint", "critic"})
+"""Stages that need evidence about the task."""
 
 
 def check_reward(
@@ -101,6 +141,7 @@ def check_reward(
     hosts: HostPool | None = None,
     options: HostOptions | None = None,
     transitions: Transitions | None = None,
+    evidence: Evidence | None = None,
 ) -> CheckResult:
     """Check one reward.
 
@@ -112,6 +153,7 @@ def check_reward(
         hosts: a running pool; by default one is started for this check.
         options: of the pool that is started if none is given.
         transitions: rows of earlier rollouts of the task.
+        evidence: what is known of the task's states; needed by lint and critic.
 
     Raises:
         UsageError: unknown stage, or a stage lacks what it needs.
@@ -126,7 +168,10 @@ def check_reward(
         except ParseError as error:
             return CheckResult("refused", (error.finding,), Isolation(hosts.options.mode), None)
         started = hosts.started
-        context = CheckContext(table, action, hosts, transitions)
+        reviewer = None
+        if evidence is not None:
+            reviewer = stack.enter_context(Reviewer(hosts, evidence))
+        context = CheckContext(table, action, hosts, transitions, reviewer)
         findings: list[Finding] = []
         for stage in chosen:
             findings += stage(code, context)
@@ -139,7 +184,7 @@ def check_reward(
 
 def _possible(options: HostOptions, stages: Sequence[Stage]) -> HostOptions:
     """Return what every system can do, if nothing is run but the parser."""
-    if _probe_stage in stages or offered() != "none":
+    if any(stage is not _gate_stage for stage in stages) or offered() != "none":
         return options
     return replace(options, mode="none")
 

@@ -1,0 +1,559 @@
+"""Mistakes planted in rewards that people wrote, and edits that are none.
+
+Each function takes a reward apart by its syntax tree and yields variants of it with one mistake
+that a designer makes. Which mistakes fit depends on the reward: a reward without a penalty has none
+to exaggerate. Written without the code that is to find them.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rewardgen_envs.base_task import BaseTask, BoxAction
+from rewardgen_envs.features import Feature, FeatureTable
+
+MOST = 3
+"""Mutants of one kind and variant that a reward gets; of more a seeded choice."""
+TIMES_ALIVE, ALIVE = 20.0, 10.0
+TIMES_PENALTY = 100.0
+LEAST_WEIGHT = 0.005
+"""A penalty with a smaller weight times 100 is what other rewards begin with: no mistake."""
+EFFORT = 0.1
+DEGREES = 180.0 / math.pi
+_AXES = {
+    "x": 0,
+    "forward": 0,
+    "y": 1,
+    "sideways": 1,
+    "lateral": 1,
+    "z": 2,
+    "height": 2,
+    "vertical": 2,
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A reward with one edit.
+
+    Attributes:
+        kind: which mistake.
+        variant: how it was planted.
+        source: the reward file.
+    """
+
+    kind: str
+    variant: str
+    source: str
+
+
+Addend = tuple[float, ast.expr]
+
+
+class Subject:
+    """A reward that is a plain sum of terms, taken apart; every edit starts from a fresh one.
+
+    Args:
+        source: the reward file.
+        task: its task.
+    """
+
+    def __init__(self, source: str, task: BaseTask) -> None:
+        self.tree = ast.parse(source)
+        self.task = task
+        self.table: FeatureTable = task.table.public()
+        functions = [n for n in self.tree.body if isinstance(n, ast.FunctionDef)]
+        self.entry = next(n for n in functions if n.name == "compute_reward")
+        self.returned = next(n for n in self.entry.body if isinstance(n, ast.Return))
+        pair = self.returned.value
+        assert isinstance(pair, ast.Tuple), "a human reward returns a pair"
+        self.pair = pair
+        assert isinstance(pair.elts[1], ast.Dict), "a human reward names its terms"
+        self.terms: ast.Dict = pair.elts[1]
+
+    def text(self) -> str:
+        """Return the reward file as it is now."""
+        return ast.unparse(ast.fix_missing_locations(self.tree)) + "\n"
+
+    def assigned(self, name: str) -> ast.Assign | None:
+        """Return the statement that gives a name its value."""
+        for node in self.entry.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+                return node
+        return None
+
+    @property
+    def total(self) -> ast.expr:
+        """The expression that is the total."""
+        total = self.pair.elts[0]
+        if isinstance(total, ast.Name):
+            statement = self.assigned(total.id)
+            if statement is not None:
+                return statement.value
+        return total
+
+    @total.setter
+    def total(self, value: ast.expr) -> None:
+        total = self.pair.elts[0]
+        statement = self.assigned(total.id) if isinstance(total, ast.Name) else None
+        if statement is None:
+            self.pair.elts[0] = value
+        else:
+            statement.value = value
+
+    def addends(self) -> list[Addend]:
+        """Return what is added up."""
+        return list(_addends(self.total, 1.0))
+
+    def add_up(self, addends: list[Addend]) -> None:
+        """Make the total the sum of these."""
+        sign, first = addends[0]
+        total = first if sign > 0 else ast.UnaryOp(ast.USub(), first)
+        for sign, value in addends[1:]:
+            total = ast.BinOp(total, ast.Add() if sign > 0 else ast.Sub(), value)
+        self.total = total
+
+    def reads(self, node: ast.expr) -> set[str]:
+        """Return the features that a value is computed from, and ``action``."""
+        found: set[str] = set()
+        todo: list[ast.expr] = [node]
+        seen: set[str] = set()
+        while todo:
+            for part in ast.walk(todo.pop()):
+                if isinstance(part, ast.Attribute) and _is_view(part.value):
+                    found.add(part.attr)
+                elif isinstance(part, ast.Name) and part.id == "action":
+                    found.add("action")
+                elif isinstance(part, ast.Name) and part.id not in seen:
+                    seen.add(part.id)
+                    statement = self.assigned(part.id)
+                    if statement is not None:
+                        todo.append(statement.value)
+        return found
+
+    def reported(self, addend: Addend) -> int | None:
+        """Return the place of an addend among the terms."""
+        sign, value = addend
+        wanted = {ast.unparse(value), ast.unparse(ast.UnaryOp(ast.USub(), value))}
+        wanted |= {f"-{ast.unparse(value)}"} if sign < 0 else set()
+        for place, term in enumerate(self.terms.values):
+            if ast.unparse(term) in wanted:
+                return place
+        return None
+
+
+def mutants(source: str, task: BaseTask, seed: int) -> list[Mutant]:
+    """Return the mutants of a reward, a seeded choice of at most ``MOST`` of a kind and variant."""
+    found: list[Mutant] = []
+    for kind, plant in KINDS.items():
+        by_variant: dict[str, list[Mutant]] = {}
+        for variant, text in plant(source, task):
+            by_variant.setdefault(variant, []).append(Mutant(kind, variant, text))
+        for variant, made in by_variant.items():
+            chance = random.Random(f"{seed}/{task.name}/{kind}/{variant}")
+            found += made if len(made) <= MOST else chance.sample(made, MOST)
+    return found
+
+
+def controls(source: str, task: BaseTask, seed: int) -> list[Mutant]:
+    """Return edits of a reward that make no mistake."""
+    chance = random.Random(f"{seed}/{task.name}/controls")
+    return [
+        Mutant("control", "rescaled", _weighted(source, task, lambda: 0.1)),
+        Mutant("control", "reweighted", _weighted(source, task, lambda: chance.uniform(0.7, 1.4))),
+        Mutant("control", "renamed", _renamed(source)),
+    ]
+
+
+Planted = Iterator[tuple[str, str]]
+"""Variant and text of each mutant."""
+
+
+def _negated(source: str, task: BaseTask) -> Planted:
+    for variant in ("total", "total and terms"):
+        subject = Subject(source, task)
+        subject.total = ast.UnaryOp(ast.USub(), subject.total)
+        if variant == "total and terms":
+            subject.terms.values = [ast.UnaryOp(ast.USub(), v) for v in subject.terms.values]
+        yield variant, subject.text()
+
+
+def _constant(source: str, task: BaseTask) -> Planted:
+    for variant, value in (("one", 1.0), ("zero", 0.0)):
+        subject = Subject(source, task)
+        zero = ast.BinOp(ast.Constant(0.0), ast.Mult(), subject.total)
+        subject.total = ast.BinOp(zero, ast.Add(), ast.Constant(value))
+        yield variant, subject.text()
+
+
+def _paid_effort(source: str, task: BaseTask) -> Planted:
+    """Pay for what costs effort; where nothing does, pay for it anew."""
+    if not isinstance(task.action, BoxAction):
+        return
+    count = len(Subject(source, task).addends())
+    flipped = False
+    for i in range(count):
+        subject = Subject(source, task)
+        addends = subject.addends()
+        sign, value = addends[i]
+        if sign > 0 or "action" not in subject.reads(value):
+            continue
+        flipped = True
+        place = subject.reported(addends[i])
+        if place is not None:
+            subject.terms.values[place] = _negative(subject.terms.values[place])
+        addends[i] = (1.0, value)
+        subject.add_up(addends)
+        yield "sign of a cost", subject.text()
+    if not flipped:
+        subject = Subject(source, task)
+        _add_term(subject, "effort", f"{EFFORT} * (action ** 2).sum(dim=1)")
+        yield "added", subject.text()
+
+
+def _large_alive_bonus(source: str, task: BaseTask) -> Planted:
+    if not task.causes:
+        return
+    subject = Subject(source, task)
+    flags = {"terminated", *task.causes}
+    for sign, value in subject.addends():
+        if sign > 0 and subject.reads(value) and subject.reads(value) <= flags:
+            assert isinstance(value, ast.Name)
+            _multiply(subject, value.id, TIMES_ALIVE)
+            yield "larger", subject.text()
+            return
+    _add_term(subject, "alive", f"{ALIVE} * (1.0 - next_state.terminated)")
+    yield "added", subject.text()
+
+
+def _large_penalty(source: str, task: BaseTask) -> Planted:
+    flags = {"terminated", *task.causes}
+    for i in range(len(Subject(source, task).addends())):
+        subject = Subject(source, task)
+        addends = subject.addends()
+        sign, value = addends[i]
+        if sign > 0 or subject.reads(value) <= flags or _weight(subject, value) < LEAST_WEIGHT:
+            continue
+        if isinstance(value, ast.Name):
+            _multiply(subject, value.id, TIMES_PENALTY)
+        else:
+            place = subject.reported(addends[i])
+            if place is not None:
+                subject.terms.values[place] = _times(subject.terms.values[place], TIMES_PENALTY)
+            addends[i] = (sign, _times(value, TIMES_PENALTY))
+            subject.add_up(addends)
+        yield "a cost", subject.text()
+
+
+def _weight(subject: Subject, value: ast.expr) -> float:
+    """Return the number that a penalty begins with, 1 if it begins with none."""
+    statement = subject.assigned(value.id) if isinstance(value, ast.Name) else None
+    node = value if statement is None else statement.value
+    while not isinstance(node, ast.Constant):
+        match node:
+            case ast.BinOp(left=left):
+                node = left
+            case ast.Call(func=ast.Attribute(value=ast.BinOp() as inner)):
+                node = inner
+            case _:
+                return 1.0
+    return float(node.value) if isinstance(node.value, float) else 1.0
+
+
+def _not_added(source: str, task: BaseTask) -> Planted:
+    count = len(Subject(source, task).addends())
+    if count < 2:
+        return
+    for i in range(count):
+        subject = Subject(source, task)
+        addends = subject.addends()
+        dropped = addends.pop(i)
+        subject.add_up(addends)
+        yield "reported", subject.text()
+        place = subject.reported(dropped)
+        if place is None or not isinstance(dropped[1], ast.Name):
+            continue
+        del subject.terms.keys[place], subject.terms.values[place]
+        uses = [n for n in ast.walk(subject.entry) if isinstance(n, ast.Name)]
+        if sum(n.id == dropped[1].id for n in uses) == 1:
+            yield "not reported", subject.text()
+
+
+def _degrees(source: str, task: BaseTask) -> Planted:
+    subject = Subject(source, task)
+    for name in sorted({n.attr for n in ast.walk(subject.entry) if _is_feature(n)}):
+        if not subject.table[name].unit.startswith("rad"):
+            continue
+        for variant, template in (
+            ("rad2deg", "torch.rad2deg({})"),
+            ("deg2rad", "torch.deg2rad({})"),
+            ("times 57.3", "{} * 57.29578"),
+        ):
+            yield variant, _wrapped(source, task, name, template)
+        changed = _numbers_in_degrees(source, task, name)
+        if changed is not None:
+            yield "numbers", changed
+
+
+def _wrong_axis(source: str, task: BaseTask) -> Planted:
+    yield from (("component", text) for text in _other_components(source, task))
+    subject = Subject(source, task)
+    for name in sorted({n.attr for n in ast.walk(subject.entry) if _is_feature(n)}):
+        other = _other_axis(subject.table, name)
+        if other is not None:
+            yield "feature", _replaced(source, task, name, other)
+
+
+KINDS: dict[str, Callable[[str, BaseTask], Planted]] = {
+    "negated total": _negated,
+    "constant total": _constant,
+    "pay for effort": _paid_effort,
+    "alive bonus": _large_alive_bonus,
+    "penalty x 100": _large_penalty,
+    "degrees": _degrees,
+    "wrong axis": _wrong_axis,
+    "not added": _not_added,
+}
+
+
+# ---- edits
+
+
+def _addends(node: ast.expr, sign: float) -> Iterator[Addend]:
+    match node:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            yield from _addends(left, sign)
+            yield from _addends(right, sign)
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            yield from _addends(left, sign)
+            yield from _addends(right, -sign)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            yield from _addends(operand, -sign)
+        case _:
+            yield sign, node
+
+
+def _expression(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _times(value: ast.expr, factor: float) -> ast.expr:
+    return ast.BinOp(ast.Constant(factor), ast.Mult(), value)
+
+
+def _negative(value: ast.expr) -> ast.expr:
+    if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+        return value.operand
+    return ast.UnaryOp(ast.USub(), value)
+
+
+def _multiply(subject: Subject, name: str, factor: float) -> None:
+    statement = subject.assigned(name)
+    assert statement is not None
+    statement.value = _times(statement.value, factor)
+
+
+def _add_term(subject: Subject, name: str, text: str) -> None:
+    statement = ast.parse(f"{name} = {text}").body[0]
+    subject.entry.body.insert(len(subject.entry.body) - 1, statement)
+    total = subject.pair.elts[0]
+    subject.pair.elts[0] = ast.BinOp(total, ast.Add(), ast.Name(name, ast.Load()))
+    subject.terms.keys.append(ast.Constant(name))
+    subject.terms.values.append(ast.Name(name, ast.Load()))
+
+
+def _is_view(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in ("state", "next_state")
+
+
+def _is_feature(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and _is_view(node.value)
+
+
+class _Swap(ast.NodeTransformer):
+    """Replaces expressions."""
+
+    def __init__(self, made: Callable[[ast.expr], ast.expr | None]) -> None:
+        self._made = made
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.expr):
+            made = self._made(node)
+            if made is not None:
+                return made
+        return super().generic_visit(node)
+
+
+def _wrapped(source: str, task: BaseTask, name: str, template: str) -> str:
+    def made(node: ast.expr) -> ast.expr | None:
+        if isinstance(node, ast.Attribute) and _is_feature(node) and node.attr == name:
+            return _expression(f"({template.format(ast.unparse(node))})")
+        return None
+
+    subject = Subject(source, task)
+    _Swap(made).visit(subject.entry)
+    return subject.text()
+
+
+def _replaced(source: str, task: BaseTask, name: str, other: str) -> str:
+    def made(node: ast.expr) -> ast.expr | None:
+        if isinstance(node, ast.Attribute) and _is_feature(node) and node.attr == name:
+            return _expression(f"{ast.unparse(node.value)}.{other}")
+        return None
+
+    subject = Subject(source, task)
+    _Swap(made).visit(subject.entry)
+    return subject.text()
+
+
+def _numbers_in_degrees(source: str, task: BaseTask, name: str) -> str | None:
+    """Write the numbers beside an angle in degrees, as bounds and margins; None without such."""
+    subject = Subject(source, task)
+    changed: set[int] = set()
+    for node in ast.walk(subject.entry):
+        beside: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            parts = [*node.args, *(k.value for k in node.keywords)]
+            if isinstance(node.func, ast.Attribute):
+                parts.insert(0, node.func.value)
+            if parts and _holds(parts[0], name) and _callee(node) in ("tolerance", "clamp"):
+                beside = parts[1:3] if _callee(node) == "tolerance" else parts[1:]
+                beside += [k.value for k in node.keywords]
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            beside = [node.right] if _holds(node.left, name) else []
+        for part in beside:
+            changed |= _to_degrees(subject, part, changed)
+    return subject.text() if changed else None
+
+
+def _to_degrees(subject: Subject, part: ast.expr, done: set[int]) -> set[int]:
+    """Multiply the numbers in an expression in place; return which."""
+    if isinstance(part, ast.Name):
+        statement = subject.assigned(part.id)
+        if statement is None or id(statement) in done or subject.reads(statement.value):
+            return set()
+        statement.value = _times(statement.value, round(DEGREES, 1))
+        return {id(statement)}
+    found: set[int] = set()
+    for node in ast.walk(part):
+        number = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(number, float) and number and id(node) not in done:
+            node.value = float(f"{number * DEGREES:.3g}")
+            found.add(id(node))
+    return found
+
+
+def _holds(node: ast.expr, name: str) -> bool:
+    """Whether an expression holds a feature, and no other call than of a method of it."""
+    inner = any(
+        isinstance(p, ast.Attribute) and _is_feature(p) and p.attr == name for p in ast.walk(node)
+    )
+    return inner and not any(isinstance(p, ast.BinOp) for p in ast.walk(node))
+
+
+def _callee(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+
+
+def _other_components(source: str, task: BaseTask) -> Iterator[str]:
+    """Yield texts in which one place reads other components of a vector of two or three."""
+    count = len(list(_places(Subject(source, task))))
+    for i in range(count):
+        subject = Subject(source, task)
+        place, size = list(_places(subject))[i]
+        index = place.slice
+        assert isinstance(index, ast.Tuple)
+        last = index.elts[-1]
+        if isinstance(last, ast.Constant) and isinstance(last.value, int):
+            index.elts[-1] = ast.Constant((last.value + 1) % size)
+        elif size == 3:
+            other = "x[:, 1:]" if ast.unparse(last) == ":2" else "x[:, :2]"
+            made = _expression(other)
+            assert isinstance(made, ast.Subscript) and isinstance(made.slice, ast.Tuple)
+            index.elts[-1] = made.slice.elts[-1]
+        else:
+            continue
+        yield subject.text()
+
+
+def _places(subject: Subject) -> Iterator[tuple[ast.Subscript, int]]:
+    for node in ast.walk(subject.entry):
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+            size = _length(subject, node.value)
+            if size in (2, 3):
+                yield node, size
+
+
+def _length(subject: Subject, node: ast.expr) -> int | None:
+    """Return the length of a vector of length, speed or direction."""
+    if isinstance(node, ast.Attribute) and _is_feature(node):
+        feature = subject.table[node.attr]
+        return feature.shape[0] if len(feature.shape) == 1 and _spatial(feature) else None
+    if isinstance(node, ast.Name):
+        statement = subject.assigned(node.id)
+        if statement is not None and isinstance(statement.value, ast.BinOp):
+            return _length(subject, statement.value.left)
+    return None
+
+
+def _spatial(feature: Feature) -> bool:
+    return feature.unit in ("m", "m/s", "rad/s", "N", "1") and feature.name != "last_action"
+
+
+def _other_axis(table: FeatureTable, name: str) -> str | None:
+    """Return a feature, or component of one, along another axis than a feature is named after."""
+    feature, axis = table[name], _axis(name)
+    if axis is None or feature.shape or feature.unit not in ("m", "m/s"):
+        return None
+    words = set(name.split("_"))
+    same = [f for f in table if f.unit == feature.unit and f.name != name]
+    # first of the same body
+    same.sort(key=lambda f: not words & set(f.name.split("_")))
+    for other in same:
+        if not other.shape and _axis(other.name) not in (None, axis):
+            return other.name
+    for other in same:
+        if other.shape == (3,):
+            return f"{other.name}[:, {(axis + 1) % 3}]"
+    return None
+
+
+def _axis(name: str) -> int | None:
+    axes = {_AXES[word] for word in name.split("_") if word in _AXES}
+    return axes.pop() if len(axes) == 1 else None
+
+
+def _weighted(source: str, task: BaseTask, weight: Callable[[], float]) -> str:
+    """Give every addend a weight, in the total and among the terms."""
+    subject = Subject(source, task)
+    addends = subject.addends()
+    for i, (sign, value) in enumerate(addends):
+        factor = round(weight(), 3)
+        place = subject.reported((sign, value))
+        addends[i] = (sign, _times(copy.deepcopy(value), factor))
+        if place is not None:
+            subject.terms.values[place] = _times(subject.terms.values[place], factor)
+    subject.add_up(addends)
+    return subject.text()
+
+
+def _renamed(source: str) -> str:
+    """Call the arguments and the terms otherwise."""
+    tree = ast.parse(source)
+    names = {"state": "s", "action": "a", "next_state": "s2"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in names:
+            node.id = names[node.id]
+        elif isinstance(node, ast.arg) and node.arg in names:
+            node.arg = names[node.arg]
+        elif isinstance(node, ast.Dict):
+            node.keys = [
+                ast.Constant(f"term_{i}") if isinstance(key, ast.Constant) else key
+                for i, key in enumerate(node.keys)
+            ]
+    return ast.unparse(tree) + "\n"
