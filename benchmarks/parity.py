@@ -24,8 +24,8 @@ def align(reference: Simulation, other: Simulation) -> None:
     other.state = reference.state.to(device, copy=True)
     # the memory of a task is no part of the physics that is compared
     mine, theirs = other._measurement, reference._measurement
-    mine._variables.update(_on(device, theirs._variables))
-    mine._trackers._memory.update(_on(device, theirs._trackers._memory))
+    _adopt(mine._variables, theirs._variables)
+    _adopt(mine._trackers._memory, theirs._trackers._memory)
 
 
 def step_errors(reference: Simulation, other: Simulation, actions: Sequence[Tensor]) -> Tensor:
@@ -42,5 +42,6 @@ def step_errors(reference: Simulation, other: Simulation, actions: Sequence[Tens
     return torch.stack(errors)
 
 
-def _on(device: torch.device, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.to(device, copy=True) for name, value in tensors.items()}
+def _adopt(own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+    """Copy values into the other engine's device and precision."""
+    own |= {name: value.to(own[name], copy=True) for name, value in values.items()}

@@ -361,6 +361,24 @@ def task_steps(parts: Figures) -> str:
     return f"{table(head, rows)}\n\n{reached} of {len(rows)} tasks reach 0.60."
 
 
+def regret(parts: Figures) -> str:
+    """One row per method."""
+    from benchmarks.regret import combine
+
+    asked = {name: {"pearson": "≥ 0.90", "spearman": "≥ 0.94"} for name in ("val", "min_l2")}
+    rows: list[list[str]] = []
+    for name, figures in combine(parts).items():
+        row = [name]
+        for kind in ("pearson", "spearman"):
+            ends = [part["methods"][name][kind] for part in parts]
+            row += [f"{figures[kind]:.3f} ({min(ends):.3f} to {max(ends):.3f})"]
+            row += [asked.get(name, {}).get(kind, "")]
+        rows.append([*row, f"{figures['plain_pearson']:.3f}, {figures['plain_spearman']:.3f}"])
+    head = ["method", "Pearson", "asked for", "Spearman", "asked for", "both, without disguise"]
+    counted = f"{len(parts)} seeds, {parts[0]['pairs']} pairs of rewards each."
+    return f"{counted}\n\n{table(head, rows)}"
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -373,6 +391,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "large_run": large_run,
     "scaling": scaling,
     "task_steps": task_steps,
+    "regret": regret,
 }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import mujoco
 
 from rewardgen_envs.errors import UsageError
+from rewardgen_envs.names import nearest
 
 
 class SceneError(UsageError):
@@ -58,7 +59,23 @@ def compile_scene(spec: mujoco.MjSpec, task_name: str) -> mujoco.MjModel:
     try:
         return spec.compile()
     except ValueError as error:
-        raise SceneError(f"the scene of task '{task_name}' does not compile: {error}") from error
+        problem = f"{error}{_hint(spec, str(error))}"
+        raise SceneError(f"the scene of task '{task_name}' does not compile: {problem}") from error
+
+
+def _hint(spec: mujoco.MjSpec, problem: str) -> str:
+    """Return what helps with some of the compiler's complaints."""
+    if "opening file" in problem:
+        return "; files are looked for beside the MJCF, in its meshdir and texturedir"
+    joints = {joint.name for joint in spec.joints}
+    for actuator in spec.actuators:
+        on_joint = actuator.trntype in (mujoco.mjtTrn.mjTRN_JOINT, _IN_PARENT)
+        if on_joint and actuator.target not in joints:
+            return nearest(actuator.target, joints - {""})
+    return ""
+
+
+_IN_PARENT = mujoco.mjtTrn.mjTRN_JOINTINPARENT
 
 
 def scene_sha256(spec: mujoco.MjSpec) -> str:

@@ -54,7 +54,7 @@ def iqm(points: ArrayLike) -> float:
     Raises:
         ValueError: no points, or one that is not finite.
     """
-    return float(_iqm_last_axis(_points(points)))
+    return float(iqm_of_last_axis(checked_points(points)))
 
 
 def estimate_iqm(points: ArrayLike, seed: int) -> Estimate:
@@ -67,12 +67,12 @@ def estimate_iqm(points: ArrayLike, seed: int) -> Estimate:
     Raises:
         ValueError: no points, or one that is not finite.
     """
-    values = _points(points)
+    values = checked_points(points)
     if values.size < 2:
         return Estimate(iqm(values), None, "one run")
     if values.size < FEW:
         return Estimate(iqm(values), t_interval(values), "t-interval of the mean")
-    interval = bootstrap_interval([values], lambda arms: _iqm_last_axis(arms[0]), seed)
+    interval = bootstrap_interval([values], lambda arms: iqm_of_last_axis(arms[0]), seed)
     return Estimate(iqm(values), interval, "bootstrap")
 
 
@@ -82,7 +82,7 @@ def difference_of_iqms(x: ArrayLike, y: ArrayLike, seed: int) -> Estimate:
     Raises:
         ValueError: no points, or one that is not finite.
     """
-    first, second = _points(x), _points(y)
+    first, second = checked_points(x), checked_points(y)
     value = iqm(first) - iqm(second)
     smaller = min(first.size, second.size)
     if smaller < 2:
@@ -90,7 +90,7 @@ def difference_of_iqms(x: ArrayLike, y: ArrayLike, seed: int) -> Estimate:
     if smaller < FEW:
         return Estimate(value, welch_interval(first, second), "Welch's t-interval of the means")
     interval = bootstrap_interval(
-        [first, second], lambda arms: _iqm_last_axis(arms[0]) - _iqm_last_axis(arms[1]), seed
+        [first, second], lambda arms: iqm_of_last_axis(arms[0]) - iqm_of_last_axis(arms[1]), seed
     )
     return Estimate(value, interval, "bootstrap")
 
@@ -105,27 +105,61 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> Estimate:
     Raises:
         ValueError: no points, or one that is not finite.
     """
-    first, second = _points(x), _points(y)
+    first, second = checked_points(x), checked_points(y)
     wins = np.sign(first[:, None] - second[None, :])
     value = float(np.mean((wins + 1.0) / 2.0))
     return Estimate(value, _newcombe(value, first.size, second.size), "Newcombe's interval")
 
 
+def checked_points(points: ArrayLike) -> Floats:
+    """Return points as an array, (n,), n ≥ 1.
+
+    Raises:
+        ValueError: no points, or one that is not finite.
+    """
+    values = np.asarray(points, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"expected points of shape (n,), n >= 1, got {values.shape}")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"points must be finite, got {values.tolist()}")
+    return values
+
+
+def iqm_of_last_axis(values: Floats) -> Floats:
+    """Return the interquartile means of (..., n), (...)."""
+    n = values.shape[-1]
+    cut = n // 4
+    return np.mean(np.sort(values, axis=-1)[..., cut : n - cut], axis=-1)
+
+
 def t_interval(points: ArrayLike) -> tuple[float, float]:
-    """Return Student's interval of the mean; needs at least 2 points.
+    """Return Student's interval of the mean.
 
     Below 10 points it always holds the interquartile mean, which cannot be further from the
     mean than the interval is wide.
+
+    Raises:
+        ValueError: fewer than 2 points, or one that is not finite.
     """
-    values = _points(points)
+    values = checked_points(points)
+    if values.size < 2:
+        raise ValueError("an interval needs at least 2 runs, there is 1")
     half = _t_quantile(values.size - 1) * float(np.std(values, ddof=1)) / values.size**0.5
     centre = float(np.mean(values))
     return centre - half, centre + half
 
 
 def welch_interval(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
-    """Return Welch's interval of mean(x) - mean(y); needs at least 2 points each."""
-    first, second = _points(x), _points(y)
+    """Return Welch's interval of mean(x) - mean(y).
+
+    Raises:
+        ValueError: fewer than 2 points on a side, or one that is not finite.
+    """
+    first, second = checked_points(x), checked_points(y)
+    if min(first.size, second.size) < 2:
+        raise ValueError(
+            f"an interval needs at least 2 runs a side, there are {first.size} and {second.size}"
+        )
     a = float(np.var(first, ddof=1)) / first.size
     b = float(np.var(second, ddof=1)) / second.size
     centre = float(np.mean(first) - np.mean(second))
@@ -178,21 +212,6 @@ def mean_band(curves: ArrayLike) -> tuple[Floats, Floats, Floats]:
         error = np.sqrt(squares / (count - 1) / count)
     quantile = np.array([_t_quantile(n - 1) if n > 1 else np.nan for n in count])
     return mean, mean - quantile * error, mean + quantile * error
-
-
-def _points(points: ArrayLike) -> Floats:
-    values = np.asarray(points, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"expected points of shape (n,), n >= 1, got {values.shape}")
-    if not np.all(np.isfinite(values)):
-        raise ValueError(f"points must be finite, got {values.tolist()}")
-    return values
-
-
-def _iqm_last_axis(values: Floats) -> Floats:
-    n = values.shape[-1]
-    cut = n // 4
-    return np.mean(np.sort(values, axis=-1)[..., cut : n - cut], axis=-1)
 
 
 def _t_quantile(freedom: float) -> float:

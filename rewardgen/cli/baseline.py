@@ -62,11 +62,13 @@ class TasksBaseline:
     def run(self) -> int:
         """Do it and return the exit status."""
         from rewardgen.store.baselines import DIRECTORY, baseline_file
+        from rewardgen_envs.registry import load_task
 
         given = self.options
         status = self._measure(given)
         if status == 0:
-            complain(f"kept in {baseline_file(given.task, given.out or DIRECTORY)}")
+            name = load_task(given.task).name  # a task of one's own has another than its file
+            complain(f"kept in {baseline_file(name, given.out or DIRECTORY)}")
         return status
 
     def _measure(self, given: BaselineOptions) -> int:

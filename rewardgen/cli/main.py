@@ -47,7 +47,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "tasks list": ("tasks", "TasksList", "list the installed tasks"),
     "tasks show": ("tasks", "TasksShow", "show a task: features, fitness, human reward"),
     "tasks check": ("tasks", "TasksCheck", "check the contract of a task"),
-    "tasks new": ("tasks", "TasksNew", "write the skeleton of a new task"),
+    "tasks new": (
+        "tasks",
+        "TasksNew",
+        "write a task for a robot, but for its fitness and human reward",
+    ),
     "tasks baseline": ("baseline", "TasksBaseline", "measure a task's human and sparse rewards"),
     "doctor": ("doctor", "Doctor", "say what this machine offers"),
 }
@@ -59,7 +63,7 @@ _NEEDS: dict[str, str | None] = {
     "tasks list": "rewardgen.tasks",
     "tasks show": "rewardgen.tasks",
     "tasks check": "rewardgen.tasks",
-    "tasks new": "rewardgen.skeleton",
+    "tasks new": "rewardgen.skeleton.write",
     "doctor": "rewardgen.run.machine",
 }
 """What verbs import when they begin, by default ``rewardgen.api``."""

@@ -111,31 +111,34 @@ class TasksCheck:
 
 @dataclass(frozen=True)
 class TasksNew:
-    """Write the skeleton of a new task: a task file, a reward file, and a scene if none is given.
+    """Write a task for a robot that lacks two things: its fitness and its human reward.
 
-    What is left to write is marked TODO, and `rewardgen tasks check` names it.
+    Both are marked TODO, and `rewardgen tasks check` names them. A reward file is written beside
+    the task; nothing is overwritten.
     """
 
-    name: tyro.conf.Positional[str]
-    """Name of the task, "family/variant", as in robot/walk-fast; the variant names the files."""
-    scene: Path | None = None
-    """MJCF file of the robot; its joints become features. By default a pendulum is written."""
-    directory: Path = Path()
-    """Where to write; nothing there is overwritten."""
+    robot: tyro.conf.Positional[Path | None] = None
+    """MJCF file of the robot, with its meshes where it looks for them; else write a pendulum."""
+    out: Path | None = None
+    """Python file to write; by default it is called after --name, in this folder."""
+    name: str | None = None
+    """Name of the task, "family/variant"; by default the names of robot and file, go1/walk."""
     json: bool = False
     """Print one JSON object: {"task": reference, "files": [path, ...]}."""
 
     def run(self) -> int:
         """Do it and return the exit status."""
-        from rewardgen.skeleton import write_skeleton
+        from rewardgen.skeleton.write import write_skeleton
 
-        skeleton = write_skeleton(self.name, self.scene, self.directory)
-        files = [str(path) for path in skeleton.files]
+        written = write_skeleton(self.robot, self.out, self.name)
+        files = [str(path) for path in written.files]
         if self.json:
-            say_json({"task": skeleton.reference, "files": files})
+            say_json({"task": written.reference, "files": files})
             return 0
         say("\n".join(f"wrote {path}" for path in files))
-        complain(f"fill in what is marked TODO, then: rewardgen tasks check {skeleton.reference}")
+        for note in written.notes:
+            complain(note)
+        complain(f"fill in what is marked TODO, then: rewardgen tasks check {written.reference}")
         return 0
 
 

@@ -201,7 +201,7 @@ def test_a_good_map_has_no_findings(tmp_path: Path) -> None:
         ),
         ("env.t\n", 'log(observation["place"][0] - 9)\n', "error feature-finite"),
         ("name: walk", "kwargs: {cut: 4}\nname: walk", "error length"),
-        ("Walk to the right.", "TODO", "error sentence-missing"),
+        ("Walk to the right.", "TODO", "error fitness-missing"),
         ("env.t\n", "env.time\n", "error raises"),
         ("maximum(position, 0 * position)", "position / 0", "error fitness-finite"),
     ],

@@ -14,7 +14,13 @@ from torch import Tensor
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import FeatureView
 from rewardgen_envs.registry import load_task
-from rewardgen_envs.shadow_hand.hand import DROPPED_M, JOINTS, PALM_RADIUS_M, Hand
+from rewardgen_envs.shadow_hand.hand import (
+    DROPPED_M,
+    JOINTS,
+    PALM_RADIUS_M,
+    TARGET_SPEED_RAD_S,
+    Hand,
+)
 from rewardgen_envs.shadow_hand.rotate_cube import REACHED_RAD, TARGETS, RotateCube
 from rewardgen_envs.shadow_hand.rotations import (
     about_vertical,
@@ -97,12 +103,54 @@ def test_heading_changes_are_signed_and_wrap() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_primitive_shapes_collide(name: str) -> None:
     model = load_task(name).model
-    kinds = {mujoco.mjtGeom.mjGEOM_CAPSULE, mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_PLANE}
+    shape = mujoco.mjtGeom
+    kinds = {shape.mjGEOM_CAPSULE, shape.mjGEOM_BOX, shape.mjGEOM_PLANE, shape.mjGEOM_SPHERE}
     able = (model.geom_contype != 0) | (model.geom_conaffinity != 0)
     assert {mujoco.mjtGeom(int(kind)) for kind in model.geom_type[able]} <= kinds
     paired = {int(g) for g in (*model.pair_geom1, *model.pair_geom2)}
     assert {mujoco.mjtGeom(int(model.geom_type[g])) for g in paired} <= kinds
     assert model.npair == 18
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_boxes_collide(name: str) -> None:
+    """Engines differ in where two boxes touch."""
+    model = load_task(name).model
+    boxes = [g for g in range(model.ngeom) if model.geom_type[g] == mujoco.mjtGeom.mjGEOM_BOX]
+    meeting = [
+        (a, b) for a in boxes for b in boxes if model.geom_contype[a] & model.geom_conaffinity[b]
+    ]
+    assert meeting == []
+
+
+def test_the_cubes_corners_are_those_of_its_box() -> None:
+    model = load_task("shadow-hand/rotate-cube").model
+    mine = model.geom_bodyid == model.body("cube").id
+    corners = mine & (model.geom_type == mujoco.mjtGeom.mjGEOM_SPHERE)
+    reach = abs(model.geom_pos[corners]) + model.geom_size[corners, :1]
+    assert reach.shape == (8, 3)
+    np.testing.assert_allclose(reach, np.tile(model.geom("cube").size, (8, 1)))
+    assert len({tuple(np.sign(p)) for p in model.geom_pos[corners]}) == 8
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_actions_move_the_motors_targets_on(name: str) -> None:
+    task = load_task(name)
+    simulation = Simulation(task, [0], 4, threads=1)
+    model = task.model
+    low, high = torch.as_tensor(model.actuator_ctrlrange.copy()).float().unbind(1)
+    driven = [model.joint(model.actuator(i).name.replace("A_", "")).qposadr[0] for i in range(20)]
+    targets = view(simulation).joint_angles[:, driven].clone()
+    torch.testing.assert_close(view(simulation).motor_targets, targets)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(30):
+        action = 2.0 * torch.rand(4, 20, generator=generator) - 1.0
+        step = simulation.step(action)
+        assert not bool(step.ended.any())
+        targets = torch.clamp(targets + TARGET_SPEED_RAD_S * task.control_dt_s * action, low, high)
+        torch.testing.assert_close(view(simulation, step).motor_targets, targets)
+        torch.testing.assert_close(simulation.engine.field("ctrl").float(), targets)
+    assert bool((targets == low).any() and (targets == high).any())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,9 +11,8 @@ import yaml
 from rewardgen.tasks import check_task
 from rewardgen_envs.adapters.mapped.formula import FUNCTIONS
 from rewardgen_envs.adapters.mapped.map_file import FeatureEntry, MapFile, MetricEntry
-from tests.guides import Block, blocks, follow
+from tests.guides import ROOT, Block, blocks, follow
 
-ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "gymnasium.md"
 EXAMPLES = ROOT / "docs" / "examples" / "gymnasium"
 FAST = {"worlds": 4, "steps": 32, "epochs": 1, "minibatches": 2, "schedule": "fixed"}
@@ -37,8 +36,8 @@ def small(block: Block) -> str:
 @pytest.mark.slow
 def test_following_the_guide_ends_in_a_confirmed_search(tmp_path: Path) -> None:
     (tmp_path / "fast.yaml").write_text(yaml.safe_dump(FAST))
-    output = follow(GUIDE, tmp_path, small)
-    assert "earliness" in output
+    followed = follow(GUIDE, tmp_path, small)
+    assert "earliness" in followed.output
     for run in ("car-training", "car-search"):
         assert (tmp_path / "runs" / run / "report.html").is_file()
 

@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 
 __version__: str
 
+class mjtBias(IntEnum):
+    mjBIAS_NONE = 0
+    mjBIAS_AFFINE = 1
+    mjBIAS_MUSCLE = 2
+
+class mjtConDataField(IntEnum):
+    mjCONDATA_FOUND = 0
+
 class mjtCone(IntEnum):
     mjCONE_PYRAMIDAL = 0
     mjCONE_ELLIPTIC = 1
@@ -33,6 +41,19 @@ class mjtDisableBit(IntEnum):
     mjDSBL_NATIVECCD = 131072
     mjDSBL_ISLAND = 262144
     mjDSBL_MULTICCD = 524288
+
+class mjtDyn(IntEnum):
+    mjDYN_NONE = 0
+    mjDYN_INTEGRATOR = 1
+    mjDYN_FILTER = 2
+    mjDYN_FILTEREXACT = 3
+
+class mjtEq(IntEnum):
+    mjEQ_CONNECT = 0
+    mjEQ_WELD = 1
+
+class mjtGain(IntEnum):
+    mjGAIN_FIXED = 0
 
 class mjtGeom(IntEnum):
     mjGEOM_PLANE = 0
@@ -173,6 +194,14 @@ class mjtWarning(IntEnum):
     mjWARN_BADQACC = 5
     mjWARN_BADCTRL = 6
 
+class mjtWrap(IntEnum):
+    mjWRAP_JOINT = 1
+
+class MjsActuator:
+    name: str
+    target: str
+    trntype: mjtTrn
+
 class MjsCompiler:
     settotalmass: float
     degree: bool
@@ -211,8 +240,12 @@ class MjsBody:
         self,
         default: MjsDefault | None = ...,
         *,
+        name: str = ...,
+        type: mjtGeom = ...,
         pos: Sequence[float] = ...,
         size: Sequence[float] = ...,
+        contype: int = ...,
+        conaffinity: int = ...,
     ) -> MjsGeom: ...
     def add_camera(
         self,
@@ -243,7 +276,9 @@ class MjOption:
 class MjSpec:
     compiler: MjsCompiler
     option: MjOption
+    actuators: list[MjsActuator]
     geoms: list[MjsGeom]
+    joints: list[MjsJoint]
     bodies: list[MjsBody]
     worldbody: MjsBody
     def __init__(self) -> None: ...
@@ -266,6 +301,7 @@ class MjSpec:
     def geom(self, name: str) -> MjsGeom | None: ...
     def find_default(self, name: str) -> MjsDefault | None: ...
     def compile(self) -> MjModel: ...
+    modelfiledir: str
     def to_xml(self) -> str: ...
 
 class MjModel:
@@ -273,6 +309,7 @@ class MjModel:
     nq: int
     nv: int
     nu: int
+    na: int
     nbody: int
     njnt: int
     ngeom: int
@@ -280,19 +317,38 @@ class MjModel:
     ncam: int
     nkey: int
     nsensor: int
+    actuator_actadr: NDArray[np.int32]
+    actuator_biasprm: NDArray[np.float64]
+    actuator_biastype: NDArray[np.int32]
     actuator_ctrllimited: NDArray[np.uint8]
     actuator_ctrlrange: NDArray[np.float64]
+    actuator_dyntype: NDArray[np.int32]
+    actuator_forcelimited: NDArray[np.uint8]
+    actuator_forcerange: NDArray[np.float64]
+    actuator_gainprm: NDArray[np.float64]
+    actuator_gaintype: NDArray[np.int32]
+    actuator_gear: NDArray[np.float64]
     actuator_trnid: NDArray[np.int32]
     actuator_trntype: NDArray[np.int32]
     body_jntadr: NDArray[np.int32]
     body_jntnum: NDArray[np.int32]
     body_mass: NDArray[np.float64]
+    body_parentid: NDArray[np.int32]
     body_rootid: NDArray[np.int32]
+    body_subtreemass: NDArray[np.float64]
+    body_treeid: NDArray[np.int32]
+    body_weldid: NDArray[np.int32]
+    dof_treeid: NDArray[np.int32]
+    eq_type: NDArray[np.int32]
     geom_bodyid: NDArray[np.int32]
+    geom_conaffinity: NDArray[np.int32]
+    geom_contype: NDArray[np.int32]
     geom_rbound: NDArray[np.float64]
     body_mocapid: NDArray[np.int32]
     geom_size: NDArray[np.float64]
     geom_type: NDArray[np.int32]
+    jnt_actfrclimited: NDArray[np.uint8]
+    jnt_actfrcrange: NDArray[np.float64]
     jnt_bodyid: NDArray[np.int32]
     jnt_dofadr: NDArray[np.int32]
     jnt_limited: NDArray[np.uint8]
@@ -303,7 +359,19 @@ class MjModel:
     qpos0: NDArray[np.float64]
     sensor_adr: NDArray[np.int32]
     sensor_dim: NDArray[np.int32]
+    sensor_intprm: NDArray[np.int32]
+    sensor_needstage: NDArray[np.int32]
+    sensor_objid: NDArray[np.int32]
+    sensor_objtype: NDArray[np.int32]
+    sensor_refid: NDArray[np.int32]
+    sensor_reftype: NDArray[np.int32]
     sensor_type: NDArray[np.int32]
+    site_bodyid: NDArray[np.int32]
+    tendon_adr: NDArray[np.int32]
+    tendon_num: NDArray[np.int32]
+    tree_bodyadr: NDArray[np.int32]
+    wrap_objid: NDArray[np.int32]
+    wrap_type: NDArray[np.int32]
     stat: MjStatistic
 
 class MjStatistic:
@@ -329,7 +397,14 @@ class MjData:
     qpos: NDArray[np.float64]
     qvel: NDArray[np.float64]
     ctrl: NDArray[np.float64]
+    actuator_force: NDArray[np.float64]
+    actuator_length: NDArray[np.float64]
+    geom_xmat: NDArray[np.float64]
     geom_xpos: NDArray[np.float64]
+    moment_colind: NDArray[np.int32]
+    xaxis: NDArray[np.float64]
+    xmat: NDArray[np.float64]
+    xpos: NDArray[np.float64]
     ncon: int
     nefc: int
     warning: Sequence[MjWarningStat]
@@ -343,6 +418,14 @@ class Renderer:
 
 def mj_name2id(m: MjModel, type: int, name: str) -> int: ...
 def mj_id2name(m: MjModel, type: int, id: int) -> str | None: ...
+def mj_geomDistance(
+    m: MjModel,
+    d: MjData,
+    geom1: int,
+    geom2: int,
+    distmax: float,
+    fromto: NDArray[np.float64] | None,
+) -> float: ...
 def mj_kinematics(m: MjModel, d: MjData) -> None: ...
 def mj_forward(m: MjModel, d: MjData) -> None: ...
 def mj_step(m: MjModel, d: MjData, nstep: int = ...) -> None: ...

@@ -2,13 +2,13 @@
 
 
 def compute_reward(state, action, next_state):
-    progress = 0.2 * next_state.progress_velocity
+    progress = 0.2 * next_state.progress_velocity.clamp(max=6.0)
     edge = 0.5 * (next_state.lateral_error.abs() / 3.0) ** 4
-    close = 0.5 * tolerance(next_state.obstacle_clearance, bounds=(-1.0, 0.1), margin=0.5)
+    close = 1.0 * tolerance(next_state.obstacle_clearance, bounds=(-1.0, 0.2), margin=0.8)
     heading = 0.1 * next_state.heading_error.abs()
     slide = 0.05 * next_state.sideways_speed.abs()
     jerk = 0.02 * ((action - state.last_action) ** 2).sum(dim=1)
-    infraction = 5.0 * next_state.terminated
+    infraction = 20.0 * next_state.terminated
     reward = progress - edge - close - heading - slide - jerk - infraction
     return reward, {
         "progress": progress,

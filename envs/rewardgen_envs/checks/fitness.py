@@ -12,6 +12,7 @@ from rewardgen_envs.checks.episodes import varies
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.functions import synthetic
 from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.checks.texts import still_to_write
 from rewardgen_envs.metrics import Accumulation, Metric
 
 STAGE = "fitness"
@@ -20,6 +21,9 @@ STAGE = "fitness"
 def fitness(subject: Subject) -> Iterator[TaskFinding]:
     """Every metric is finite in all states, differs between them, and can tell success."""
     task = subject.task
+    if unwritten := still_to_write(subject):
+        yield unwritten
+        return
     values = task.fitness(task.table.view(subject.rows))
     found: list[TaskFinding] = []
     for metric in task.metrics:

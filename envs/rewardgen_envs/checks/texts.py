@@ -33,7 +33,7 @@ def texts(subject: Described) -> Iterator[TaskFinding]:
     task = subject.task
     if not _is_name(task.name):
         yield _missing(subject, "name-missing", "the task has no name", "set name = 'family/task'")
-    if not _is_sentence(task.description):
+    if not (_is_sentence(task.description) or _is_placeholder(task.description)):
         yield _missing(
             subject,
             "sentence-missing",
@@ -103,14 +103,14 @@ def _metric(subject: Described, metric: Metric) -> Iterator[TaskFinding]:
             f"metric name {metric.name!r} is not an identifier",
             "use letters, digits and underscores",
         )
-    if not _is_text(metric.unit):
+    if not (_is_text(metric.unit) or _is_placeholder(metric.unit)):
         yield _missing(
             subject,
             "unit-missing",
             f"metric '{metric.name}' has no unit",
             "give the unit of the accumulated number, '1' for a share or a count",
         )
-    if not _is_sentence(metric.description):
+    if not (_is_sentence(metric.description) or _is_placeholder(metric.description)):
         yield _sentence(subject, f"metric '{metric.name}'", metric.name)
     numbers = {"after_termination": metric.after_termination, "success": metric.success}
     for name, value in numbers.items():
@@ -134,6 +134,26 @@ def _sentence(subject: Described, culprit: str, name: str) -> TaskFinding:
 
 def _missing(subject: Described, rule: str, message: str, remedy: str) -> TaskFinding:
     return subject.broken(STAGE, rule, "__init__", message, remedy)
+
+
+def still_to_write(subject: Described) -> TaskFinding | None:
+    """Return that the fitness is not written yet: its texts only hold the place of others."""
+    task = subject.task
+    places = ["description"] if _is_placeholder(task.description) else []
+    places += [
+        f"metric '{metric.name}'"
+        for metric in task.metrics
+        if _is_placeholder(metric.unit) or _is_placeholder(metric.description)
+    ]
+    if not places:
+        return None
+    return subject.broken(
+        "fitness",
+        "fitness-missing",
+        "fitness",
+        f"the fitness is still to be written: {', '.join(places)}",
+        "say in description what to achieve, declare what counts, compute it in fitness()",
+    )
 
 
 def _is_text(value: object) -> bool:

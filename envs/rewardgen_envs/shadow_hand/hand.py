@@ -1,8 +1,9 @@
 """What the Shadow hand tasks share: scene, features, the drop, the start.
 
-Hand, cube and pen are those of gymnasium-robotics' HandManipulate environments, and so are the
-action (targets of the 20 position motors, as shares of their ranges) and the control step. The
-physics has 5 ms substeps instead of 2 ms, and gravity does not pull at the hand, as in Isaac Gym.
+Hand, cube and pen are those of gymnasium-robotics' HandManipulate environments, and so is
+the control step. The physics has 5 ms substeps instead of 2 ms, and gravity does not pull at the
+hand, as in Isaac Gym. An action moves the targets of the 20 position motors on from where they are,
+as Isaac Gym's relative control does: noise then moves the hand about instead of shaking it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from rewardgen_envs.task import Task
 
 HERE = Path(__file__).parent
 JOINTS = 24
+MOTORS = 20
+TARGET_SPEED_RAD_S = 4.0  # of a motor's target, at most
 FINGERTIPS = ("ff", "mf", "rf", "lf", "th")
 TIPS_ARE = "first, middle, ring and little finger and the thumb"
 DROPPED_M = 0.1
@@ -33,6 +36,7 @@ PALM_RADIUS_M = 0.12
 JOINT_NOISE_RAD = 0.03
 PLACE_NOISE_M = 0.003
 _JOINTS_ARE = "wrist (2), first, middle, ring (4 each), little finger (5) and thumb (5)"
+_MOTORS_ARE = "wrist (2), first, middle, ring (3 each), little finger (4) and thumb (5)"
 
 
 def hand_features(held: str) -> tuple[Feature, ...]:
@@ -60,6 +64,9 @@ def hand_features(held: str) -> tuple[Feature, ...]:
         Feature("fingertip_positions", (5, 3), "m", f"Tips of {TIPS_ARE}."),
         Feature("joint_angles", (JOINTS,), "rad", f"Angles of {_JOINTS_ARE}."),
         Feature("joint_velocities", (JOINTS,), "rad/s", f"Velocities of {_JOINTS_ARE}."),
+        Feature(
+            "motor_targets", (MOTORS,), "rad", f"Where motors turn their joint: {_MOTORS_ARE}."
+        ),
     )
 
 
@@ -99,7 +106,25 @@ class Hand(Task):
             ),
             "joint_angles": physics.qpos[:, :JOINTS],
             "joint_velocities": physics.qvel[:, :JOINTS],
+            "motor_controls": physics.field("ctrl"),
         }
+
+    def derive(self, quantities: Quantities) -> dict[str, Tensor]:
+        """Tell where the motors' targets are; at the start, where their joints are."""
+        started = quantities.episode_time_s.unsqueeze(1) > 0.0
+        rest = quantities.joint_angles[:, self._driven]
+        return {"motor_targets": torch.where(started, quantities.motor_controls, rest)}
+
+    def actuate(self, action: Tensor, features: FeatureView) -> Float[Tensor, "B 20"]:
+        """Move the targets on, within their limits."""
+        low, high = self._control_range(action.device)
+        step = TARGET_SPEED_RAD_S * self.control_dt_s * action
+        return torch.clamp(features.motor_targets + step, low, high)
+
+    @property
+    def _driven(self) -> list[int]:
+        """The joint of every motor; joints of the hand have one coordinate each."""
+        return self.model.actuator_trnid[:, 0].tolist()
 
     def terminations(self, features: FeatureView) -> dict[str, Bool[Tensor, "..."]]:
         """End the episode when the hand has lost what it held."""
@@ -121,12 +146,12 @@ class Hand(Task):
         noise = draw.uniform("joints", (JOINTS,), -JOINT_NOISE_RAD, JOINT_NOISE_RAD)
         away = draw.uniform("place", (2,), -PLACE_NOISE_M, PLACE_NOISE_M)
         place = home[JOINTS : JOINTS + 3] + torch.nn.functional.pad(away, (0, 1))
-        turned = multiply(about_vertical(heading), home[JOINTS + 3 :].expand(len(heading), 4))
+        turned = multiply(about_vertical(heading), home[JOINTS + 3 :])
         qpos = torch.cat([torch.clamp(home[:JOINTS] + noise, low, high), place, turned], dim=1)
         return qpos, qpos.new_zeros(len(qpos), int(model.nv))
 
 
-def grip(features: FeatureView, held: str) -> Float[Tensor, "... 72"]:
+def grip(features: FeatureView, held: str) -> Float[Tensor, "... 92"]:
     """Return what every policy sees: joints, what is held, and the fingertips around it."""
     position = getattr(features, f"{held}_position")
     around = features.fingertip_positions - position.unsqueeze(-2)
@@ -134,6 +159,7 @@ def grip(features: FeatureView, held: str) -> Float[Tensor, "... 72"]:
         [
             features.joint_angles,
             features.joint_velocities,
+            features.motor_targets,
             position,
             getattr(features, f"{held}_velocity"),
             getattr(features, f"{held}_angular_velocity"),

@@ -147,8 +147,8 @@ class RotateCube(Hand):
         before = quantities.previous_target_errors.gather(1, present)[:, 0]
         heading = quantities.target_headings.gather(1, present)[:, 0]
         rotations = quantities.target_rotations
-        return {
-            "target_quaternion": about_vertical(heading).to(errors.dtype),
+        return super().derive(quantities) | {
+            "target_quaternion": about_vertical(heading),
             "rotation_to_target": rotations.take_along_dim(present.unsqueeze(2), 1)[:, 0],
             "rotation_error": error,
             "approach_velocity": (before - error) / self.control_dt_s,
@@ -156,7 +156,7 @@ class RotateCube(Hand):
             "targets_reached": _reached(quantities),
         }
 
-    def observation(self, features: FeatureView) -> Float[Tensor, "... 79"]:
+    def observation(self, features: FeatureView) -> Float[Tensor, "... 99"]:
         """Return hand, cube, fingertips and the rotation that is missing."""
         turning = [features.cube_quaternion, features.rotation_to_target]
         return torch.cat([grip(features, "cube"), *turning], dim=-1)

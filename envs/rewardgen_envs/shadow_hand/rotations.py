@@ -17,7 +17,9 @@ def multiply(p: Float[Tensor, "... 4"], q: Float[Tensor, "... 4"]) -> Float[Tens
     """Return the Hamilton product: rotate by ``q``, then by ``p``."""
     p_w, p_v, q_w, q_v = p[..., :1], p[..., 1:], q[..., :1], q[..., 1:]
     scalar = p_w * q_w - (p_v * q_v).sum(-1, keepdim=True)
-    vector = p_w * q_v + q_w * p_v + torch.cross(p_v, q_v, dim=-1)
+    # torch's own cross product wants equal types, and engines differ in theirs
+    cross = p_v.roll(-1, -1) * q_v.roll(1, -1) - p_v.roll(1, -1) * q_v.roll(-1, -1)
+    vector = p_w * q_v + q_w * p_v + cross
     return torch.cat([scalar, vector], dim=-1)
 
 

@@ -113,9 +113,10 @@ class SpinPen(Hand):
 
     def derive(self, quantities: Quantities) -> dict[str, Tensor]:
         """Compute the rate of the last turn."""
-        return {"turn_rate": _turn(quantities) / self.control_dt_s}
+        rate = _turn(quantities) / self.control_dt_s
+        return super().derive(quantities) | {"turn_rate": rate}
 
-    def observation(self, features: FeatureView) -> Float[Tensor, "... 75"]:
+    def observation(self, features: FeatureView) -> Float[Tensor, "... 95"]:
         """Return hand, pen and fingertips."""
         return torch.cat([grip(features, "pen"), features.pen_axis], dim=-1)
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, trim_mean, ttest_1samp, ttest_ind
 
 from rewardgen.analysis.statistics import (
+    Estimate,
+    bootstrap_interval,
     difference_of_iqms,
     estimate_iqm,
     iqm,
@@ -167,3 +169,80 @@ def test_mean_band_leaves_out_what_is_not_finite() -> None:
 def test_unusable_points_are_refused(points: list[float]) -> None:
     with pytest.raises(ValueError, match="points"):
         iqm(points)
+
+
+@pytest.mark.parametrize("points", [[1.0], []])
+def test_an_interval_of_one_run_is_refused(points: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"at least 2 runs|n >= 1"):
+        t_interval(points)
+    with pytest.raises(ValueError, match=r"2 runs a side, there are 3 and 1|n >= 1"):
+        welch_interval([1.0, 2.0, 4.0], points)
+
+
+@pytest.mark.parametrize(("runs", "coverage"), [(3, 0.76), (5, 0.82), (10, 0.90), (20, 0.92)])
+def test_the_bootstrap_of_few_points_covers_too_rarely(runs: int, coverage: float) -> None:
+    """Why below ten points the interval is Student's, which covers 95 % at any number."""
+    generator = np.random.default_rng(runs)
+    bootstrapped = students = 0
+    for trial in range(400):
+        points = generator.normal(size=runs)
+        low, high = bootstrap_interval([points], lambda s: s[0].mean(axis=-1), trial, 500)
+        bootstrapped += low <= 0.0 <= high
+        low, high = t_interval(points)
+        students += low <= 0.0 <= high
+    assert bootstrapped / 400 == pytest.approx(coverage, abs=0.05)
+    assert students / 400 == pytest.approx(0.95, abs=0.035)
+
+
+@pytest.mark.parametrize(
+    ("runs", "power"), [(3, (0.11, 0.23, 0.37)), (5, (0.26, 0.52, 0.76)), (10, (0.55, 0.88, 0.99))]
+)
+def test_how_often_a_difference_is_seen(runs: int, power: tuple[float, ...]) -> None:
+    """The power of Welch's interval at differences of 1, 1.5 and 2 standard deviations."""
+    generator = np.random.default_rng(runs)
+    for shift, expected in zip((1.0, 1.5, 2.0), power, strict=True):
+        seen = 0
+        for _ in range(400):
+            low, _ = welch_interval(generator.normal(shift, 1.0, runs), generator.normal(size=runs))
+            seen += low > 0.0
+        assert seen / 400 == pytest.approx(expected, abs=0.075)
+
+
+def test_confirmed_numbers_are_not_those_that_selected() -> None:
+    """Sixteen candidates, each with a search run as noisy as candidates differ.
+
+    The number that selected the best is 2.51 on average where the best is really 1.26. Fresh
+    seeds do not know of the selection: their interval covers the truth as often as it says.
+    """
+    generator = np.random.default_rng(0)
+    trials, covered, claimed, true = 400, 0, [], []
+    for trial in range(trials):
+        truth = generator.normal(size=16)
+        search = truth + generator.normal(size=16)
+        best = int(search.argmax())
+        confirmed = estimate_iqm(truth[best] + generator.normal(size=9), seed=trial)
+        covered += _holds(confirmed, truth[best])
+        claimed.append(search[best])
+        true.append(truth[best])
+    assert np.mean(claimed) == pytest.approx(2.51, abs=0.15)
+    assert np.mean(true) == pytest.approx(1.26, abs=0.15)
+    assert covered / trials == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize(("candidates", "luck"), [(16, 1.77), (80, 2.43)])
+def test_the_best_of_equals_is_confirmed_to_be_one_of_them(candidates: int, luck: float) -> None:
+    """Luck alone puts the best of many above the others in search; a fresh look does not."""
+    generator = np.random.default_rng(candidates)
+    trials, covered, claimed = 300, 0, []
+    for trial in range(trials):
+        claimed.append(generator.normal(size=candidates).max())
+        winner, baseline = generator.normal(size=(2, 9))
+        covered += _holds(difference_of_iqms(winner, baseline, seed=trial), 0.0)
+    assert np.mean(claimed) == pytest.approx(luck, abs=0.1)
+    # of 300: the interval is of means, and the middle half varies a little more
+    assert 0.91 <= covered / trials <= 0.99
+
+
+def _holds(estimate: Estimate, truth: float) -> bool:
+    assert estimate.interval is not None
+    return estimate.interval[0] <= truth <= estimate.interval[1]

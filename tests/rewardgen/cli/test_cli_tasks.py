@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from rewardgen.cli.main import main
+from rewardgen.skeleton.names import choose_names
 from rewardgen.store.records import CheckRecord, TaskListRecord, TaskRecord
 from rewardgen_envs.registry import task_names
 
@@ -139,56 +140,75 @@ def test_unknown_class_names_the_classes_of_the_file(
     assert "'Good'" in capsys.readouterr().err
 
 
-def test_new_writes_a_skeleton_whose_gaps_the_check_names(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_new_by_name_writes_a_pendulum_with_two_gaps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = ["tasks", "new", "pendulum/hold-still", "--directory", str(tmp_path)]
+    monkeypatch.chdir(tmp_path)
+    new = ["tasks", "new", "--name", "pendulum/hold-still"]
     assert main([*new, "--json"]) == 0
     written = last_json(capsys)
-    assert sorted(Path(f).name for f in written["files"]) == [
-        "hold_still.py",
-        "hold_still.xml",
-        "hold_still_reward.py",
-    ]
-    assert written["task"].endswith("hold_still.py:HoldStill")
+    assert written == {
+        "task": "hold_still.py:HoldStill",
+        "files": ["hold_still.py", "hold_still_reward.py", "hold_still.xml"],
+    }
     assert main(["tasks", "check", written["task"], "--json"]) == 1
-    rules = {finding["rule"] for finding in last_json(capsys)["findings"]}
-    assert rules == {"sentence-missing", "unit-missing", "ignores-state"}
+    rules = [finding["rule"] for finding in last_json(capsys)["findings"]]
+    assert rules == ["fitness-missing", "ignores-state"]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert main(new) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "hold_still.py exists already" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_new_for_a_robot_names_the_task_after_robot_and_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arm = Path(__file__).parents[1] / "skeleton" / "arm.xml"
+    out = tmp_path / "new" / "reach.py"
+    assert main(["tasks", "new", str(arm), "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.split() == ["wrote", str(out), "wrote", str(out.with_name("reach_reward.py"))]
+    assert f"rewardgen tasks check {out}:Reach" in shown.err
+    assert main(["tasks", "show", f"{out}:Reach", "--json"]) == 0
+    record = TaskRecord.model_validate(last_json(capsys))
+    assert record.name == "arm/reach"
+    assert record.action_size == 8
+    assert "gripper: servo, 0 to 255" in record.about
 
 
 @pytest.mark.parametrize("name", [*task_names(), "robot/walk-fast", "lab_2/go-3"])
-def test_new_takes_names_like_the_registered_ones(name: str, tmp_path: Path) -> None:
-    assert main(["tasks", "new", name, "--directory", str(tmp_path)]) == 0
+def test_new_takes_names_like_the_registered_ones(name: str) -> None:
+    assert choose_names("pendulum", None, name).task == name
 
 
-def test_new_turns_every_joint_into_features(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["--out", "--name"]),
+        (["go1/walk"], ["go1/walk is no MJCF file", "--name"]),
+        (["robot.xml"], ["--out", "--name"]),
+        (["robot.xml", "--out", "walk.txt"], ["walk.txt", ".py"]),
+        (["robot.xml", "--out", "folder"], ["folder", ".py"]),
+        (["robot.xml", "--out", "walk.py"], ["robot.xml does not exist"]),
+        (["robot.stl", "--out", "walk.py"], ["robot.stl is no MJCF file", ".xml"]),
+        (["robot.xml", "--out", "here.py"], ["here.py exists already", "--out"]),
+        (["robot.xml", "--name", "lab/there"], ["there_reward.py exists already"]),
+    ],
+)
+def test_new_refuses_wrong_usage(
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    scene = tmp_path / "mixed.xml"
-    scene.write_text(
-        """<mujoco><worldbody><body name="base"><freejoint/><geom size="0.1" mass="1"/>
-        <body pos="0.5 0 0"><joint type="slide" name="rail" range="-1 1" limited="true"/>
-        <joint type="ball" name="wrist"/><geom size="0.1" mass="1"/>
-        <body pos="0.5 0 0"><joint name="elbow"/><geom size="0.1" mass="1"/></body></body></body>
-        </worldbody><actuator><motor joint="elbow" ctrlrange="-1 1"/></actuator></mujoco>""",
-        encoding="utf-8",
-    )
-    arguments = ["--scene", str(scene), "--directory", str(tmp_path)]
-    assert main(["tasks", "new", "lab/mixed", *arguments, "--json"]) == 0
-    reference = last_json(capsys)["task"]
-    assert main(["tasks", "show", reference, "--json"]) == 0
-    names = {feature["name"] for feature in last_json(capsys)["features"]}
-    assert names >= {
-        "base_position",
-        "base_quaternion",
-        "base_velocity",
-        "base_angular_velocity",
-        "number_2_quaternion",
-        "slide_positions",
-        "joint_angles",
-    }
+    monkeypatch.chdir(tmp_path)
+    for existing in ("here.py", "there_reward.py"):
+        (tmp_path / existing).touch()
+    assert main(["tasks", "new", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert all(word in error for word in words), error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here.py", "there_reward.py"]
 
 
 @pytest.mark.parametrize(
@@ -200,9 +220,13 @@ def test_new_turns_every_joint_into_features(
     ],
 )
 def test_new_refuses_a_name_that_is_none(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert main(["tasks", "new", name, "--directory", str(tmp_path)]) == 2
+    monkeypatch.chdir(tmp_path)
+    assert main(["tasks", "new", "--name", name]) == 2
     error = capsys.readouterr().err
     assert repr(name) in error
     assert "robot/walk-fast" in error

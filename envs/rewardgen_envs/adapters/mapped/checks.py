@@ -14,7 +14,7 @@ from rewardgen_envs.adapters.mapped.task import ENV_REWARD, MappedTask
 from rewardgen_envs.adapters.mapped.worlds import MappedWorlds
 from rewardgen_envs.base_task import BoxAction
 from rewardgen_envs.checks.finding import TaskFinding
-from rewardgen_envs.checks.texts import texts
+from rewardgen_envs.checks.texts import still_to_write, texts
 from rewardgen_envs.errors import UsageError
 
 WORLDS = 6
@@ -237,6 +237,9 @@ def _observation(subject: MappedSubject) -> Iterator[TaskFinding]:
 def _fitness(subject: MappedSubject) -> Iterator[TaskFinding]:
     """Every metric is finite."""
     task, played = subject.task, subject.random
+    if unwritten := still_to_write(subject):
+        yield unwritten
+        return
     for name, values in task.fitness(task.table.view(played.next_state)).items():
         if not bool(values.isfinite().all()):
             yield subject.broken(
