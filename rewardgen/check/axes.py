@@ -20,7 +20,7 @@ from rewardgen_envs.features import Feature, FeatureTable
 _WORDS = {
     0: "x forward forwards ahead",
     1: "y sideways sideward lateral",
-    2: "z height vertical upward upwards tall altitude",
+    2: "z height vertical upward upwards tall altitude lift lifted raise raised",
 }
 AXIS = {word: axis for axis, words in _WORDS.items() for word in words.split()}
 NAMES = ("x", "y", "z")

@@ -26,7 +26,7 @@ from rewardgen.check.measures import (
     weights,
     without_action,
 )
-from rewardgen.check.review import TINY, Review, finding
+from rewardgen.check.review import TINY, Review, finding, quantile
 from rewardgen.rewards.findings import Finding
 
 STAGE = "critic"
@@ -41,6 +41,8 @@ GAIN = 0.05
 """Share of the reward's spread that a rise with an error has to make."""
 OUTWEIGHS = 0.75
 """Survival outweighs if it pays this share of what the reward varies by."""
+RAREST = 0.005
+"""Share of the states that may pay less than what every state pays."""
 
 
 def critic(review: Review) -> list[Finding]:
@@ -137,9 +139,7 @@ def _forbidden(review: Review) -> Iterator[Finding]:
     if parts is None:
         return
     for each in penalties(review):
-        weight = weights(review)[each.term]
-        taken = review.answers.terms[each.term] * (1.0 if weight > 0.0 else -1.0)
-        value = agreement(taken, parts)
+        value = agreement(-each.taken, parts)
         if value < FORBIDS and not _acts(review, each.term):
             yield finding(
                 STAGE,
@@ -174,16 +174,27 @@ def _effort(review: Review) -> Iterator[Finding]:
 def _alive(review: Review) -> Iterator[Finding]:
     """Not ending must not pay more by itself than all that the task asks for."""
     bonus, spread = min(ending_costs(review), living_pays(review)), ordinary_spread(review)
+    least = quantile(review.answers.reward[review.alive], RAREST)
     if bonus > OUTWEIGHS * max(spread, TINY):
-        yield finding(
-            STAGE,
-            "alive-outweighs",
-            "warning",
-            _reading_line(review, review.flags),
+        figure = (
             f"a step that does not end the episode pays {bonus:.3g} for that alone; between good "
-            f"and bad states the reward varies by {spread:.3g}",
-            "pay less for survival than for what is asked",
+            f"and bad states the reward varies by {spread:.3g}"
         )
+    elif least > OUTWEIGHS * max(review.spread, TINY):
+        figure = (
+            f"every step pays at least {least:.3g}, whatever happens; between good and bad states "
+            f"the reward varies by {review.spread:.3g}"
+        )
+    else:
+        return
+    yield finding(
+        STAGE,
+        "alive-outweighs",
+        "warning",
+        _reading_line(review, review.flags),
+        figure,
+        "pay less for survival than for what is asked",
+    )
 
 
 def _errors(review: Review) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """What a reward is held against: transitions of its task, and what fitness says of them.
 
-The critic belongs to the platform: it may look at private features and at fitness. What it says
-about a reward holds ranks and shares of them, and never a number that reward code could use.
+The critic belongs to the platform: it may look at fitness. What it says about a reward holds ranks
+and shares of it, and never a number that reward code could use. Neither the human reward nor what
+was trained on it is asked: a critic that knew them would judge by likeness, not by the task.
 """
 
 from __future__ import annotations
@@ -23,13 +24,9 @@ from rewardgen_envs.checks.sought import sought_play
 from rewardgen_envs.checks.subject import Subject
 from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.task import Task
-from rewardgen_policies.checkpoint import CheckpointError
-from rewardgen_policies.evaluation import record
-from rewardgen_policies.stored_policy import StoredPolicyError, load_policy
 
 MAX_ROWS = 3000
 """Transitions of each source, evenly spread over its play."""
-POLICY_SEEDS = range(82_000, 82_003)
 
 
 @dataclass(frozen=True)
@@ -61,8 +58,7 @@ class Evidence:
         episode_steps: nominal length of an episode.
         gamma: the discount that rewards are trained with.
         sources: transitions by where they come from: ``random`` play; ``displaced`` worlds;
-            ``sought``, states that fitness led to; ``policy``, episodes of the stored policy of
-            the human reward where there is one.
+            ``sought``, states that fitness led to.
         endings: last transitions of episodes, by cause.
     """
 
@@ -114,7 +110,6 @@ def evidence_of(
     sources = {
         name: replace(rows, fitness=torch.zeros_like(rows.fitness))
         for name, rows in evidence.sources.items()
-        if name != "policy"
     }
     return replace(evidence, sentence=own_words, sources=sources)
 
@@ -130,9 +125,6 @@ def _of_task(make: Callable[[], BaseTask], task: BaseTask, gamma: float) -> Evid
         "sought": sought_play(subject.fresh()),
     }
     sources = {name: _played(task, play) for name, play in plays.items()}
-    policy = _policy(subject.task)
-    if policy is not None:
-        sources["policy"] = policy
     width = task.table.public_width
     endings = {
         ending.cause: Transitions(
@@ -202,27 +194,6 @@ def _played(task: Task, play: Play) -> Rows:
     rows = play.valid & play.physical
     return _rows(
         task, play.state[rows], play.action[rows], play.next_state[rows], play.terminated[rows]
-    )
-
-
-def _policy(task: Task) -> Rows | None:
-    """Return episodes of the stored policy of the human reward, if there is one that fits."""
-    try:
-        member = load_policy(task.name)
-        if member is None:
-            return None
-        (episodes,) = record(task, [member], list(POLICY_SEEDS))
-    except (StoredPolicyError, CheckpointError):
-        return None  # of an older version of the task: the critic does without
-    ends = [torch.zeros(len(e.state), dtype=torch.bool) for e in episodes]
-    for end, episode in zip(ends, episodes, strict=True):
-        end[-1] = episode.terminated
-    return _rows(
-        task,
-        torch.cat([e.state for e in episodes]),
-        torch.cat([e.action for e in episodes]),
-        torch.cat([e.next_state for e in episodes]),
-        torch.cat(ends),
     )
 
 

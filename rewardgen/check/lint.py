@@ -1,6 +1,7 @@
 """Lint: what is odd about a reward whatever its task wants, by what it does on states of the task.
 
-Every remark carries its figure. Nothing here reads fitness; the critic does.
+Every remark carries its figure. Fitness is asked for one thing only, whether a cost is the goal
+itself; the rest is the critic's.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-from rewardgen.check.measures import differences, penalties
+from rewardgen.check.measures import Penalty, agreement, differences, penalties, split
 from rewardgen.check.review import TINY, Review, finding, quantile, width
 from rewardgen.rewards.findings import Finding, more
 
@@ -18,6 +19,8 @@ LINGERS = 0.5
 MOST, USUAL = 1.0, 0.75
 """A penalty outweighs if at most it takes this share of what all else varies by over all states,
 or usually this share of what all else varies by in random play."""
+GOAL = 0.9
+"""A cost is the goal if it agrees with fitness so well."""
 RATIO = 100.0
 """Between the terms that vary most and least."""
 HORIZONS = 3.0
@@ -53,7 +56,8 @@ def _difference(review: Review) -> Iterator[Finding]:
 def _penalty(review: Review) -> Iterator[Finding]:
     for each in penalties(review):
         outweighs = each.most > MOST * max(each.others, TINY)
-        if outweighs or each.usual > USUAL * max(each.ordinary, TINY):
+        usual = each.usual > USUAL * max(each.ordinary, TINY)
+        if outweighs or (usual and not _is_goal(review, each)):
             yield finding(
                 STAGE,
                 "penalty-outweighs",
@@ -64,6 +68,12 @@ def _penalty(review: Review) -> Iterator[Finding]:
                 f"{each.others:.3g} over all states",
                 "weigh it down until doing what the task asks pays more than avoiding it",
             )
+
+
+def _is_goal(review: Review, penalty: Penalty) -> bool:
+    """Whether a cost is the goal, as what is left of the way: less where it is good by fitness."""
+    parts = split(review)
+    return parts is not None and agreement(-penalty.taken, parts) >= GOAL
 
 
 def _dying(review: Review) -> Iterator[Finding]:

@@ -144,7 +144,7 @@ def ordinary_spread(review: Review) -> float:
 
     Not where worlds were thrown: what that costs says nothing about what can be gained.
     """
-    parts = [review.source(name) for name in ("random", "sought", "policy")]
+    parts = [review.source(name) for name in ("random", "sought")]
     return width(torch.cat([part.reward for part in parts if part is not None]))
 
 
@@ -213,6 +213,7 @@ class Penalty:
         ordinary: by how much all else varies in random play.
         others: by how much all else varies over all states.
         least: what it takes at least, over all states.
+        taken: what it takes in each of the reviewed rows.
     """
 
     term: str
@@ -221,6 +222,7 @@ class Penalty:
     ordinary: float
     others: float
     least: float
+    taken: Tensor
 
 
 def penalties(review: Review) -> Iterator[Penalty]:
@@ -231,9 +233,8 @@ def penalties(review: Review) -> Iterator[Penalty]:
     for name, weight in weights(review).items():
         if abs(weight) < UNADDED or review.only_flags(name):
             continue
-        sign = 1.0 if weight > 0.0 else -1.0  # reported as a cost, then subtracted
-        taken = -sign * review.answers.terms[name][review.alive]
-        usual = -sign * ordinary.terms[name].double()
+        everywhere = -weight * review.answers.terms[name]
+        taken, usual = everywhere[review.alive], -weight * ordinary.terms[name].double()
         if float(taken.min()) < -TINY or float(taken.max()) <= TINY:
             continue
         yield Penalty(
@@ -243,6 +244,7 @@ def penalties(review: Review) -> Iterator[Penalty]:
             ordinary=width(ordinary.reward + usual),
             others=width(review.answers.reward[review.alive] + taken),
             least=quantile(taken, 0.005),
+            taken=everywhere,
         )
 
 
@@ -326,13 +328,16 @@ def differences(review: Review) -> Iterator[Difference]:
         chained = values + on[name] - across[name]
         errors = (still[name], values + back[name], chained)
         if all(float(error.abs().mean()) <= allowed for error in errors):
-            rest = review.answers.reward - review.answers.terms[name]
-            potential = _rise(review, name)
+            weight = weights(review).get(name, 1.0)
+            rest = (review.answers.reward - weight * review.answers.terms[name])[review.alive]
+            potential = _rise(review, name, weight)
             gamma = review.evidence.gamma
-            yield Difference(name, potential, (1.0 - gamma) * potential, width(rest[review.alive]))
+            # what is paid rarely counts: it may be the goal
+            varies = float(rest.max() - rest.min())
+            yield Difference(name, potential, (1.0 - gamma) * potential, varies)
 
 
-def _rise(review: Review, term: str) -> float:
+def _rise(review: Review, term: str, weight: float) -> float:
     """Return how far Φ can rise above its median in random play: what a step there would pay."""
     everywhere = review.rows.transitions.next_state
     ordinary = review.evidence.sources["random"].transitions.next_state
@@ -342,6 +347,6 @@ def _rise(review: Review, term: str) -> float:
         action = torch.zeros(len(after), *review.rows.transitions.action.shape[1:])
         action = action.to(review.rows.transitions.action.dtype)
         before = zero.expand_as(after)
-        return review.of(Transitions(before, action, after)).terms[term]
+        return weight * review.of(Transitions(before, action, after)).terms[term]
 
     return quantile(potential(everywhere), 0.995) - quantile(potential(ordinary), 0.5)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from rewardgen.check.evidence import Evidence, Rows
 from rewardgen.check.review import Review
-from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.code import Output
+from rewardgen.rewards.format import RewardCode, parse_reward
 from rewardgen.rewards.inline import InlineReward
 from rewardgen.rewards.transitions import Transitions
 from rewardgen_envs.features import Feature, FeatureTable
@@ -89,7 +90,7 @@ def review(text: str, known: Evidence | None = None) -> Review:
     text = text if text.startswith("def ") else source(text.split("\n"))
     known = known or evidence()
 
-    def ask(code, transitions):  # type: ignore[no-untyped-def]
+    def ask(code: RewardCode, transitions: Transitions) -> Output:
         return InlineReward(code, known.table).evaluate(transitions)
 
     return Review(parse_reward(text), known, ask)

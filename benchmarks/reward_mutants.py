@@ -14,15 +14,25 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from benchmarks.reward_anatomy import (
+    Subject,
+    Swap,
+    add_term,
+    expression,
+    is_feature,
+    multiply,
+    negative,
+    times,
+)
 from rewardgen_envs.base_task import BaseTask, BoxAction
 from rewardgen_envs.features import Feature, FeatureTable
 
 MOST = 3
 """Mutants of one kind and variant that a reward gets; of more a seeded choice."""
-TIMES_ALIVE, ALIVE = 20.0, 10.0
+TIMES_ALIVE, ALIVE, CONSTANT = 20.0, 10.0, 100.0
 TIMES_PENALTY = 100.0
-LEAST_WEIGHT = 0.005
-"""A penalty with a smaller weight times 100 is what other rewards begin with: no mistake."""
+SMALL = 0.005
+"""A penalty whose weight is smaller is next to nothing, and times 100 what others begin with."""
 EFFORT = 0.1
 DEGREES = 180.0 / math.pi
 _AXES = {
@@ -50,101 +60,6 @@ class Mutant:
     kind: str
     variant: str
     source: str
-
-
-Addend = tuple[float, ast.expr]
-
-
-class Subject:
-    """A reward that is a plain sum of terms, taken apart; every edit starts from a fresh one.
-
-    Args:
-        source: the reward file.
-        task: its task.
-    """
-
-    def __init__(self, source: str, task: BaseTask) -> None:
-        self.tree = ast.parse(source)
-        self.task = task
-        self.table: FeatureTable = task.table.public()
-        functions = [n for n in self.tree.body if isinstance(n, ast.FunctionDef)]
-        self.entry = next(n for n in functions if n.name == "compute_reward")
-        self.returned = next(n for n in self.entry.body if isinstance(n, ast.Return))
-        pair = self.returned.value
-        assert isinstance(pair, ast.Tuple), "a human reward returns a pair"
-        self.pair = pair
-        assert isinstance(pair.elts[1], ast.Dict), "a human reward names its terms"
-        self.terms: ast.Dict = pair.elts[1]
-
-    def text(self) -> str:
-        """Return the reward file as it is now."""
-        return ast.unparse(ast.fix_missing_locations(self.tree)) + "\n"
-
-    def assigned(self, name: str) -> ast.Assign | None:
-        """Return the statement that gives a name its value."""
-        for node in self.entry.body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-                return node
-        return None
-
-    @property
-    def total(self) -> ast.expr:
-        """The expression that is the total."""
-        total = self.pair.elts[0]
-        if isinstance(total, ast.Name):
-            statement = self.assigned(total.id)
-            if statement is not None:
-                return statement.value
-        return total
-
-    @total.setter
-    def total(self, value: ast.expr) -> None:
-        total = self.pair.elts[0]
-        statement = self.assigned(total.id) if isinstance(total, ast.Name) else None
-        if statement is None:
-            self.pair.elts[0] = value
-        else:
-            statement.value = value
-
-    def addends(self) -> list[Addend]:
-        """Return what is added up."""
-        return list(_addends(self.total, 1.0))
-
-    def add_up(self, addends: list[Addend]) -> None:
-        """Make the total the sum of these."""
-        sign, first = addends[0]
-        total = first if sign > 0 else ast.UnaryOp(ast.USub(), first)
-        for sign, value in addends[1:]:
-            total = ast.BinOp(total, ast.Add() if sign > 0 else ast.Sub(), value)
-        self.total = total
-
-    def reads(self, node: ast.expr) -> set[str]:
-        """Return the features that a value is computed from, and ``action``."""
-        found: set[str] = set()
-        todo: list[ast.expr] = [node]
-        seen: set[str] = set()
-        while todo:
-            for part in ast.walk(todo.pop()):
-                if isinstance(part, ast.Attribute) and _is_view(part.value):
-                    found.add(part.attr)
-                elif isinstance(part, ast.Name) and part.id == "action":
-                    found.add("action")
-                elif isinstance(part, ast.Name) and part.id not in seen:
-                    seen.add(part.id)
-                    statement = self.assigned(part.id)
-                    if statement is not None:
-                        todo.append(statement.value)
-        return found
-
-    def reported(self, addend: Addend) -> int | None:
-        """Return the place of an addend among the terms."""
-        sign, value = addend
-        wanted = {ast.unparse(value), ast.unparse(ast.UnaryOp(ast.USub(), value))}
-        wanted |= {f"-{ast.unparse(value)}"} if sign < 0 else set()
-        for place, term in enumerate(self.terms.values):
-            if ast.unparse(term) in wanted:
-                return place
-        return None
 
 
 def mutants(source: str, task: BaseTask, seed: int) -> list[Mutant]:
@@ -184,11 +99,13 @@ def _negated(source: str, task: BaseTask) -> Planted:
 
 
 def _constant(source: str, task: BaseTask) -> Planted:
-    for variant, value in (("one", 1.0), ("zero", 0.0)):
-        subject = Subject(source, task)
-        zero = ast.BinOp(ast.Constant(0.0), ast.Mult(), subject.total)
-        subject.total = ast.BinOp(zero, ast.Add(), ast.Constant(value))
-        yield variant, subject.text()
+    subject = Subject(source, task)
+    zero = ast.BinOp(ast.Constant(0.0), ast.Mult(), subject.total)
+    subject.total = ast.BinOp(zero, ast.Add(), ast.Constant(1.0))
+    yield "one", subject.text()
+    subject = Subject(source, task)
+    subject.total = expression("torch.zeros_like(next_state.terminated)")
+    yield "zero", subject.text()
 
 
 def _paid_effort(source: str, task: BaseTask) -> Planted:
@@ -206,17 +123,20 @@ def _paid_effort(source: str, task: BaseTask) -> Planted:
         flipped = True
         place = subject.reported(addends[i])
         if place is not None:
-            subject.terms.values[place] = _negative(subject.terms.values[place])
+            subject.terms.values[place] = negative(subject.terms.values[place])
         addends[i] = (1.0, value)
         subject.add_up(addends)
         yield "sign of a cost", subject.text()
     if not flipped:
         subject = Subject(source, task)
-        _add_term(subject, "effort", f"{EFFORT} * (action ** 2).sum(dim=1)")
+        add_term(subject, "effort", f"{EFFORT} * (action ** 2).sum(dim=1)")
         yield "added", subject.text()
 
 
 def _large_alive_bonus(source: str, task: BaseTask) -> Planted:
+    subject = Subject(source, task)
+    add_term(subject, "alive", f"{CONSTANT} * torch.ones_like(next_state.terminated)")
+    yield "constant", subject.text()
     if not task.causes:
         return
     subject = Subject(source, task)
@@ -224,30 +144,44 @@ def _large_alive_bonus(source: str, task: BaseTask) -> Planted:
     for sign, value in subject.addends():
         if sign > 0 and subject.reads(value) and subject.reads(value) <= flags:
             assert isinstance(value, ast.Name)
-            _multiply(subject, value.id, TIMES_ALIVE)
+            multiply(subject, value.id, TIMES_ALIVE)
             yield "larger", subject.text()
             return
-    _add_term(subject, "alive", f"{ALIVE} * (1.0 - next_state.terminated)")
+    add_term(subject, "alive", f"{ALIVE} * (1.0 - next_state.terminated)")
     yield "added", subject.text()
 
 
 def _large_penalty(source: str, task: BaseTask) -> Planted:
+    yield from _penalties(source, task, small=False)
+
+
+def _small_penalty(source: str, task: BaseTask) -> Planted:
+    yield from _penalties(source, task, small=True)
+
+
+def _penalties(source: str, task: BaseTask, *, small: bool) -> Planted:
+    """Enlarge each penalty whose weight is small, or each whose is not."""
     flags = {"terminated", *task.causes}
     for i in range(len(Subject(source, task).addends())):
         subject = Subject(source, task)
         addends = subject.addends()
         sign, value = addends[i]
-        if sign > 0 or subject.reads(value) <= flags or _weight(subject, value) < LEAST_WEIGHT:
+        if sign > 0 or subject.reads(value) <= flags or (_weight(subject, value) < SMALL) != small:
             continue
         if isinstance(value, ast.Name):
-            _multiply(subject, value.id, TIMES_PENALTY)
+            multiply(subject, value.id, TIMES_PENALTY)
         else:
             place = subject.reported(addends[i])
             if place is not None:
-                subject.terms.values[place] = _times(subject.terms.values[place], TIMES_PENALTY)
-            addends[i] = (sign, _times(value, TIMES_PENALTY))
+                subject.terms.values[place] = times(subject.terms.values[place], TIMES_PENALTY)
+            addends[i] = (sign, times(value, TIMES_PENALTY))
             subject.add_up(addends)
         yield "a cost", subject.text()
+        subject = Subject(source, task)
+        addends = subject.addends()
+        addends[i] = (sign, times(value, TIMES_PENALTY))
+        subject.add_up(addends)
+        yield "in the total alone", subject.text()
 
 
 def _weight(subject: Subject, value: ast.expr) -> float:
@@ -286,7 +220,7 @@ def _not_added(source: str, task: BaseTask) -> Planted:
 
 def _degrees(source: str, task: BaseTask) -> Planted:
     subject = Subject(source, task)
-    for name in sorted({n.attr for n in ast.walk(subject.entry) if _is_feature(n)}):
+    for name in sorted({n.attr for n in ast.walk(subject.entry) if is_feature(n)}):
         if not subject.table[name].unit.startswith("rad"):
             continue
         for variant, template in (
@@ -303,7 +237,7 @@ def _degrees(source: str, task: BaseTask) -> Planted:
 def _wrong_axis(source: str, task: BaseTask) -> Planted:
     yield from (("component", text) for text in _other_components(source, task))
     subject = Subject(source, task)
-    for name in sorted({n.attr for n in ast.walk(subject.entry) if _is_feature(n)}):
+    for name in sorted({n.attr for n in ast.walk(subject.entry) if is_feature(n)}):
         other = _other_axis(subject.table, name)
         if other is not None:
             yield "feature", _replaced(source, task, name, other)
@@ -315,6 +249,7 @@ KINDS: dict[str, Callable[[str, BaseTask], Planted]] = {
     "pay for effort": _paid_effort,
     "alive bonus": _large_alive_bonus,
     "penalty x 100": _large_penalty,
+    "small penalty x 100": _small_penalty,
     "degrees": _degrees,
     "wrong axis": _wrong_axis,
     "not added": _not_added,
@@ -324,90 +259,25 @@ KINDS: dict[str, Callable[[str, BaseTask], Planted]] = {
 # ---- edits
 
 
-def _addends(node: ast.expr, sign: float) -> Iterator[Addend]:
-    match node:
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            yield from _addends(left, sign)
-            yield from _addends(right, sign)
-        case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            yield from _addends(left, sign)
-            yield from _addends(right, -sign)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            yield from _addends(operand, -sign)
-        case _:
-            yield sign, node
-
-
-def _expression(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
-
-
-def _times(value: ast.expr, factor: float) -> ast.expr:
-    return ast.BinOp(ast.Constant(factor), ast.Mult(), value)
-
-
-def _negative(value: ast.expr) -> ast.expr:
-    if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
-        return value.operand
-    return ast.UnaryOp(ast.USub(), value)
-
-
-def _multiply(subject: Subject, name: str, factor: float) -> None:
-    statement = subject.assigned(name)
-    assert statement is not None
-    statement.value = _times(statement.value, factor)
-
-
-def _add_term(subject: Subject, name: str, text: str) -> None:
-    statement = ast.parse(f"{name} = {text}").body[0]
-    subject.entry.body.insert(len(subject.entry.body) - 1, statement)
-    total = subject.pair.elts[0]
-    subject.pair.elts[0] = ast.BinOp(total, ast.Add(), ast.Name(name, ast.Load()))
-    subject.terms.keys.append(ast.Constant(name))
-    subject.terms.values.append(ast.Name(name, ast.Load()))
-
-
-def _is_view(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in ("state", "next_state")
-
-
-def _is_feature(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and _is_view(node.value)
-
-
-class _Swap(ast.NodeTransformer):
-    """Replaces expressions."""
-
-    def __init__(self, made: Callable[[ast.expr], ast.expr | None]) -> None:
-        self._made = made
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(node, ast.expr):
-            made = self._made(node)
-            if made is not None:
-                return made
-        return super().generic_visit(node)
-
-
 def _wrapped(source: str, task: BaseTask, name: str, template: str) -> str:
     def made(node: ast.expr) -> ast.expr | None:
-        if isinstance(node, ast.Attribute) and _is_feature(node) and node.attr == name:
-            return _expression(f"({template.format(ast.unparse(node))})")
+        if isinstance(node, ast.Attribute) and is_feature(node) and node.attr == name:
+            return expression(f"({template.format(ast.unparse(node))})")
         return None
 
     subject = Subject(source, task)
-    _Swap(made).visit(subject.entry)
+    Swap(made).visit(subject.entry)
     return subject.text()
 
 
 def _replaced(source: str, task: BaseTask, name: str, other: str) -> str:
     def made(node: ast.expr) -> ast.expr | None:
-        if isinstance(node, ast.Attribute) and _is_feature(node) and node.attr == name:
-            return _expression(f"{ast.unparse(node.value)}.{other}")
+        if isinstance(node, ast.Attribute) and is_feature(node) and node.attr == name:
+            return expression(f"{ast.unparse(node.value)}.{other}")
         return None
 
     subject = Subject(source, task)
-    _Swap(made).visit(subject.entry)
+    Swap(made).visit(subject.entry)
     return subject.text()
 
 
@@ -437,7 +307,7 @@ def _to_degrees(subject: Subject, part: ast.expr, done: set[int]) -> set[int]:
         statement = subject.assigned(part.id)
         if statement is None or id(statement) in done or subject.reads(statement.value):
             return set()
-        statement.value = _times(statement.value, round(DEGREES, 1))
+        statement.value = times(statement.value, round(DEGREES, 1))
         return {id(statement)}
     found: set[int] = set()
     for node in ast.walk(part):
@@ -451,7 +321,7 @@ def _to_degrees(subject: Subject, part: ast.expr, done: set[int]) -> set[int]:
 def _holds(node: ast.expr, name: str) -> bool:
     """Whether an expression holds a feature, and no other call than of a method of it."""
     inner = any(
-        isinstance(p, ast.Attribute) and _is_feature(p) and p.attr == name for p in ast.walk(node)
+        isinstance(p, ast.Attribute) and is_feature(p) and p.attr == name for p in ast.walk(node)
     )
     return inner and not any(isinstance(p, ast.BinOp) for p in ast.walk(node))
 
@@ -473,7 +343,7 @@ def _other_components(source: str, task: BaseTask) -> Iterator[str]:
             index.elts[-1] = ast.Constant((last.value + 1) % size)
         elif size == 3:
             other = "x[:, 1:]" if ast.unparse(last) == ":2" else "x[:, :2]"
-            made = _expression(other)
+            made = expression(other)
             assert isinstance(made, ast.Subscript) and isinstance(made.slice, ast.Tuple)
             index.elts[-1] = made.slice.elts[-1]
         else:
@@ -491,7 +361,7 @@ def _places(subject: Subject) -> Iterator[tuple[ast.Subscript, int]]:
 
 def _length(subject: Subject, node: ast.expr) -> int | None:
     """Return the length of a vector of length, speed or direction."""
-    if isinstance(node, ast.Attribute) and _is_feature(node):
+    if isinstance(node, ast.Attribute) and is_feature(node):
         feature = subject.table[node.attr]
         return feature.shape[0] if len(feature.shape) == 1 and _spatial(feature) else None
     if isinstance(node, ast.Name):
@@ -535,9 +405,9 @@ def _weighted(source: str, task: BaseTask, weight: Callable[[], float]) -> str:
     for i, (sign, value) in enumerate(addends):
         factor = round(weight(), 3)
         place = subject.reported((sign, value))
-        addends[i] = (sign, _times(copy.deepcopy(value), factor))
+        addends[i] = (sign, times(copy.deepcopy(value), factor))
         if place is not None:
-            subject.terms.values[place] = _times(subject.terms.values[place], factor)
+            subject.terms.values[place] = times(subject.terms.values[place], factor)
     subject.add_up(addends)
     return subject.text()
 
