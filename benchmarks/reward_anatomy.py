@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from rewardgen_envs.base_task import BaseTask
+from rewardgen_envs.base_task import BaseTask, BoxAction, DiscreteAction
 from rewardgen_envs.features import FeatureTable
+
+
+@dataclass(frozen=True)
+class Known:
+    """What has to be known of a task.
+
+    Attributes:
+        name: ``family/variant``.
+        table: its public features.
+        action: its action space.
+        causes: what ends an episode.
+    """
+
+    name: str
+    table: FeatureTable
+    action: BoxAction | DiscreteAction
+    causes: tuple[str, ...]
+
+
+def known(task: BaseTask) -> Known:
+    """Return what has to be known of a task."""
+    return Known(task.name, task.table.public(), task.action, tuple(task.causes))
+
 
 Addend = tuple[float, ast.expr]
 
@@ -19,10 +43,10 @@ class Subject:
         task: its task.
     """
 
-    def __init__(self, source: str, task: BaseTask) -> None:
+    def __init__(self, source: str, task: Known) -> None:
         self.tree = ast.parse(source)
         self.task = task
-        self.table: FeatureTable = task.table.public()
+        self.table = task.table
         functions = [n for n in self.tree.body if isinstance(n, ast.FunctionDef)]
         self.entry = next(n for n in functions if n.name == "compute_reward")
         self.returned = next(n for n in self.entry.body if isinstance(n, ast.Return))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.reward_anatomy import (
+    Known,
     Subject,
     Swap,
     add_term,
@@ -24,7 +25,7 @@ from benchmarks.reward_anatomy import (
     negative,
     times,
 )
-from rewardgen_envs.base_task import BaseTask, BoxAction
+from rewardgen_envs.base_task import BoxAction
 from rewardgen_envs.features import Feature, FeatureTable
 
 MOST = 3
@@ -62,7 +63,7 @@ class Mutant:
     source: str
 
 
-def mutants(source: str, task: BaseTask, seed: int) -> list[Mutant]:
+def mutants(source: str, task: Known, seed: int) -> list[Mutant]:
     """Return the mutants of a reward, a seeded choice of at most ``MOST`` of a kind and variant."""
     found: list[Mutant] = []
     for kind, plant in KINDS.items():
@@ -75,7 +76,7 @@ def mutants(source: str, task: BaseTask, seed: int) -> list[Mutant]:
     return found
 
 
-def controls(source: str, task: BaseTask, seed: int) -> list[Mutant]:
+def controls(source: str, task: Known, seed: int) -> list[Mutant]:
     """Return edits of a reward that make no mistake."""
     chance = random.Random(f"{seed}/{task.name}/controls")
     return [
@@ -89,7 +90,7 @@ Planted = Iterator[tuple[str, str]]
 """Variant and text of each mutant."""
 
 
-def _negated(source: str, task: BaseTask) -> Planted:
+def _negated(source: str, task: Known) -> Planted:
     for variant in ("total", "total and terms"):
         subject = Subject(source, task)
         subject.total = ast.UnaryOp(ast.USub(), subject.total)
@@ -98,7 +99,7 @@ def _negated(source: str, task: BaseTask) -> Planted:
         yield variant, subject.text()
 
 
-def _constant(source: str, task: BaseTask) -> Planted:
+def _constant(source: str, task: Known) -> Planted:
     subject = Subject(source, task)
     zero = ast.BinOp(ast.Constant(0.0), ast.Mult(), subject.total)
     subject.total = ast.BinOp(zero, ast.Add(), ast.Constant(1.0))
@@ -108,7 +109,7 @@ def _constant(source: str, task: BaseTask) -> Planted:
     yield "zero", subject.text()
 
 
-def _paid_effort(source: str, task: BaseTask) -> Planted:
+def _paid_effort(source: str, task: Known) -> Planted:
     """Pay for what costs effort; where nothing does, pay for it anew."""
     if not isinstance(task.action, BoxAction):
         return
@@ -133,7 +134,7 @@ def _paid_effort(source: str, task: BaseTask) -> Planted:
         yield "added", subject.text()
 
 
-def _large_alive_bonus(source: str, task: BaseTask) -> Planted:
+def _large_alive_bonus(source: str, task: Known) -> Planted:
     subject = Subject(source, task)
     add_term(subject, "alive", f"{CONSTANT} * torch.ones_like(next_state.terminated)")
     yield "constant", subject.text()
@@ -151,15 +152,15 @@ def _large_alive_bonus(source: str, task: BaseTask) -> Planted:
     yield "added", subject.text()
 
 
-def _large_penalty(source: str, task: BaseTask) -> Planted:
+def _large_penalty(source: str, task: Known) -> Planted:
     yield from _penalties(source, task, small=False)
 
 
-def _small_penalty(source: str, task: BaseTask) -> Planted:
+def _small_penalty(source: str, task: Known) -> Planted:
     yield from _penalties(source, task, small=True)
 
 
-def _penalties(source: str, task: BaseTask, *, small: bool) -> Planted:
+def _penalties(source: str, task: Known, *, small: bool) -> Planted:
     """Enlarge each penalty whose weight is small, or each whose is not."""
     flags = {"terminated", *task.causes}
     for i in range(len(Subject(source, task).addends())):
@@ -199,7 +200,7 @@ def _weight(subject: Subject, value: ast.expr) -> float:
     return float(node.value) if isinstance(node.value, float) else 1.0
 
 
-def _not_added(source: str, task: BaseTask) -> Planted:
+def _not_added(source: str, task: Known) -> Planted:
     count = len(Subject(source, task).addends())
     if count < 2:
         return
@@ -218,7 +219,7 @@ def _not_added(source: str, task: BaseTask) -> Planted:
             yield "not reported", subject.text()
 
 
-def _degrees(source: str, task: BaseTask) -> Planted:
+def _degrees(source: str, task: Known) -> Planted:
     subject = Subject(source, task)
     for name in sorted({n.attr for n in ast.walk(subject.entry) if is_feature(n)}):
         if not subject.table[name].unit.startswith("rad"):
@@ -234,7 +235,7 @@ def _degrees(source: str, task: BaseTask) -> Planted:
             yield "numbers", changed
 
 
-def _wrong_axis(source: str, task: BaseTask) -> Planted:
+def _wrong_axis(source: str, task: Known) -> Planted:
     yield from (("component", text) for text in _other_components(source, task))
     subject = Subject(source, task)
     for name in sorted({n.attr for n in ast.walk(subject.entry) if is_feature(n)}):
@@ -243,7 +244,7 @@ def _wrong_axis(source: str, task: BaseTask) -> Planted:
             yield "feature", _replaced(source, task, name, other)
 
 
-KINDS: dict[str, Callable[[str, BaseTask], Planted]] = {
+KINDS: dict[str, Callable[[str, Known], Planted]] = {
     "negated total": _negated,
     "constant total": _constant,
     "pay for effort": _paid_effort,
@@ -259,7 +260,7 @@ KINDS: dict[str, Callable[[str, BaseTask], Planted]] = {
 # ---- edits
 
 
-def _wrapped(source: str, task: BaseTask, name: str, template: str) -> str:
+def _wrapped(source: str, task: Known, name: str, template: str) -> str:
     def made(node: ast.expr) -> ast.expr | None:
         if isinstance(node, ast.Attribute) and is_feature(node) and node.attr == name:
             return expression(f"({template.format(ast.unparse(node))})")
@@ -270,7 +271,7 @@ def _wrapped(source: str, task: BaseTask, name: str, template: str) -> str:
     return subject.text()
 
 
-def _replaced(source: str, task: BaseTask, name: str, other: str) -> str:
+def _replaced(source: str, task: Known, name: str, other: str) -> str:
     def made(node: ast.expr) -> ast.expr | None:
         if isinstance(node, ast.Attribute) and is_feature(node) and node.attr == name:
             return expression(f"{ast.unparse(node.value)}.{other}")
@@ -281,7 +282,7 @@ def _replaced(source: str, task: BaseTask, name: str, other: str) -> str:
     return subject.text()
 
 
-def _numbers_in_degrees(source: str, task: BaseTask, name: str) -> str | None:
+def _numbers_in_degrees(source: str, task: Known, name: str) -> str | None:
     """Write the numbers beside an angle in degrees, as bounds and margins; None without such."""
     subject = Subject(source, task)
     changed: set[int] = set()
@@ -330,7 +331,7 @@ def _callee(node: ast.Call) -> str:
     return node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
 
 
-def _other_components(source: str, task: BaseTask) -> Iterator[str]:
+def _other_components(source: str, task: Known) -> Iterator[str]:
     """Yield texts in which one place reads other components of a vector of two or three."""
     count = len(list(_places(Subject(source, task))))
     for i in range(count):
@@ -398,7 +399,7 @@ def _axis(name: str) -> int | None:
     return axes.pop() if len(axes) == 1 else None
 
 
-def _weighted(source: str, task: BaseTask, weight: Callable[[], float]) -> str:
+def _weighted(source: str, task: Known, weight: Callable[[], float]) -> str:
     """Give every addend a weight, in the total and among the terms."""
     subject = Subject(source, task)
     addends = subject.addends()
