@@ -120,7 +120,7 @@ def opinion_findings(answer: Answer | None, source: str) -> tuple[Finding, ...]:
             ),
         )
     severity: Severity = "info" if opinion.ok else "error"
-    lines = source.count("\n") + 1
+    lines = len(source.splitlines())
     return tuple(_finding(issue, severity, lines) for issue in opinion.issues)
 
 
