@@ -15,11 +15,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from scipy.stats import binomtest
-
 from benchmarks.harness import Benchmark, recipe_of, report
 from benchmarks.reward_anatomy import known
 from benchmarks.reward_mutants import KINDS, controls, mutants
+from rewardgen.analysis.statistics import wilson_interval
 from rewardgen.check.critic import critic
 from rewardgen.check.evidence import Evidence, evidence_of
 from rewardgen.check.lint import lint
@@ -64,6 +63,7 @@ def one_task(name: str) -> tuple[Counted, list[str]]:
     """Return what was counted for a task, and what the critic got wrong."""
     task = load_task(name)
     evidence = evidence_of(lambda: load_task(name), recipe_of(task).gamma)
+    assert task.human_reward is not None, "every registered task has one"
     source = task.human_reward.read_text(encoding="utf-8")
     reviewed = [(HUMAN, "", source)]
     reviewed += [(CONTROL, m.variant, m.source) for m in controls(source, known(task), SEED)]
@@ -107,12 +107,11 @@ def share(right: int, count: int) -> dict[str, Any]:
     """Return a share with its 95 % Wilson interval."""
     if count == 0:
         return {"right": 0, "count": 0, "share": None, "interval": None}
-    ends = binomtest(right, count).proportion_ci(method="wilson")
     return {
         "right": right,
         "count": count,
         "share": round(right / count, 4),
-        "interval": [round(float(ends.low), 4), round(float(ends.high), 4)],
+        "interval": [round(end, 4) for end in wilson_interval(right, count)],
     }
 
 

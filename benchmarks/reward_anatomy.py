@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from rewardgen_envs.base_task import BaseTask, BoxAction, DiscreteAction
 from rewardgen_envs.features import FeatureTable
@@ -180,7 +181,7 @@ def is_view(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in ("state", "next_state")
 
 
-def is_feature(node: ast.AST) -> bool:
+def is_feature(node: ast.AST) -> TypeGuard[ast.Attribute]:
     """Whether a node reads a feature."""
     return isinstance(node, ast.Attribute) and is_view(node.value)
 

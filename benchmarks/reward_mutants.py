@@ -312,9 +312,10 @@ def _to_degrees(subject: Subject, part: ast.expr, done: set[int]) -> set[int]:
         return {id(statement)}
     found: set[int] = set()
     for node in ast.walk(part):
-        number = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(number, float) and number and id(node) not in done:
-            node.value = float(f"{number * DEGREES:.3g}")
+        if not isinstance(node, ast.Constant) or id(node) in done:
+            continue
+        if isinstance(node.value, float) and node.value:
+            node.value = float(f"{node.value * DEGREES:.3g}")
             found.add(id(node))
     return found
 

@@ -13,6 +13,7 @@ Interquartile mean, probability of improvement and stratified resampling as in A
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -168,6 +169,15 @@ def welch_interval(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     freedom = (a + b) ** 2 / (a**2 / (first.size - 1) + b**2 / (second.size - 1))
     half = _t_quantile(freedom) * (a + b) ** 0.5
     return centre - half, centre + half
+
+
+def wilson_interval(count: int, of: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share, count of how many; of ≥ 1."""
+    z = float(ndtri((1.0 + LEVEL) / 2.0))
+    share, room = count / of, z**2 / of
+    middle = (share + room / 2.0) / (1.0 + room)
+    half = z * math.sqrt(share * (1.0 - share) / of + room / of / 4.0) / (1.0 + room)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def bootstrap_interval(

@@ -133,6 +133,7 @@ def test_one_task_is_judged_rightly() -> None:
 @pytest.mark.parametrize("name", task_names())
 def test_every_human_reward_can_be_planted_with_mistakes(name: str) -> None:
     task = load_task(name)
+    assert task.human_reward is not None
     source = task.human_reward.read_text(encoding="utf-8")
     made = mutants(source, known(task), 0)
     assert {"negated total", "constant total", "alive bonus"} <= {m.kind for m in made}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -18,7 +19,7 @@ def findings(text: str) -> list[tuple[str, str, int | None]]:
     return [(f.rule, f.severity, f.line) for f in opinion_findings(Answer(text, "stop"), SOURCE)]
 
 
-def opinion(ok: bool, *issues: dict[str, object]) -> str:
+def opinion(ok: bool, *issues: Mapping[str, object]) -> str:
     return json.dumps({"ok": ok, "issues": issues})
 
 
