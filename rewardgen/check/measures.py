@@ -332,9 +332,7 @@ def differences(review: Review) -> Iterator[Difference]:
             rest = (review.answers.reward - weight * review.answers.terms[name])[review.alive]
             potential = _rise(review, name, weight)
             gamma = review.evidence.gamma
-            # what is paid rarely counts: it may be the goal
-            varies = float(rest.max() - rest.min())
-            yield Difference(name, potential, (1.0 - gamma) * potential, varies)
+            yield Difference(name, potential, (1.0 - gamma) * potential, width(rest))
 
 
 def _rise(review: Review, term: str, weight: float) -> float:

@@ -142,8 +142,7 @@ def test_an_undiscounted_difference_pays_for_lingering() -> None:
     rise = quantile(distances, 0.5) - quantile(distances, 0.005)
     assert found.potential == pytest.approx(10.0 * rise, rel=0.1)
     assert found.lingers == pytest.approx(0.02 * found.potential)
-    angle = known.answers.terms["v"]
-    assert found.others == pytest.approx(float(angle.max() - angle.min()), rel=1e-3)
+    assert found.others == pytest.approx(width(known.answers.terms["v"]), rel=1e-3)
 
 
 @pytest.mark.parametrize(
