@@ -10,14 +10,23 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
+from rewardgen.racing import Race
+from rewardgen.rewards.wrappers.catalogue import AnyWrapper
 from rewardgen_envs.engines.choice import EngineChoice, EngineName, engine_for
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
-from rewardgen_envs.settings_file import SettingsFileError, read_settings
+from rewardgen_envs.settings_file import SettingsFileError, read_settings, read_value
 
 WriterName = Literal["tensorboard", "wandb"]
 _DEVICES = re.compile(r"cpu|cuda|cuda:\d+(,cuda:\d+)*")
@@ -33,6 +42,11 @@ def _known_device(value: str) -> str:
     return value
 
 
+def _of_flag(value: object) -> object:
+    return read_value(value) if isinstance(value, str) else value
+
+
+_Wrapper = Annotated[AnyWrapper, BeforeValidator(_of_flag)]
 DesignerName = Literal["evolve", "llm", "manual", "replay"]
 
 
@@ -128,6 +142,9 @@ class RunConfig(DesignConfig):
     """Reward that is trained before the first iteration: human, or a reward file."""
     from_: Path | None = Field(default=None, alias="from")
     """Run, or transcript of one, whose candidates designer replay proposes again."""
+    wrapper: _Wrapper = None
+    """What is put around every candidate: NAME, or {name: NAME, ...} with its parameters; by
+    default what its designer names, if anything."""
     pause: bool = False
     """Stop after each iteration, to look and to say something with rewardgen feedback."""
     critic: bool = False
@@ -147,6 +164,11 @@ class RunConfig(DesignConfig):
     over when one is left."""
     keep: float = Field(default=0.5, gt=0.0, le=1.0)
     """Share of the candidates that goes on after each rung."""
+    race: Race = "halving"
+    """Of whom that share is: halving, of those who ran the rung together; asha, of all that ever
+    ran it, so that a weak iteration ends early and a strong one keeps more."""
+    wildcards: int = Field(default=0, ge=0)
+    """How many more go on after each rung: those whose fitness has risen most since the last."""
     eval_episodes: int = Field(default=10, ge=1)
     """Evaluation episodes per member and rung."""
 
@@ -207,6 +229,9 @@ class TrainConfig(BaseModel):
     reward: tuple[str, ...] = ()
     """What to train on: human, sparse, or a reward file; several are trained side by side.
     By default human."""
+    wrapper: _Wrapper = None
+    """What is put around every reward file: NAME, or {name: NAME, ...} with its parameters; human
+    and sparse stay as they are."""
     seeds: int = Field(default=5, ge=1)
     """Training seeds (members) per reward."""
     seed: int = Field(default=0, ge=0, lt=2**63)

@@ -19,6 +19,7 @@ from rewardgen.analysis.statistics import (
     probability_of_improvement,
 )
 from rewardgen.racing import survivors
+from rewardgen.rewards.wrappers.catalogue import plain
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Member, MemberOutcome, Place, Workshop
 from rewardgen.store.payloads import (
@@ -131,6 +132,7 @@ def trial(
                 TrialArm(
                     arm=reward.name,
                     source=None if text is None else journal.keep_source(reward.name, text),
+                    wrapper=plain(reward.wrapper),
                 )
                 for reward, text in zip(plan.rewards, plan.sources, strict=True)
             ),

@@ -31,6 +31,21 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def read_value(text: str) -> object:
+    """Return what a text of YAML stands for, as it is given behind a flag.
+
+    Raises:
+        SettingsFileError: it is no YAML, or a key is given twice.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except SettingsFileError:
+        raise
+    except yaml.YAMLError as error:
+        says = " ".join(str(error).split())
+        raise SettingsFileError(f"cannot read {text!r}: {says}") from error
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; an empty file gives an empty one.
 

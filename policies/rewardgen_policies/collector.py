@@ -132,6 +132,7 @@ class Collector:
             episode=self._episode,
             t=self._t,
             gamma=recipe.gamma,
+            env_steps=population.env_steps.clone(),
         )
         whole = (self._episode > 0) | (self._head_start == 0)
         return Collected(

@@ -32,6 +32,8 @@ class Rollout:
         episode: number of the episode of its world.
         t: control steps since the start of the episode, before the action.
         gamma: discount factor.
+        env_steps: control steps that each member had learned from before this rollout; None where
+            nobody counts them.
     """
 
     table: FeatureTable
@@ -45,6 +47,7 @@ class Rollout:
     episode: Int64[Tensor, "P T N"]
     t: Int64[Tensor, "P T N"]
     gamma: float
+    env_steps: Int64[Tensor, " P"] | None = None
 
     def members(self, start: int, stop: int) -> Rollout:
         """Return the rollout of members ``start`` to ``stop`` (views, no copies)."""
@@ -61,6 +64,7 @@ class Rollout:
             episode=self.episode[part],
             t=self.t[part],
             gamma=self.gamma,
+            env_steps=None if self.env_steps is None else self.env_steps[part],
         )
 
 

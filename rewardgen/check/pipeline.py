@@ -1,7 +1,7 @@
 """The check of one reward: stages that take a parsed reward and yield findings.
 
 Cheap stages come first and the first error ends the check: nothing is run that is already known
-to fail.
+to fail. What is put around a reward is part of it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from rewardgen.check.lint import lint
 from rewardgen.check.probe import probe
 from rewardgen.check.review import Review
 from rewardgen.check.reviewer import Reviewer
+from rewardgen.check.wrapping import fit, refused
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode, offered
 from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import ParseError, RewardCode
 from rewardgen.rewards.transitions import Transitions
+from rewardgen.rewards.wrappers.catalogue import Wrapper, WrapperError, wrapper_of
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.names import nearest
@@ -67,6 +69,7 @@ class CheckContext:
         action: its action space.
         hosts: where the reward may run.
         transitions: rows of earlier rollouts, if there are any.
+        wrapper: what is put around the reward, if anything is.
         reviewer: asks the reward about states of the task; None if nothing is known of them.
     """
 
@@ -74,6 +77,7 @@ class CheckContext:
     action: BoxAction | DiscreteAction | None
     hosts: HostPool
     transitions: Transitions | None
+    wrapper: Wrapper | None
     reviewer: Reviewer | None
 
 
@@ -93,6 +97,16 @@ def _probe_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
     host = context.hosts.open(code, context.table)
     try:
         return probe(host, context.table, context.action, context.transitions)
+    finally:
+        host.close()
+
+
+def _wrapper_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    if context.wrapper is None or context.table is None or context.action is None:
+        return []
+    host = context.hosts.open(code, context.table)
+    try:
+        return fit(host, context.table, context.action, context.wrapper)
     finally:
         host.close()
 
@@ -117,19 +131,25 @@ def _reviewed(
             "with --task NAME"
         )
     try:
-        return judge(context.reviewer.review(code))
+        findings = judge(context.reviewer.review(code))
     except HostFailure as error:
         return [replace(error.finding, stage=stage)]
+    if context.wrapper is None:
+        return findings
+    # what is around the code may make something else of its total and terms
+    return [replace(f, severity="warning") if f.severity == "error" else f for f in findings]
 
 
 STAGES: dict[str, Stage] = {
     "gate": _gate_stage,
     "probe": _probe_stage,
+    "wrapper": _wrapper_stage,
     "lint": _lint_stage,
     "critic": _critic_stage,
 }
 ON_STATES = frozenset({"lint", "critic"})
 """Stages that need evidence about the task."""
+NOT_ON_STATES = tuple(name for name in STAGES if name not in ON_STATES)
 
 
 def check_reward(
@@ -137,10 +157,11 @@ def check_reward(
     table: FeatureTable | None = None,
     action: BoxAction | DiscreteAction | None = None,
     *,
-    stages: Sequence[str] = ("gate", "probe"),
+    stages: Sequence[str] = NOT_ON_STATES,
     hosts: HostPool | None = None,
     options: HostOptions | None = None,
     transitions: Transitions | None = None,
+    wrapper: object = None,
     evidence: Evidence | None = None,
 ) -> CheckResult:
     """Check one reward.
@@ -153,6 +174,7 @@ def check_reward(
         hosts: a running pool; by default one is started for this check.
         options: of the pool that is started if none is given.
         transitions: rows of earlier rollouts of the task.
+        wrapper: what is put around it, by name and parameters; None for nothing.
         evidence: what is known of the task's states; needed by lint and critic.
 
     Raises:
@@ -167,11 +189,15 @@ def check_reward(
             code = reward if isinstance(reward, RewardCode) else hosts.read(reward)
         except ParseError as error:
             return CheckResult("refused", (error.finding,), Isolation(hosts.options.mode), None)
+        try:
+            around = None if wrapper is None else wrapper_of(wrapper)
+        except WrapperError as error:
+            return CheckResult("refused", (refused(error),), Isolation(hosts.options.mode), code)
         started = hosts.started
         reviewer = None
         if evidence is not None:
             reviewer = stack.enter_context(Reviewer(hosts, evidence))
-        context = CheckContext(table, action, hosts, transitions, reviewer)
+        context = CheckContext(table, action, hosts, transitions, around, reviewer)
         findings: list[Finding] = []
         for stage in chosen:
             findings += stage(code, context)

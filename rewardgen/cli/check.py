@@ -13,6 +13,7 @@ from rewardgen.cli.output import complain, say, say_record
 from rewardgen.config import DesignConfig
 from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
+from rewardgen_envs.settings_file import read_value
 
 Stage = Literal["gate", "probe", "lint", "critic"]
 Switch = Literal["on", "off"]
@@ -23,7 +24,8 @@ class Check:
     """Check a reward file, without training.
 
     First the static gate, then a probe in a reward host, then lint: what the reward does on states
-    of the task. With --critic also whether it pays for what the task wants.
+    of the task. With a wrapper, also whether that fits: its parameters, and the terms that it
+    reads. With --critic also whether the reward pays for what the task wants.
     """
 
     file: tyro.conf.Positional[Path]
@@ -48,6 +50,8 @@ class Check:
     """Where replies of language models are kept."""
     gate: Annotated[Switch, one_of("--gate", Switch)] = "on"
     """Whether the static gate is asked; without it the process that holds the code stands alone."""
+    wrapper: str | None = None
+    """What is put around the reward: NAME, or {name: NAME, ...} with its parameters."""
     isolation: Annotated[Mode, one_of("--isolation", Mode)] = "standard"
     """How the reward is kept from this machine."""
     json: bool = False
@@ -59,6 +63,7 @@ class Check:
         from rewardgen.llm.errors import EndpointError
         from rewardgen.report.text import finding_text
 
+        wrapper = None if self.wrapper is None else read_value(self.wrapper)
         try:
             record = api.check(
                 self.file,
@@ -66,6 +71,7 @@ class Check:
                 stage=self.stage,
                 gate=self.gate == "on",
                 isolation=self.isolation,
+                wrapper=wrapper,
                 critic=self.critic,
                 endpoint=self._endpoint(),
                 runs_dir=self.runs_dir,

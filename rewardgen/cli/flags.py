@@ -24,6 +24,7 @@ from tyro.constructors import (
 from rewardgen.config import ConfigError, explain, literal_choices, unknown_choice
 
 _Command = TypeVar("_Command")
+_OBJECT = "{None}|NAME|{name: NAME, ...}"
 _METAVARS = {int: "INT", float: "FLOAT"}
 
 
@@ -116,6 +117,9 @@ def _type(field: FieldInfo) -> object:
             return Annotated[cast(Any, field.annotation), tyro.conf.UseAppendAction]
         one = PrimitiveConstructorSpec(1, _braced(choices), _only, lambda _: True, _shown)
         return tuple[Annotated[str, one], ...]
+    if any(inspect.isclass(part) and issubclass(part, BaseModel) for part in parts):
+        spec = PrimitiveConstructorSpec(1, _OBJECT, _text, lambda _: True, _shown)
+        return Annotated[Any, spec]
     metavar = _braced(choices) if choices else _METAVARS.get(parts[0])
     if metavar is None:
         return field.annotation
@@ -145,5 +149,9 @@ def _only(given: list[str]) -> str:
     return given[0]
 
 
+def _text(given: list[str]) -> str | None:
+    return None if given[0] == "None" else given[0]
+
+
 def _shown(value: object) -> list[str]:
-    return [str(value)]
+    return [value.model_dump_json() if isinstance(value, BaseModel) else str(value)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rewardgen.design.designer import DesignContext, ExhaustedError, Proposal, Refused
 from rewardgen.design.letters import Answer, Correspondent, Letter
 from rewardgen.design.prompting import FULL_PARENTS, first_messages, repair_messages
+from rewardgen.design.wrapping import named_wrapper
 from rewardgen.llm.errors import ContextLengthError
 from rewardgen.llm.messages import Message
 from rewardgen.rewards.findings import Finding
@@ -65,7 +66,7 @@ class WritingDesigner:
         answers = [answer for answer in self._ask(letters) if answer is not None]
         if not answers:
             raise ExhaustedError("another request could cost more than is left of the cap")
-        return [_proposal(answer, parents, origin) for answer in answers]
+        return [_proposal(answer, parents, origin, context) for answer in answers]
 
     def repair(self, context: DesignContext, refused: Sequence[Refused]) -> list[Proposal | None]:
         """Return what the correspondent makes of the findings about each; None at the cap.
@@ -79,14 +80,23 @@ class WritingDesigner:
                 _letter(
                     context,
                     bad.slot,
-                    repair_messages(context, bad.source, bad.findings, full_parents=shown),
+                    repair_messages(
+                        context,
+                        bad.source,
+                        bad.findings,
+                        full_parents=shown,
+                        wrapper=bad.wrapper if context.may_wrap else None,
+                    ),
                     suffix="-repair",
                 )
                 for bad in refused
             ]
 
         answers = self._ask(letters)
-        return [None if answer is None else _proposal(answer, (), "repair") for answer in answers]
+        return [
+            None if answer is None else _proposal(answer, (), "repair", context)
+            for answer in answers
+        ]
 
     def _ask(self, letters: Callable[[int], list[Letter]]) -> list[Answer | None]:
         """Ask with as many parents as the model's context holds.
@@ -112,10 +122,13 @@ def _letter(
     return Letter(label, sample, tuple(messages))
 
 
-def _proposal(answer: Answer, parents: tuple[str, ...], origin: str) -> Proposal:
+def _proposal(
+    answer: Answer, parents: tuple[str, ...], origin: str, context: DesignContext
+) -> Proposal:
     # parsed by the check alone, where it can do no harm
     source, note = reply_code(answer.text), _note(answer.text)
-    return Proposal(source, parents, origin, note=note, fault=_fault(answer))
+    wrapper = named_wrapper(answer.text) if context.may_wrap else None
+    return Proposal(source, parents, origin, note=note, fault=_fault(answer), wrapper=wrapper)
 
 
 def _fault(answer: Answer) -> Finding | None:

@@ -10,12 +10,18 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from rewardgen.design.designer import DesignContext
 from rewardgen.design.letters import Answer, Letter
 from rewardgen.design.prompting import critic_messages
-from rewardgen.llm.messages import Message
 from rewardgen.rewards.findings import Finding, Severity, shortened
 
 STAGE = "critic"
@@ -59,7 +65,12 @@ class OpinionError(ValueError):
 
 
 def critic_letter(
-    context: DesignContext, slot: int, attempt: int, source: str, findings: Sequence[Finding]
+    context: DesignContext,
+    slot: int,
+    attempt: int,
+    source: str,
+    findings: Sequence[Finding],
+    wrapper: JsonValue = None,
 ) -> Letter:
     """Return the letter that asks for an opinion about a candidate.
 
@@ -69,20 +80,15 @@ def critic_letter(
         attempt: how many versions came before.
         source: the reward.
         findings: what was measured about it.
+        wrapper: what is put around it, or None.
     """
     repaired = "-repair" if attempt else ""
     name = f"c{context.iteration + 1}-{slot + 1}{repaired}-critic"
     label = f"iteration-{context.iteration + 1}/{name}"
     sample = context.iteration * context.count + slot
-    return Letter(label, sample, tuple(letter_messages(context, source, findings)))
-
-
-def letter_messages(
-    context: DesignContext, source: str, findings: Sequence[Finding]
-) -> list[Message]:
-    """Return the conversation of a letter to a critic."""
     measured = [f"{f.severity}: {f.message}" for f in findings]
-    return critic_messages(context, source, measured, MOST_ISSUES)
+    messages = critic_messages(context, source, measured, MOST_ISSUES, wrapper)
+    return Letter(label, sample, tuple(messages))
 
 
 def read_opinion(text: str) -> Opinion:

@@ -12,9 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from pydantic import JsonValue
+
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.feedback import Feedback
 from rewardgen.rewards.findings import Finding
+from rewardgen.rewards.wrappers.catalogue import Wrapper
 from rewardgen_envs.features import FeatureTable
 from rewardgen_envs.task import BoxAction, DiscreteAction
 
@@ -30,6 +33,7 @@ class Tried:
         state: ``rejected``, ``failed``, ``retired``, ``evaluated`` or ``confirmed``.
         feedback: what is known about it.
         parents: ids of the candidates that it was made from.
+        wrapper: what is put around it, by name and parameters, or None.
     """
 
     candidate: str
@@ -38,6 +42,7 @@ class Tried:
     state: str
     feedback: Feedback
     parents: tuple[str, ...] = ()
+    wrapper: JsonValue = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class DesignContext:
         feature_ranges: statistics of the public columns (see ``analysis.columns``) under a random
             policy; empty if unknown. Physical data, not fitness.
         human_feedback: what people said, oldest first.
+        wrapper: what is put around whatever is proposed, or None.
+        may_wrap: whether a proposal may name what is put around it.
     """
 
     sentence: str
@@ -74,6 +81,8 @@ class DesignContext:
         default_factory=dict[str, ColumnStatistics]
     )
     human_feedback: tuple[str, ...] = ()
+    wrapper: Wrapper | None = None
+    may_wrap: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would leak into a designer or make no sense.
@@ -101,6 +110,8 @@ class Proposal:
         note: one sentence for people on what it tries.
         fault: what is wrong with the reply (empty, refused, cut off), or None; it matters only if
             the source is no reward.
+        wrapper: what is to be put around it, by name and parameters, or None; a text if that is
+            all that could be read.
     """
 
     source: str
@@ -108,6 +119,7 @@ class Proposal:
     origin: str = "scratch"
     note: str = ""
     fault: Finding | None = None
+    wrapper: JsonValue = None
 
 
 @dataclass(frozen=True)
@@ -119,12 +131,14 @@ class Refused:
         slot: its place in the iteration.
         source: what was proposed.
         findings: why it was refused.
+        wrapper: what was to be put around it, or None.
     """
 
     candidate: str
     slot: int
     source: str
     findings: tuple[Finding, ...]
+    wrapper: JsonValue = None
 
 
 class ExhaustedError(Exception):

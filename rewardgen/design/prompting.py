@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import JsonValue
 
 from rewardgen.analysis.columns import ColumnStatistics
 from rewardgen.analysis.reflection import to_text
 from rewardgen.design.designer import DesignContext, Tried
+from rewardgen.design.wrapping import catalogue, wrapper_line
 from rewardgen.llm.messages import Message
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import ENTRY, SIGNATURE
+from rewardgen.rewards.wrappers.catalogue import plain
 from rewardgen_envs.features import Feature
 from rewardgen_envs.task import BoxAction, DiscreteAction
 
@@ -64,21 +67,41 @@ def first_messages(context: DesignContext, *, full_parents: int = FULL_PARENTS) 
 
 
 def repair_messages(
-    context: DesignContext, answer: str, findings: Sequence[Finding], *, full_parents: int
+    context: DesignContext,
+    answer: str,
+    findings: Sequence[Finding],
+    *,
+    full_parents: int,
+    wrapper: JsonValue = None,
 ) -> list[Message]:
-    """Return the conversation so far and the request to correct the answer."""
+    """Return the conversation so far and the request to correct the answer.
+
+    Args:
+        context: what the designer was told.
+        answer: what it wrote: the code, or all of it.
+        findings: what is wrong with it.
+        full_parents: how many parents are shown in full.
+        wrapper: what it named as a wrapper, if the answer is the code alone.
+    """
     said = answer.strip() or "(an empty answer)"
     if "```" not in said and ENTRY in said:  # code that was taken out of its block
         said = f"```python\n{said}\n```"
+        if wrapper is not None:
+            said = f"{wrapper_line(wrapper)}\n\n{said}"
+    wanted = _render("repair.md.j2", findings=_lines(findings), may_wrap=context.may_wrap)
     return [
         *first_messages(context, full_parents=full_parents),
         Message(role="assistant", content=said),
-        Message(role="user", content=_render("repair.md.j2", findings=_lines(findings))),
+        Message(role="user", content=wanted),
     ]
 
 
 def critic_messages(
-    context: DesignContext, source: str, measured: Sequence[str], most_issues: int
+    context: DesignContext,
+    source: str,
+    measured: Sequence[str],
+    most_issues: int,
+    wrapper: JsonValue = None,
 ) -> list[Message]:
     """Return what a critic is asked about a reward.
 
@@ -87,9 +110,16 @@ def critic_messages(
         source: the reward.
         measured: what is known of it, a line each.
         most_issues: how many issues are read at most.
+        wrapper: what is put around it, or None.
     """
     asked = _render("critic_system.md.j2", most=most_issues, **_contract(context))
-    values = {**_task(context), "source": source.strip(), "measured": list(measured)}
+    around = None if wrapper is None else wrapper_line(wrapper)
+    values = {
+        **_task(context),
+        "source": source.strip(),
+        "measured": list(measured),
+        "wrapper": around,
+    }
     return [
         Message(role="system", content=asked),
         Message(role="user", content=_render("critic.md.j2", **values)),
@@ -101,6 +131,8 @@ def _contract(context: DesignContext) -> dict[str, object]:
         "signature": SIGNATURE,
         "action": _action(context.action),
         "vocabulary": list(_vocabulary()),
+        "wrappers": list(catalogue()) if context.may_wrap else [],
+        "wrapper": None if context.wrapper is None else wrapper_line(plain(context.wrapper)),
     }
 
 
@@ -135,6 +167,7 @@ def _parent(tried: Tried) -> dict[str, str]:
     return {
         "candidate": tried.candidate,
         "source": tried.source.strip(),
+        "wrapper": "" if tried.wrapper is None else wrapper_line(tried.wrapper),
         "feedback": to_text(tried.feedback).strip(),
     }
 

@@ -54,4 +54,5 @@ def _proposal(attempt: Attempt) -> Proposal:
         origin=attempt.origin,
         note=attempt.note,
         fault=None if fault is None else restored(fault),
+        wrapper=attempt.wrapper,
     )

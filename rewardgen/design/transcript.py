@@ -24,6 +24,7 @@ class Attempt(Data):
     origin: str
     note: str
     fault: Finding | None = None
+    wrapper: JsonValue = None
 
 
 class RecordedCandidate(Data):
@@ -148,6 +149,7 @@ def _candidate(candidate: CandidateState, artifacts: ArtifactReader) -> Recorded
                 origin=attempt.proposal.origin,
                 note=attempt.proposal.note,
                 fault=attempt.proposal.fault,
+                wrapper=attempt.proposal.wrapper,
             )
             for attempt in (*candidate.attempts, candidate)
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rewardgen.rewards.wrappers.catalogue import Wrapper, maybe_wrapper
 from rewardgen.store.records import ArmRecord, CandidateRecord, MemberRecord, ShowRecord
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -29,6 +30,7 @@ class Choice:
         checkpoint: its artifact.
         confirmed: whether its fitness is of fresh seeds rather than of the search.
         notes: what the user should know of the choice.
+        wrapper: what is put around the reward, or None.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Choice:
     checkpoint: str
     confirmed: bool
     notes: tuple[str, ...] = ()
+    wrapper: Wrapper | None = None
 
 
 def choose(
@@ -123,6 +126,7 @@ def _of_candidate(candidate: CandidateRecord, member: int | None) -> Choice:
         policy=candidate.members[number],
         checkpoint=checkpoint,
         confirmed=False,
+        wrapper=maybe_wrapper(candidate.wrapper),
     )
 
 
@@ -145,6 +149,7 @@ def _of_arm(record: ShowRecord, arm: ArmRecord, member: int | None) -> Choice:
         checkpoint=checkpoint,
         confirmed=arm.iqm is not None,
         notes=tuple(notes),
+        wrapper=maybe_wrapper(arm.wrapper),
     )
 
 

@@ -1,24 +1,26 @@
-"""The part of the vocabulary that a reward uses, as text that stands alone."""
+"""The part of the vocabulary, or of the wrappers' formulas, that a reward uses, as text."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 from collections.abc import Iterable
+from types import ModuleType
 
 from rewardgen.rewards import vocabulary
 
 
-def inlined(names: Iterable[str]) -> str:
-    """Return the source of functions of the vocabulary and of all that they use, transitively.
+def inlined(names: Iterable[str], module: ModuleType = vocabulary) -> str:
+    """Return the source of functions of a module and of all that they use of it, transitively.
 
-    Imports come first, then what the functions need in the order of the vocabulary's file. Only
+    Imports come first, then what the functions need in the order of the module's file. Only
     ``from __future__ import annotations`` is left to whoever takes the text.
 
     Args:
-        names: functions of the vocabulary.
+        names: the functions.
+        module: whose they are; it may import torch and the standard library alone.
     """
-    source = inspect.getsource(vocabulary)
+    source = inspect.getsource(module)
     tree = ast.parse(source)
     defined = {name: node for node in tree.body for name in _defines(node)}
     needed: set[str] = set()
@@ -34,7 +36,7 @@ def inlined(names: Iterable[str]) -> str:
 
 
 def _defines(node: ast.stmt) -> list[str]:
-    """Return the names that a statement of the vocabulary's module binds."""
+    """Return the names that a statement of a module binds."""
     if isinstance(node, ast.FunctionDef):
         return [node.name]
     if isinstance(node, ast.Assign):

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from rewardgen.check.scopes import Scopes
 from rewardgen.export import isaac_binding
 from rewardgen.export.isaac_proposals import ACTION, proposal
-from rewardgen.export.reward_file import Origin, RewardFile, described, read_features, reward_file
+from rewardgen.export.reward_file import Origin, RewardFile, described, reward_file
+from rewardgen.export.wrapping import Wrapping
 from rewardgen.rewards.format import ENTRY, RewardCode
 from rewardgen.store.export_records import BindingRecord
 from rewardgen_envs.base_task import BaseTask
@@ -59,18 +60,22 @@ class IsaacLabFile:
     bindings: tuple[BindingRecord, ...]
 
 
-def isaac_lab_file(code: RewardCode, task: BaseTask, origin: Origin) -> IsaacLabFile:
+def isaac_lab_file(
+    code: RewardCode, task: BaseTask, origin: Origin, wrapping: Wrapping | None = None
+) -> IsaacLabFile:
     """Return a reward as a file for Isaac Lab.
 
     Args:
         code: the reward.
         task: whose features it reads.
         origin: where it comes from.
+        wrapping: what is put around the code, or None.
     """
-    alone = reward_file(code, task, origin, note=_NOTE)
+    alone = reward_file(code, task, origin, _NOTE, wrapping)
     tree = code.tree()
-    read = read_features(tree, task.table)
-    before = {feature.name for feature in read if feature.name in _read_before(tree)}
+    read = [task.table[name] for name in alone.features]
+    earlier = _named(tree) if wrapping is not None and wrapping.looks_back else _read_before(tree)
+    before = {feature.name for feature in read if feature.name in earlier}
     kept = _kept(task, read)
     # what a feature was a step ago has to be read in every step
     sources = [task.table[name] for name in dict.fromkeys(kept.values())]
@@ -115,9 +120,12 @@ def _read_before(tree: ast.Module) -> set[str]:
         and isinstance(node.value, ast.Name)
         and node.value.id == state
     ]
-    if len(read) < len(names):
-        return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return {node.attr for node in read}
+    return _named(tree) if len(read) < len(names) else {node.attr for node in read}
+
+
+def _named(tree: ast.Module) -> set[str]:
+    """Return every name that is read of anything."""
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
 def _kept(task: BaseTask, read: list[Feature]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from rewardgen.report.numbers import unit
+from rewardgen.report.text import wrapping
 from rewardgen.store.export_records import ExportRecord, PolicyExport, RewardExport
 
 
@@ -20,6 +21,9 @@ def readme(record: ExportRecord, description: str) -> str:
     if record.reward is not None:
         bound = record.reward.bindings
         parts.append(_isaac_lab(record.reward) if bound else _reward(record.reward))
+        if record.reward.wrapper is not None:
+            around = wrapping(record.reward.wrapper)
+            parts.append(f"The wrapper around the reward's code is part of the file: `{around}`.")
     if record.policy is not None:
         parts.append(_policy(record.policy))
     parts += [f"Note: {note}." for note in record.notes]

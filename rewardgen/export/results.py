@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rewardgen.check.pipeline import check_reward
-from rewardgen.export.choice import choose
+from rewardgen.export.choice import Choice, choose
 from rewardgen.export.isaac_lab import isaac_lab_file
 from rewardgen.export.policy_files import (
     ABOUT,
@@ -27,11 +27,13 @@ from rewardgen.export.readme import readme
 from rewardgen.export.reward_file import Origin, reward_file
 from rewardgen.export.transitions import record_transitions
 from rewardgen.export.verification import ExportError, verify
+from rewardgen.export.wrapping import Wrapping, too_much
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import RefusedRewardError
 from rewardgen.rewards.format import RewardCode, parse_reward, read_source
 from rewardgen.rewards.transitions import Transitions
+from rewardgen.rewards.wrappers.catalogue import plain
 from rewardgen.store.export_records import BindingRecord, ExportRecord, RewardExport
 from rewardgen.store.records import ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
@@ -41,6 +43,7 @@ from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import any_task, load_task
 from rewardgen_envs.task import Task
 from rewardgen_policies.onnx_export import missing_packages
+from rewardgen_policies.recipe import Recipe
 
 Form = Literal["torch", "isaaclab"]
 """What a reward is written for: any code with torch, or Isaac Lab."""
@@ -81,8 +84,9 @@ def export_run(
     """
     record = show_record(run)
     choice = choose(record, candidate=candidate, arm=arm, member=member)
-    if not policy and choice.source is None:
-        raise UsageError(f"the {choice.name} reward is the task's own and no file")
+    lacking = _lacking(choice)
+    if not policy and lacking:
+        raise UsageError(lacking)
     # an arm may be called after its reward file's path
     folder = out or run.path / "export" / Path(choice.name).name.removesuffix(".py")
     with _draft(folder) as draft:
@@ -91,11 +95,14 @@ def export_run(
         rows = record_transitions(task, [state])
         notes = [*choice.notes, *_changes(record, task)]
         reward = trained = None
-        if choice.source is not None:
+        if choice.source is not None and not lacking:
             code = parse_reward(choice.source)
             origin = Origin(f"{choice.what}, of run '{record.run}'", record.description)
+            around = _wrapping(choice, record)
             with HostPool(HostOptions(mode=isolation or _mode(record))) as hosts:
-                reward = _write_reward(draft, code, task, origin, rows, hosts, form)
+                reward = _write_reward(draft, code, task, origin, rows, hosts, form, around)
+        elif choice.source is not None:
+            notes.append(lacking)
         missing = missing_packages()
         if policy and not missing:
             trained = write_policy(draft, record, choice, task, state, rows, _own_fitness(run))
@@ -167,6 +174,21 @@ def export_file(
         )
 
 
+def _lacking(choice: Choice) -> str:
+    """Return why no file can hold the reward; empty if one can."""
+    if choice.source is None:
+        return f"the {choice.name} reward is the task's own and no file"
+    if choice.wrapper is None:
+        return ""
+    return too_much(choice.wrapper)
+
+
+def _wrapping(choice: Choice, record: ShowRecord) -> Wrapping | None:
+    if choice.wrapper is None:
+        return None
+    return Wrapping(choice.wrapper, Recipe.model_validate(record.recipe).gamma)
+
+
 @contextmanager
 def _draft(folder: Path) -> Generator[Path]:
     """Yield a folder beside the one that is asked for, which takes its name in the end.
@@ -200,6 +222,7 @@ def _write_reward(
     rows: Transitions,
     hosts: HostPool,
     form: Form,
+    wrapping: Wrapping | None = None,
 ) -> RewardExport:
     """Write the reward file and compare it with the reward.
 
@@ -208,13 +231,13 @@ def _write_reward(
     """
     bindings: tuple[BindingRecord, ...] = ()
     if form == "isaaclab":
-        made = isaac_lab_file(code, task, origin)
+        made = isaac_lab_file(code, task, origin, wrapping)
         exported, bindings = made.file, made.bindings
     else:
-        exported = reward_file(code, task, origin)
+        exported = reward_file(code, task, origin, wrapping=wrapping)
     path = folder / _FILES[form]
     path.write_text(exported.text, encoding="utf-8")
-    verified = verify(path, exported, code, task.table, rows, hosts)
+    verified = verify(path, exported, code, task.table, rows, hosts, wrapping)
     return RewardExport(
         file=_FILES[form],
         function=exported.function,
@@ -223,6 +246,7 @@ def _write_reward(
         transitions=verified.transitions,
         max_difference=verified.max_difference,
         bindings=bindings,
+        wrapper=None if wrapping is None else plain(wrapping.wrapper),
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from rewardgen.check.scopes import Scopes
 from rewardgen.export.inlining import inlined
+from rewardgen.export.wrapping import TERMINATED, Wrapping, body, definition
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.decorators import Decorators
 from rewardgen.rewards.format import ENTRY, RewardCode
@@ -23,7 +24,7 @@ from rewardgen_envs.features import Feature, FeatureTable
 
 FUNCTION = "reward"
 _WIDTH = 100
-_INTERNAL = ("_FEATURES", "_Features", "_vocabulary")
+_INTERNAL = ("_FEATURES", "_Features", "_vocabulary", "_composed")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,13 @@ class RewardFile:
     features: tuple[str, ...]
 
 
-def reward_file(code: RewardCode, task: BaseTask, origin: Origin, note: str = "") -> RewardFile:
+def reward_file(
+    code: RewardCode,
+    task: BaseTask,
+    origin: Origin,
+    note: str = "",
+    wrapping: Wrapping | None = None,
+) -> RewardFile:
     """Return a reward as a file of its own.
 
     Args:
@@ -62,24 +69,28 @@ def reward_file(code: RewardCode, task: BaseTask, origin: Origin, note: str = ""
         task: whose features it reads.
         origin: where it comes from.
         note: a paragraph more for whoever opens the file.
+        wrapping: what is put around the code, or None.
     """
     tree = code.tree()
     bound = Scopes(tree).module.names
-    function, features_name, class_name, vocabulary = _free((FUNCTION, *_INTERNAL), bound)
+    names = _free((FUNCTION, *_INTERNAL), bound)
+    function, features_name, class_name, vocabulary, composed = names
     features = read_features(tree, task.table)
+    if wrapping is not None and wrapping.looks_back and TERMINATED not in map(_name, features):
+        features.append(task.table[TERMINATED])
     parts = [
-        _docstring(code, task, origin, function, features, note),
+        _docstring(code, task, origin, function, features, [note, _around(wrapping)]),
         _IMPORTS,
         _table(features, features_name),
         _CLASS.format(class_name=class_name, features=features_name),
         _vocabulary(tree, vocabulary),
         f"# ---- the reward as it was written, sha256 {code.sha256}\n\n{_body(code, tree)}",
+        "" if wrapping is None else definition(wrapping, composed),
         "# ---- the same, with features by name\n",
         _FUNCTION.format(
             function=function,
-            class_name=class_name,
-            entry=ENTRY,
             dtype="float32" if isinstance(task.action, BoxAction) else "int64",
+            body="\n        ".join(body(wrapping, ENTRY, class_name, composed)),
         ),
     ]
     text = "\n\n".join(part.strip("\n") + "\n" for part in parts if part)
@@ -140,7 +151,7 @@ def {function}(
     """
     applied = torch.as_tensor(action, dtype=torch.{dtype}).clone()
     with torch.no_grad():
-        return {entry}({class_name}(state), applied, {class_name}(next_state))
+        {body}
 '''
 
 
@@ -158,13 +169,28 @@ def read_features(tree: ast.Module, table: FeatureTable) -> list[Feature]:
     return [feature for feature in table.public() if feature.name in named]
 
 
+def _name(feature: Feature) -> str:
+    return feature.name
+
+
+def _around(wrapping: Wrapping | None) -> str:
+    """Say what is put around the code."""
+    if wrapping is None:
+        return ""
+    wrapper = wrapping.wrapper
+    return (
+        f"Around the code as it was written is the wrapper {wrapper.model_dump_json()}. It pays "
+        f"{wrapper.formula}."
+    )
+
+
 def _docstring(
     code: RewardCode,
     task: BaseTask,
     origin: Origin,
     function: str,
     features: list[Feature],
-    note: str,
+    notes: Sequence[str],
 ) -> str:
     action = task.action
     applied = (
@@ -179,7 +205,7 @@ def _docstring(
         f"Source: sha256 {code.sha256}. Exported by {exporter}; needs {packages} and nothing else. "
         "Functions that it shares with other rewards are from rewardgen's vocabulary "
         "(Apache-2.0).",
-        *([note] if note else []),
+        *filter(None, notes),
         f"Call {function}(state, action, next_state). state and next_state map the names of "
         "features to float32 tensors of B transitions in no order, before and after the action, "
         f"which is {applied}, as it was applied. Features that are read:",

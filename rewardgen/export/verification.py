@@ -20,6 +20,7 @@ from torch import Tensor
 
 from rewardgen.export import isolated
 from rewardgen.export.reward_file import RewardFile
+from rewardgen.export.wrapping import Wrapping, composed
 from rewardgen.isolation import environment
 from rewardgen.isolation.confines import Confines
 from rewardgen.isolation.host import HostOptions, HostPool
@@ -60,6 +61,7 @@ def verify(
     table: FeatureTable,
     transitions: Transitions,
     hosts: HostPool,
+    wrapping: Wrapping | None = None,
 ) -> Verification:
     """Compare an exported reward with our own evaluation of the same code.
 
@@ -70,6 +72,7 @@ def verify(
         table: features of the task.
         transitions: rows to compare on; private columns are left out.
         hosts: where our side of the code runs.
+        wrapping: what is put around the code, or None.
 
     Raises:
         ExportError: one of the two fails, or they differ by more than 1e-6, relative above 1.
@@ -81,7 +84,7 @@ def verify(
         transitions.action,
         transitions.next_state[:, : public.width].contiguous(),
     )
-    expected = _hosted(code, public, rows, hosts)
+    expected = _hosted(code, public, rows, hosts, wrapping)
     found = _isolated(path, exported, public, rows, hosts.options)
     if found.terms.keys() != expected.terms.keys():
         raise ExportError(
@@ -104,10 +107,16 @@ def verify(
     return Verification(len(rows.state), worst)
 
 
-def _hosted(code: RewardCode, table: FeatureTable, rows: Transitions, hosts: HostPool) -> Output:
+def _hosted(
+    code: RewardCode,
+    table: FeatureTable,
+    rows: Transitions,
+    hosts: HostPool,
+    wrapping: Wrapping | None,
+) -> Output:
     host = hosts.open(code, table)
     try:
-        return host.evaluate(rows)
+        return composed(host.evaluate, rows, table, wrapping)
     except HostFailure as error:
         raise ExportError(f"the reward fails on transitions of its task: {error}") from error
     finally:

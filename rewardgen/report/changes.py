@@ -10,6 +10,7 @@ from markupsafe import Markup
 from rewardgen.report import code
 from rewardgen.report.candidates import finalists
 from rewardgen.report.outcome import ancestors, ranking
+from rewardgen.report.text import wrapping
 from rewardgen.store.records import CandidateRecord, ShowRecord
 
 
@@ -106,9 +107,12 @@ def _best(record: ShowRecord, passed: Sequence[CandidateRecord]) -> CandidateRec
 
 
 def _change(before: CandidateRecord, after: CandidateRecord) -> Change:
-    return Change(
-        before.id,
-        after.id,
-        code.unified_diff(before.source, after.source),
-        code.diff_html(before.source, after.source),
-    )
+    texts = _whole(before), _whole(after)
+    return Change(before.id, after.id, code.unified_diff(*texts), code.diff_html(*texts))
+
+
+def _whole(record: CandidateRecord) -> str:
+    """Return a reward's code, below what is put around it."""
+    if record.wrapper is None:
+        return record.source
+    return f"# wrapper: {wrapping(record.wrapper)}\n{record.source}"

@@ -45,7 +45,7 @@ from rewardgen.report.outcome import (
     runs,
     standing,
 )
-from rewardgen.report.text import printable
+from rewardgen.report.text import printable, wrapping
 from rewardgen.store.payloads import Finding
 from rewardgen.store.records import (
     ArmRecord,
@@ -95,6 +95,7 @@ def show_text(record: ShowRecord) -> str:
     parts += [Text(result.headline, style="bold"), Text(result.sentence)]
     if record.arms:
         parts += [Text(""), _arms(record.arms, f"{_metric(record)} (IQM)")]
+        parts += _around(record.arms)
         parts += _failed(record.arms)
         parts += [Text(line) for line in [normalized_line(record)] if line]
     if record.candidates:
@@ -113,6 +114,8 @@ def candidate_text(one: CandidateRecord, feedback: str) -> str:
     ]
     made = f" of {' and '.join(one.parents)}" if one.parents else ""
     parts.append(Text(printable(f"{one.origin or 'proposed'}{made} {one.note}".rstrip())))
+    if one.wrapper is not None:
+        parts.append(Text(printable(f"wrapper {wrapping(one.wrapper)}")))
     if one.fitness is not None:
         parts.append(Text(f"fitness {number(one.fitness)} in the search"))
     for attempt in one.attempts:
@@ -157,7 +160,8 @@ def trial_lines(record: TrialRecord, path: Path) -> list[str]:
         record: the training.
         path: its directory.
     """
-    text = _text(_arms(record.arms, "fitness (IQM)"), *_failed(record.arms))
+    table = _arms(record.arms, "fitness (IQM)")
+    text = _text(table, *_around(record.arms), *_failed(record.arms))
     return [*text.splitlines(), f"Next: {to_type('show', path)}"]
 
 
@@ -242,6 +246,14 @@ def _arms(arms: Sequence[ArmRecord], heading: str) -> Table:
             row.append(number(one.search_fitness))
         table.add_row(*map(escape, row), style="bold" if one.arm == WINNER else None)
     return table
+
+
+def _around(arms: Sequence[ArmRecord]) -> list[Text]:
+    return [
+        Text(printable(f"{one.arm} is wrapped in {wrapping(one.wrapper)}"))
+        for one in arms
+        if one.wrapper is not None
+    ]
 
 
 def _failed(arms: Sequence[ArmRecord]) -> list[Text]:

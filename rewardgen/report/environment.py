@@ -37,6 +37,7 @@ def environment(*, html: bool) -> Environment:
         numbers.unit,
         numbers.usd,
         text.cell,
+        text.wrapping,
     ):
         made.filters[write.__name__] = write
     return made

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+from pydantic import JsonValue
+
 from rewardgen.store.payloads import Finding
 
 _MARKDOWN = "\\|`*_<["
@@ -19,6 +23,11 @@ def finding_text(file: str, finding: Finding) -> str:
     place = "" if finding.line is None else f":{finding.line}"
     text = f"{file}{place}: {finding.severity} [{finding.rule}] {finding.message}"
     return printable(f"{text}\n    {finding.remedy}" if finding.remedy else text)
+
+
+def wrapping(wrapper: JsonValue) -> str:
+    """Return what is put around a reward: name and parameters, as a configuration has them."""
+    return wrapper if isinstance(wrapper, str) else json.dumps(wrapper, ensure_ascii=False)
 
 
 def cell(text: str) -> str:

@@ -21,7 +21,8 @@ class Finding:
     """One remark of a check.
 
     Attributes:
-        stage: which check: ``parse``, ``gate``, ``probe``, ``host``, ``lint`` or ``critic``.
+        stage: which check: ``parse``, ``gate``, ``probe``, ``wrapper``, ``host``, ``lint`` or
+            ``critic``.
         kind: ``policy`` (a construct that reward code may not use), ``contract`` (the
             format: names, signature, shapes; and what the task asks for) or ``runtime`` (what
             happened when it ran).

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from rewardgen.check.evidence import Evidence, evidence_of
 from rewardgen.check.pipeline import ON_STATES, STAGES, CheckResult, check_reward
 from rewardgen.config import DesignConfig, TrainConfig
@@ -17,6 +19,7 @@ from rewardgen.llm.prices import price_of
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen.rewards.findings import Finding, recorded
 from rewardgen.rewards.format import ParseError, read_source
+from rewardgen.rewards.wrappers.catalogue import plain, wrapper_of
 from rewardgen.run.context import task_context
 from rewardgen.run.designers import REPLIES
 from rewardgen.run.replies import ModelCorrespondent
@@ -38,6 +41,7 @@ def check(
     stage: str | None = None,
     gate: bool = True,
     isolation: Mode = "standard",
+    wrapper: object = None,
     critic: bool = False,
     endpoint: EndpointSettings | None = None,
     runs_dir: Path = Path("runs"),
@@ -51,6 +55,7 @@ def check(
         stage: run this stage alone; by default all but the critic.
         gate: whether the static gate is among them; without it the reward host stands alone.
         isolation: mode of the reward host.
+        wrapper: what is put around it: a wrapper, or its name and parameters.
         critic: whether the critic is among them.
         endpoint: a language model that is asked for a second opinion, or None.
         runs_dir: where its replies are kept.
@@ -85,12 +90,15 @@ def check(
         None if loaded is None else loaded.action,
         stages=stages,
         options=HostOptions(mode=isolation),
+        wrapper=wrapper,
         evidence=evidence,
     )
     if endpoint is None or loaded is None or result.code is None or result.verdict != "accepted":
         return _record(result, (), 0.0)
     replies = FileCache(runs_dir / REPLIES)
-    return _record(result, _opinion(loaded, result, endpoint, replies, say), replies.spent_usd)
+    around = None if wrapper is None else plain(wrapper_of(wrapper))
+    said = _opinion(loaded, result, around, endpoint, replies, say)
+    return _record(result, said, replies.spent_usd)
 
 
 def _stages(stage: str | None, *, gate: bool, critic: bool) -> tuple[str, ...]:
@@ -118,6 +126,7 @@ def _evidence(name: str, task: BaseTask) -> Evidence:
 def _opinion(
     task: BaseTask,
     result: CheckResult,
+    wrapper: JsonValue,
     endpoint: EndpointSettings,
     replies: FileCache,
     say: Callable[[str], None],
@@ -128,7 +137,7 @@ def _opinion(
     assert result.code is not None, "it was accepted"
     context = task_context(DesignConfig(task=task.name), task, count=1, seed=_SEED)
     source = result.code.source
-    letter = critic_letter(context, 0, 0, source, result.findings)
+    letter = critic_letter(context, 0, 0, source, result.findings, wrapper)
     asked = Endpoint(endpoint, seed=_SEED, notebook=replies, say=say)
     (answer,) = ModelCorrespondent(asked, endpoint, _SEED, replies, say).ask([letter])
     return opinion_findings(answer, source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rewardgen.config import DesignConfig
+from rewardgen.config import DesignConfig, RunConfig
 from rewardgen.design.designer import DesignContext
 from rewardgen_envs.base_task import BaseTask
 
@@ -24,4 +24,7 @@ def task_context(config: DesignConfig, task: BaseTask, *, count: int, seed: int)
         episode_steps=task.episode_steps,
         count=count,
         seed=seed,
+        wrapper=config.wrapper if isinstance(config, RunConfig) else None,
+        # a file that is written alone would have to be told apart from what it is made for
+        may_wrap=isinstance(config, RunConfig) and config.wrapper is None,
     )

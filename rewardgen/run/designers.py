@@ -84,7 +84,8 @@ def brief(config: RunConfig, task: BaseTask) -> Brief:
     elif config.from_ is not None:
         raise ConfigError(f"--from is for designer replay, not {config.designer}")
     start = start_reward(config.start, task)
-    if start is not None and config.start != "human":
+    # a human reward that is wrapped has to return what the wrapper takes
+    if start is not None and (config.start != "human" or config.wrapper is not None):
         check_start(config, task, start.source)
     return Brief(recorded, start, own_fitness(config))
 

@@ -49,7 +49,9 @@ class Opinions:
         pairs = list(zip(entries, checked, strict=True))
         open_ones = [(e, c) for e, c in pairs if c.verdict == "accepted"]
         letters = [
-            critic_letter(context, e.slot, e.attempt, e.source, [restored(f) for f in c.findings])
+            critic_letter(
+                context, e.slot, e.attempt, e.source, [restored(f) for f in c.findings], e.wrapper
+            )
             for e, c in open_ones
         ]
         answers = dict(zip([e.candidate for e, _ in open_ones], self._ask(letters), strict=True))

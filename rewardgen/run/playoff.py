@@ -8,13 +8,17 @@ is left wins. Seed by seed, what the search saw of a finalist counts as well.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from pydantic import JsonValue
+
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
+from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import PLAYOFF_KEEP, most_finalists, playoff_rungs
 from rewardgen.run.search import Incumbent, pause_if_late
 from rewardgen.run.session import Session
@@ -35,14 +39,16 @@ class Finalist:
     """A reward that takes part.
 
     Attributes:
-        candidate: the first that had this source.
+        candidate: the first that had this source and wrapper.
         source: its code.
         seen: fitness of every training in the search, and of some that went as all did on average.
+        wrapper: what is put around it, or None.
     """
 
     candidate: str
     source: str
     seen: tuple[float, ...]
+    wrapper: JsonValue = None
 
 
 def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -> Incumbent | None:
@@ -67,7 +73,13 @@ def play_off(session: Session, config: RunConfig, incumbent: Incumbent | None) -
         TrialPlan(
             name=PLAYOFF,
             rewards=tuple(
-                RewardRef(kind="code", name=f.candidate, source=f.source) for f in finalists
+                RewardRef(
+                    kind="code",
+                    name=f.candidate,
+                    source=f.source,
+                    wrapper=maybe_wrapper(f.wrapper),
+                )
+                for f in finalists
             ),
             sources=tuple(f.source for f in finalists),
             seeds=derive_seeds(
@@ -102,28 +114,29 @@ def _finalists(session: Session, config: RunConfig, incumbent: Incumbent | None)
     if incumbent is None:
         return []
     passed = [t for t in session.journal.history() if t.state in ("evaluated", "confirmed")]
-    first = session.journal.entry(incumbent.candidate).source
-    ranked = sorted(nominated(passed), key=lambda f: f.source != first)
+    entry = session.journal.entry(incumbent.candidate)
+    first = (entry.source, entry.wrapper)
+    ranked = sorted(nominated(passed), key=lambda f: (f.source, f.wrapper) != first)
     return ranked[: most_finalists(config)]
 
 
 def nominated(candidates: Sequence[Tried]) -> list[Finalist]:
-    """Return the evaluated candidates by how well they did, best first; of equal sources the first.
+    """Return the evaluated candidates by how well they did, best first; of equal ones the first.
 
     Their places in the evaluation and in late training count alike: a few episodes of a policy or
     two make the luckiest of many the best.
     """
-    same: dict[str, list[Tried]] = {}
+    same: dict[tuple[str, str], list[Tried]] = {}
     for t in candidates:
         if t.feedback.score is not None:
-            same.setdefault(t.source, []).append(t)
+            same.setdefault((t.source, json.dumps(t.wrapper, sort_keys=True)), []).append(t)
     ended = _levelled([[t.feedback.score or 0.0 for t in tests] for tests in same.values()])
     late = _levelled([[t.feedback.late_score or 0.0 for t in tests] for tests in same.values()])
     places = [one + two for one, two in zip(_better(ended), _better(late), strict=True)]
     fitness = [[x for t in tests for x in t.feedback.fitness[0].members] for tests in same.values()]
     finalists = [
-        Finalist(tests[0].candidate, source, tuple(values))
-        for (source, tests), values in zip(same.items(), _with_level(fitness), strict=True)
+        Finalist(tests[0].candidate, tests[0].source, tuple(values), tests[0].wrapper)
+        for tests, values in zip(same.values(), _with_level(fitness), strict=True)
     ]
     best_first = sorted(range(len(same)), key=lambda i: (places[i], -ended[i]))
     return [finalists[i] for i in best_first]

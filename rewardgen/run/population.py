@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from rewardgen.rewards.wrappers.catalogue import Wrapper
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Curves, Episodes, Member, MemberOutcome
 from rewardgen_envs.metrics import Metric
@@ -35,7 +36,9 @@ class Runner:
         members: outcomes of the last rung, one per member.
         rungs: the curves of every rung so far; read when they are asked for, as a large
             population has many, and a resumed run needs hardly any.
+        scores: its score after each rung that the weaker retired in.
         failure: why it failed, or None.
+        wrapper: what is put around its code, or None.
     """
 
     candidate: str
@@ -43,12 +46,14 @@ class Runner:
     seeds: tuple[int, ...]
     members: tuple[MemberOutcome, ...] = ()
     rungs: list[RungCurves] = field(default_factory=list[RungCurves])
+    scores: list[float] = field(default_factory=list[float])
     failure: str | None = None
+    wrapper: Wrapper | None = None
 
     @property
     def reward(self) -> RewardRef:
         """Its reward, as jobs refer to it."""
-        return RewardRef(kind="code", name=self.candidate, source=self.source)
+        return RewardRef(kind="code", name=self.candidate, source=self.source, wrapper=self.wrapper)
 
     @property
     def checkpoints(self) -> tuple[str, ...]:

@@ -124,10 +124,15 @@ def check_rewards(config: TrainConfig, task: BaseTask) -> dict[str, CheckResult]
     files = _files(config)
     texts = {name: read_source(Path(name)) for name in files}
     if not texts:
+        if config.wrapper is not None:
+            raise ConfigError(
+                f"wrapper {config.wrapper.name} goes around reward files, and there is none: name "
+                "one with --reward ('rewardgen tasks show TASK' prints the human reward)"
+            )
         return {}
     with HostPool(HostOptions(mode=config.isolation)) as pool:
         results = {
-            name: check_reward(text, task.table, task.action, hosts=pool)
+            name: check_reward(text, task.table, task.action, hosts=pool, wrapper=config.wrapper)
             for name, text in texts.items()
         }
     bad = [f"{name} {x.verdict}" for name, x in results.items() if x.verdict != "accepted"]
@@ -145,7 +150,7 @@ def check_start(config: RunConfig, task: BaseTask, source: str) -> None:
         HostUnavailable: no reward host can be started on this machine.
     """
     with HostPool(HostOptions(mode=config.isolation)) as pool:
-        result = check_reward(source, task.table, task.action, hosts=pool)
+        result = check_reward(source, task.table, task.action, hosts=pool, wrapper=config.wrapper)
     if result.verdict != "accepted":
         name = str(config.start)
         lines = [f"nothing is searched: {name} {result.verdict}", *remarks(name, result)]

@@ -9,6 +9,7 @@ from rewardgen.check.evidence import Evidence, evidence_of
 from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.design.designer import Designer, Proposal
 from rewardgen.rewards.format import RewardCode
+from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
 from rewardgen.run.film import film
 from rewardgen.run.opinions import opinions_of
@@ -110,9 +111,12 @@ def _confirm(session: Session, config: RunConfig, winner: Incumbent | None) -> N
     ]
     sources: list[str | None] = [human_source(session.task), None]
     if winner is not None:
-        source = session.journal.entry(winner.candidate).source
-        rewards.insert(0, RewardRef(kind="code", name="winner", source=source))
-        sources.insert(0, source)
+        entry = session.journal.entry(winner.candidate)
+        around = maybe_wrapper(entry.wrapper)
+        rewards.insert(
+            0, RewardRef(kind="code", name="winner", source=entry.source, wrapper=around)
+        )
+        sources.insert(0, entry.source)
     session.display.note(
         f"confirming {', '.join(r.name for r in rewards)} on {config.confirm_seeds} fresh seeds"
     )
@@ -178,5 +182,6 @@ def train_arms(config: TrainConfig, codes: dict[str, RewardCode]) -> list[Reward
         elif name == "sparse":
             arms.append(RewardRef(kind="sparse", name="sparse"))
         else:
-            arms.append(RewardRef(kind="code", name=name, source=codes[name].source))
+            source = codes[name].source
+            arms.append(RewardRef(kind="code", name=name, source=source, wrapper=config.wrapper))
     return arms

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Self
 
+from pydantic import JsonValue
+
 from rewardgen.check.evidence import Evidence
-from rewardgen.check.pipeline import STAGES, check_reward
+from rewardgen.check.pipeline import NOT_ON_STATES, STAGES, check_reward
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import Finding, recorded
@@ -50,6 +52,7 @@ class Screening:
         candidate: str,
         source: str,
         fault: Finding | None = None,
+        wrapper: JsonValue = None,
         *,
         criticized: bool = True,
     ) -> p.CandidateChecked:
@@ -59,6 +62,7 @@ class Screening:
             candidate: its id.
             source: what was proposed.
             fault: what is wrong with the reply; said instead where that holds no reward.
+            wrapper: what is to be put around it, or None.
             criticized: whether lint and critic are heard, if there are any.
 
         Raises:
@@ -69,8 +73,9 @@ class Screening:
             source,
             self._task.table,
             self._task.action,
-            stages=("gate", "probe") if evidence is None else tuple(STAGES),
+            stages=NOT_ON_STATES if evidence is None else tuple(STAGES),
             hosts=self._pool,
+            wrapper=wrapper,
             evidence=evidence,
         )
         said = (fault,) if result.code is None and fault is not None else result.findings

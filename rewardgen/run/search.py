@@ -24,12 +24,13 @@ from rewardgen.design.designer import (
     Repairs,
     Tried,
 )
-from rewardgen.racing import places, survivors
+from rewardgen.racing import left, survivors, wildcards
 from rewardgen.report.numbers import unit
 from rewardgen.rewards.findings import restored
+from rewardgen.rewards.wrappers.catalogue import maybe_wrapper, plain
 from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
-from rewardgen.run.journal import CandidateEntry, RunJournal
+from rewardgen.run.journal import CandidateEntry, RunJournal, rung_name
 from rewardgen.run.opinions import Opinions
 from rewardgen.run.population import RungCurves, Runner, mean_fitness
 from rewardgen.run.screening import Screening
@@ -203,7 +204,12 @@ class Search:
         proposals = (
             [self.start] if first and self.start is not None else self.designer.propose(context())
         )
-        return self.journal.record_proposals(iteration, proposals)
+        return self.journal.record_proposals(iteration, [self._wrapped(p) for p in proposals])
+
+    def _wrapped(self, proposal: Proposal) -> Proposal:
+        """Return a proposal with what the user wants around every candidate."""
+        around = self.config.wrapper
+        return proposal if around is None else replace(proposal, wrapper=plain(around))
 
     def _parents(self, history: Sequence[Tried], incumbent: Incumbent | None) -> tuple[Tried, ...]:
         """Return the best so far, the incumbent first (Eureka's greedy strategy)."""
@@ -225,7 +231,8 @@ class Search:
             entry = repaired.get(proposed.slot, proposed)
             if self._accepted(entry):
                 seeds = self._train_seeds(iteration, entry.slot)
-                runners.append(Runner(entry.candidate, entry.source, seeds))
+                around = maybe_wrapper(entry.wrapper)
+                runners.append(Runner(entry.candidate, entry.source, seeds, wrapper=around))
             else:
                 checked = self._check(entry)
                 self._fail(
@@ -248,6 +255,7 @@ class Search:
             entry.candidate,
             entry.source,
             entry.fault,
+            entry.wrapper,
             criticized=not self._is_start(entry.iteration),
         )
 
@@ -290,12 +298,17 @@ class Search:
                     entry.slot,
                     entry.source,
                     tuple(restored(finding) for finding in self._check(entry).findings),
+                    entry.wrapper,
                 )
                 for entry in open_ones
             ],
         )
         return self.journal.record_repairs(
-            [(e, new) for e, new in zip(open_ones, proposals, strict=True) if new is not None]
+            [
+                (e, self._wrapped(new))
+                for e, new in zip(open_ones, proposals, strict=True)
+                if new is not None
+            ]
         )
 
     def _train_seeds(self, iteration: int, slot: int) -> tuple[int, ...]:
@@ -323,13 +336,13 @@ class Search:
                 return incumbent
             pause_if_late(self.deadline)
             last = rung == self.config.rungs - 1
-            leaves_one = len(running) > 1 and places(len(running), self.config.keep) == 1
+            leaves_one = len(running) > 1 and self._least_left(len(running)) == 1
             decides = last or leaves_one
             guests = incumbent.checkpoints if decides and incumbent is not None else ()
             outcome = self._rung(iteration, rung, running, guests)
             running = self._without_failures(running)
             if not last:
-                running = self._prune(rung, running)
+                running = self._prune(iteration, rung, running)
             if last or (leaves_one and len(running) == 1):
                 return self._decide(iteration, running, outcome, incumbent)
         return incumbent
@@ -338,7 +351,7 @@ class Search:
         self, iteration: int, rung: int, running: list[Runner], guests: Sequence[str]
     ) -> RungOutcome:
         outcome = self.workshop.rung(
-            f"iteration-{iteration + 1}-rung-{rung + 1}",
+            rung_name(iteration, rung),
             Place(iteration=iteration),
             [runner.reward for runner in running],
             [entry for i, runner in enumerate(running) for entry in runner.entries(i)],
@@ -370,9 +383,21 @@ class Search:
                 self.display.candidate(runner.candidate, f"failed: {runner.failure}")
         return [runner for runner in running if runner.failure is None]
 
-    def _prune(self, rung: int, running: list[Runner]) -> list[Runner]:
+    def _least_left(self, running: int) -> int:
+        """Return how many of so many go on at least."""
+        if self.config.race == "asha":  # all of the share may be of earlier iterations
+            return min(running, 1 + self.config.wildcards)
+        return left(running, self.config.keep, self.config.wildcards)
+
+    def _prune(self, iteration: int, rung: int, running: list[Runner]) -> list[Runner]:
         scores = {runner.candidate: runner.score(self.metric) for runner in running}
-        going_on = survivors(scores, self.config.keep)
+        asha = self.config.race == "asha"
+        pool = self.journal.scores_of_earlier(iteration, rung, self.metric) if asha else ()
+        going_on = survivors(scores, self.config.keep, pool)
+        before = {runner.candidate: runner.scores[-1] for runner in running if runner.scores}
+        for runner in running:
+            runner.scores.append(scores[runner.candidate])
+        going_on += wildcards(scores, before, going_on, self.config.wildcards)
         ranked = sorted(scores, key=lambda name: -scores[name])
         for runner in running:
             fitness = self.metric.sign * scores[runner.candidate]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from rewardgen.isolation.protection import Mode
+from rewardgen.rewards.wrappers.catalogue import AnyWrapper
 from rewardgen_envs.engines.choice import CPU, EngineChoice
 
 SURVEY_WORLDS = 64
@@ -34,11 +35,13 @@ class RewardRef(_Data):
             task's own and run inline.
         name: shown in messages.
         source: the reward file's text, for ``code``.
+        wrapper: what is put around it, outside of where its code runs.
     """
 
     kind: Literal["code", "human", "sparse"]
     name: str
     source: str = ""
+    wrapper: AnyWrapper = None
 
 
 class MemberSpec(_Data):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from rewardgen.isolation.session import printable
 from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.wrappers.sources import wrapped_sha256
 from rewardgen.rungs.jobs import RESULT, MemberResult, TrainJob, TrainResult
 from rewardgen.rungs.training import checkpoint_name
 from rewardgen_envs.task import Task
@@ -101,11 +102,12 @@ class Expected:
     def _is_of(self, index: int, state: MemberState) -> bool:
         """Tell whether a checkpoint is of a member of the job, and of its networks."""
         member = self._job.members[index]
+        reward = self._job.rewards[member.reward]
         origin = Origin(
             task=self._task.name,
             task_version=self._task.version,
             seed=member.seed,
-            source_sha256=parse_reward(self._job.rewards[member.reward].source).sha256,
+            source_sha256=wrapped_sha256(parse_reward(reward.source).sha256, reward.wrapper),
             recipe_sha256=self._recipe.sha256,
         )
         spec = NetworkSpec.of(self._task, self._recipe.hidden)

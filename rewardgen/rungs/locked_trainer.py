@@ -21,6 +21,7 @@ from rewardgen.isolation.protection import Protection
 from rewardgen.rewards.code import raised
 from rewardgen.rewards.format import parse_reward
 from rewardgen.rewards.inline import InlineReward
+from rewardgen.rewards.wrappers.sources import wrapped
 from rewardgen.rungs.jobs import LateAnswer, RewardRef, TrainJob, read_job, write_result
 from rewardgen.rungs.training import train_job
 from rewardgen_envs.registry import load_task
@@ -53,7 +54,7 @@ def serve(channel: Channel, lock: Callable[[], Protection], folder: str) -> None
         channel.send(message, deadline_in(_SEND_S))
 
     sources = [
-        AnnouncedReward(index, reward, task, job.given_up.get(index), tell)
+        wrapped(AnnouncedReward(index, reward, task, job.given_up.get(index), tell), reward.wrapper)
         for index, reward in enumerate(job.rewards)
     ]
     forget_packages()

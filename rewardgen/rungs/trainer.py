@@ -12,6 +12,7 @@ from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.processes import HostUnavailable
 from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.format import parse_reward
+from rewardgen.rewards.wrappers.sources import wrapped
 from rewardgen.rungs.deadlines import TimedHost
 from rewardgen.rungs.jobs import LateAnswer, TrainJob, TrainResult
 from rewardgen.rungs.locked import train_locked
@@ -87,11 +88,12 @@ class Trainer:
         sources: list[RewardSource] = []
         for index, reward in enumerate(job.rewards):
             if reward.kind != "code":
-                sources.append(trusted(reward, task))
+                sources.append(wrapped(trusted(reward, task), reward.wrapper))
                 continue
             host = pool.open(parse_reward(reward.source), task.table, reward.name)
             report = partial(self._report_call, index)
-            sources.append(TimedHost(host, job.given_up.get(index), report))
+            timed = TimedHost(host, job.given_up.get(index), report)
+            sources.append(wrapped(timed, reward.wrapper))
         return sources
 
     def _report_call(self, reward: int, call: int, message: str) -> None:

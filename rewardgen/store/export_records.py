@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat
 
 from rewardgen.store.payloads import Count, Data, Finding, Isolation, Sha256, Verdict
-from rewardgen.store.records import FeatureRecord
+from rewardgen.store.records import FeatureRecord, Wrapping
 
 
 class ObservationColumn(Data):
@@ -143,6 +143,7 @@ class RewardExport(Data):
     bindings: Annotated[
         tuple[BindingRecord, ...], Field(description="what is to be bound; of Isaac Lab's form")
     ] = ()
+    wrapper: Wrapping = None
 
 
 class PolicyExport(Data):

@@ -114,10 +114,14 @@ class Artifact(Data):
 
 
 class TrialArm(Data):
-    """One reward of a trial; ``source`` is None for a reward that is no file (sparse)."""
+    """One reward of a trial; ``source`` is None for a reward that is no file (sparse).
+
+    ``wrapper`` is what is put around it, by name and parameters, or None.
+    """
 
     arm: str
     source: Sha256 | None
+    wrapper: JsonValue = None
 
 
 class ArmStatistics(Data):
@@ -252,6 +256,7 @@ class CandidateProposed(Payload):
         origin: how it was made, in the designer's words (``random``, ``mutation``, …).
         note: what the designer says about it.
         fault: why there is no reward to check, or None.
+        wrapper: what is put around it, or whatever else was written for that, or None.
     """
 
     candidate: str
@@ -263,6 +268,7 @@ class CandidateProposed(Payload):
     origin: str = ""
     note: str = ""
     fault: Finding | None = None
+    wrapper: JsonValue = None
 
 
 class FeedbackGiven(Payload):

@@ -52,12 +52,19 @@ class MemberRecord(Data):
     ]
 
 
+Wrapping = Annotated[
+    JsonValue,
+    Field(description="what is put around the reward: an object with its name; null for nothing"),
+]
+
+
 class AttemptRecord(Data):
     """What a candidate was before its designer repaired it."""
 
     source_sha256: Sha256
     source: Annotated[str, Field(description="the refused reward file, or the whole reply")]
     findings: tuple[Finding, ...]
+    wrapper: Wrapping = None
 
 
 class CandidateRecord(Data):
@@ -82,6 +89,7 @@ class CandidateRecord(Data):
     attempts: Annotated[
         tuple[AttemptRecord, ...], Field(description="refused versions before a repair")
     ] = ()
+    wrapper: Wrapping = None
 
 
 class ImprovementRecord(Data):
@@ -112,6 +120,7 @@ class ArmRecord(Data):
         FiniteFloat | None,
         Field(description="its IQM where the baselines' sparse reward is 0 and the human one 1"),
     ] = None
+    wrapper: Wrapping = None
 
 
 class BaselineRecord(Data):

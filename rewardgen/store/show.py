@@ -260,9 +260,11 @@ def _candidate(
                 source_sha256=attempt.proposal.source,
                 source=read(attempt.proposal.source),
                 findings=() if attempt.check is None else attempt.check.findings,
+                wrapper=attempt.proposal.wrapper,
             )
             for attempt in candidate.attempts
         ),
+        wrapper=proposal.wrapper,
     )
 
 
@@ -313,6 +315,7 @@ def _trial_arms(
                 human_normalized=None
                 if known is None or baseline is None
                 else baseline.normalized(known.iqm),
+                wrapper=arm.wrapper,
             )
         )
     return records

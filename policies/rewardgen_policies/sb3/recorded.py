@@ -59,6 +59,7 @@ class RecordedWorlds(VecEnv):
         self._gamma = recipe.gamma
         self._action = torch.zeros(0)
         self._at = 0
+        self._learned = torch.zeros(1, dtype=torch.int64)
         task, steps = worlds.task, (1, recipe.steps, worlds.nworld)
 
         def zeros(*more: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -72,13 +73,15 @@ class RecordedWorlds(VecEnv):
         self._episode, self._t = zeros(dtype=torch.int64), zeros(dtype=torch.int64)
         self._fitness = {metric.name: zeros() for metric in task.metrics}
 
-    def begin(self, sight: Sight) -> None:
+    def begin(self, sight: Sight, env_steps: int = 0) -> None:
         """Record a new rollout.
 
         Args:
             sight: what the policy sees in it.
+            env_steps: control steps that the policy has learned from.
         """
         self.sight, self.raw, self._at = sight, [], 0
+        self._learned = torch.tensor([env_steps])
 
     def played(self) -> Played:
         """Return the recorded rollout."""
@@ -95,6 +98,7 @@ class RecordedWorlds(VecEnv):
             episode=self._episode,
             t=self._t,
             gamma=self._gamma,
+            env_steps=self._learned,
         )
         counted = (flags["terminated"] | flags["truncated"]) & flags["valid"]
         return Played(rollout, flags["ended"], counted, self._t + 1, self._fitness)

@@ -188,7 +188,7 @@ class Sb3Member:
         self._updates += 1
 
     def _collect(self, sight: Sight) -> Played:
-        self._env.begin(sight)
+        self._env.begin(sight, self._counters.env_steps)
         # what was seen last was seen with the moments of before
         self._model.collect(self._env, self._env.seen())
         return self._env.played()
