@@ -417,6 +417,34 @@ def _planted(parts: Figures) -> str:
     return table(["task", "reward", "is a", "share of the human gain", "warnings"], rows)
 
 
+def critic(parts: Figures) -> str:
+    """One row per kind of mistake; then what the critic got wrong."""
+    from benchmarks.critic import CONTROL, HUMAN, combine
+
+    figures = combine(parts)
+    words = {
+        HUMAN: ("human rewards, nothing above info", "≥ 95 %"),
+        CONTROL: ("edits that are no mistake, nothing above info", ""),
+        "small penalty x 100": ("spoken about: small penalty x 100", ""),
+    }
+    rows: list[list[str]] = []
+    for kind in figures["all"]:
+        name, asked = words.get(kind, (f"spoken about: {kind}", "≥ 90 %"))
+        shares = (_judged(figures[side][kind]) for side in ("development", "held out", "all"))
+        rows.append([name, *shares, asked])
+    tasks = {part["side"]: part["tasks"] for part in parts}
+    head = ["", *(f"{side}, {count} tasks" for side, count in tasks.items()), "all", "asked for"]
+    wrong = "\n".join(f"- {line}" for part in parts for line in part["wrong"])
+    return f"{table(head, rows)}\n\nJudged wrongly:\n\n{wrong}"
+
+
+def _judged(found: dict[str, Any]) -> str:
+    if not found["count"]:
+        return "-"
+    low, high = found["interval"]
+    return f"{found['right']} of {found['count']} [{low:.0%}, {high:.0%}]"
+
+
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -431,6 +459,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "task_steps": task_steps,
     "regret": regret,
     "detectors": detectors,
+    "critic": critic,
 }
 
 

@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.design.transcript import transcript
 from rewardgen.export.results import Form, export_file, export_run
 from rewardgen.importing.reward import import_reward
 from rewardgen.isolation.doctor import ensure
-from rewardgen.isolation.host import HostOptions
 from rewardgen.isolation.protection import Mode
 from rewardgen.report.names import HTML_NAME
 from rewardgen.report.write import write_report
-from rewardgen.rewards.findings import recorded
 from rewardgen.rewards.fitness import FitnessCode
-from rewardgen.rewards.format import ParseError, RewardCode, read_source
+from rewardgen.rewards.format import RewardCode
 from rewardgen.run.analyze import analyze
 from rewardgen.run.beginning import run_started
 from rewardgen.run.budget import Estimate, check_memory, estimate
+from rewardgen.run.checking import check
 from rewardgen.run.designers import (
     Brief,
     brief,
@@ -62,10 +60,9 @@ from rewardgen.run.session import Session, carry_out, open_session, recipe_of
 from rewardgen.run.writers.write import check_writers, write_scalars
 from rewardgen.rungs.video import check_output
 from rewardgen.rungs.video import render as make_video
-from rewardgen.store import payloads as p
 from rewardgen.store.atomic import write_file
 from rewardgen.store.export_records import ExportRecord
-from rewardgen.store.records import CheckRecord, GenerateRecord, ListRecord, ShowRecord
+from rewardgen.store.records import GenerateRecord, ListRecord, ShowRecord
 from rewardgen.store.run_directory import RunDirectory, find_run, new_run_path, read_run
 from rewardgen.store.show import is_done, list_record, show_record
 from rewardgen_envs.base_task import BaseTask
@@ -368,57 +365,6 @@ def export_transcript(reference: str, file: Path, runs_dir: Path = Path("runs"))
         raise UsageError(f"{file} exists; name another file")
     recorded = transcript(read_run(find_run(reference, runs_dir)))
     write_file(file, (recorded.model_dump_json(indent=1) + "\n").encode())
-
-
-def check(
-    file: Path,
-    task: str | None = None,
-    *,
-    stage: str | None = None,
-    gate: bool = True,
-    isolation: Mode = "standard",
-    wrapper: object = None,
-) -> CheckRecord:
-    """Check a reward file without training.
-
-    Args:
-        file: reward file, or a reply with one fenced block.
-        task: installed name or file:Class; may be left out for the gate alone.
-        stage: run this stage alone; by default all.
-        gate: whether the static gate is among them; without it the reward host stands alone.
-        isolation: mode of the reward host.
-        wrapper: what is put around it: a wrapper, or its name and parameters.
-
-    Raises:
-        UsageError: the file cannot be read, the task is unknown, or a stage needs a task.
-    """
-    stages = tuple(STAGES) if stage is None else (stage,)
-    if not gate:
-        stages = tuple(name for name in stages if name != "gate")
-    if not stages:
-        raise UsageError("--gate off leaves nothing of --stage gate")
-    loaded = None if task is None else any_task(task)
-    try:
-        text = read_source(file)
-    except ParseError as error:  # what is wrong with the file is a finding like any other
-        return CheckRecord(
-            verdict="refused",
-            findings=(recorded(error.finding),),
-            isolation=p.Isolation(mode=isolation, applied=()),
-        )
-    result = check_reward(
-        text,
-        None if loaded is None else loaded.table,
-        None if loaded is None else loaded.action,
-        stages=stages,
-        options=HostOptions(mode=isolation),
-        wrapper=wrapper,
-    )
-    return CheckRecord(
-        verdict=result.verdict,
-        findings=tuple(recorded(finding) for finding in result.findings),
-        isolation=p.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
-    )
 
 
 def dry_run(config: RunConfig | TrainConfig) -> Estimate:

@@ -147,6 +147,9 @@ class RunConfig(DesignConfig):
     default what its designer names, if anything."""
     pause: bool = False
     """Stop after each iteration, to look and to say something with rewardgen feedback."""
+    critic: bool = False
+    """Have every candidate reviewed before it is trained: by lint and critic, and by the language
+    model in one more call each where the designer is one."""
 
     iterations: int = Field(default=5, ge=1)
     """Rounds of propose, train, feed back."""

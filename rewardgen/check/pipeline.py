@@ -11,11 +11,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rewardgen.check.critic import critic
+from rewardgen.check.evidence import Evidence
 from rewardgen.check.gate import gate
+from rewardgen.check.lint import lint
 from rewardgen.check.probe import probe
+from rewardgen.check.review import Review
+from rewardgen.check.reviewer import Reviewer
 from rewardgen.check.wrapping import fit, refused
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode, offered
+from rewardgen.isolation.session import HostFailure
 from rewardgen.rewards.findings import Finding
 from rewardgen.rewards.format import ParseError, RewardCode
 from rewardgen.rewards.transitions import Transitions
@@ -64,6 +70,7 @@ class CheckContext:
         hosts: where the reward may run.
         transitions: rows of earlier rollouts, if there are any.
         wrapper: what is put around the reward, if anything is.
+        reviewer: asks the reward about states of the task; None if nothing is known of them.
     """
 
     table: FeatureTable | None
@@ -71,6 +78,7 @@ class CheckContext:
     hosts: HostPool
     transitions: Transitions | None
     wrapper: Wrapper | None
+    reviewer: Reviewer | None
 
 
 Stage = Callable[[RewardCode, CheckContext], list[Finding]]
@@ -103,11 +111,45 @@ def _wrapper_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
         host.close()
 
 
+def _lint_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    return _reviewed("lint", lint, code, context)
+
+
+def _critic_stage(code: RewardCode, context: CheckContext) -> list[Finding]:
+    return _reviewed("critic", critic, code, context)
+
+
+def _reviewed(
+    stage: str,
+    judge: Callable[[Review], list[Finding]],
+    code: RewardCode,
+    context: CheckContext,
+) -> list[Finding]:
+    if context.reviewer is None:
+        raise UsageError(
+            f"the stage '{stage}' needs a task, whose states the reward is tried on. Name one "
+            "with --task NAME"
+        )
+    try:
+        findings = judge(context.reviewer.review(code))
+    except HostFailure as error:
+        return [replace(error.finding, stage=stage)]
+    if context.wrapper is None:
+        return findings
+    # what is around the code may make something else of its total and terms
+    return [replace(f, severity="warning") if f.severity == "error" else f for f in findings]
+
+
 STAGES: dict[str, Stage] = {
     "gate": _gate_stage,
     "probe": _probe_stage,
     "wrapper": _wrapper_stage,
+    "lint": _lint_stage,
+    "critic": _critic_stage,
 }
+ON_STATES = frozenset({"lint", "critic"})
+"""Stages that need evidence about the task."""
+NOT_ON_STATES = tuple(name for name in STAGES if name not in ON_STATES)
 
 
 def check_reward(
@@ -115,11 +157,12 @@ def check_reward(
     table: FeatureTable | None = None,
     action: BoxAction | DiscreteAction | None = None,
     *,
-    stages: Sequence[str] = tuple(STAGES),
+    stages: Sequence[str] = NOT_ON_STATES,
     hosts: HostPool | None = None,
     options: HostOptions | None = None,
     transitions: Transitions | None = None,
     wrapper: object = None,
+    evidence: Evidence | None = None,
 ) -> CheckResult:
     """Check one reward.
 
@@ -132,6 +175,7 @@ def check_reward(
         options: of the pool that is started if none is given.
         transitions: rows of earlier rollouts of the task.
         wrapper: what is put around it, by name and parameters; None for nothing.
+        evidence: what is known of the task's states; needed by lint and critic.
 
     Raises:
         UsageError: unknown stage, or a stage lacks what it needs.
@@ -150,7 +194,10 @@ def check_reward(
         except WrapperError as error:
             return CheckResult("refused", (refused(error),), Isolation(hosts.options.mode), code)
         started = hosts.started
-        context = CheckContext(table, action, hosts, transitions, around)
+        reviewer = None
+        if evidence is not None:
+            reviewer = stack.enter_context(Reviewer(hosts, evidence))
+        context = CheckContext(table, action, hosts, transitions, around, reviewer)
         findings: list[Finding] = []
         for stage in chosen:
             findings += stage(code, context)
@@ -163,7 +210,7 @@ def check_reward(
 
 def _possible(options: HostOptions, stages: Sequence[Stage]) -> HostOptions:
     """Return what every system can do, if nothing is run but the parser."""
-    if _probe_stage in stages or offered() != "none":
+    if any(stage is not _gate_stage for stage in stages) or offered() != "none":
         return options
     return replace(options, mode="none")
 

@@ -96,6 +96,36 @@ def repair_messages(
     ]
 
 
+def critic_messages(
+    context: DesignContext,
+    source: str,
+    measured: Sequence[str],
+    most_issues: int,
+    wrapper: JsonValue = None,
+) -> list[Message]:
+    """Return what a critic is asked about a reward.
+
+    Args:
+        context: the task; parents and history are not told.
+        source: the reward.
+        measured: what is known of it, a line each.
+        most_issues: how many issues are read at most.
+        wrapper: what is put around it, or None.
+    """
+    asked = _render("critic_system.md.j2", most=most_issues, **_contract(context))
+    around = None if wrapper is None else wrapper_line(wrapper)
+    values = {
+        **_task(context),
+        "source": source.strip(),
+        "measured": list(measured),
+        "wrapper": around,
+    }
+    return [
+        Message(role="system", content=asked),
+        Message(role="user", content=_render("critic.md.j2", **values)),
+    ]
+
+
 def _contract(context: DesignContext) -> dict[str, object]:
     return {
         "signature": SIGNATURE,
@@ -106,15 +136,19 @@ def _contract(context: DesignContext) -> dict[str, object]:
     }
 
 
-def _question(context: DesignContext, full_parents: int) -> str:
-    shown = context.parents[:full_parents]
-    values: dict[str, object] = {
+def _task(context: DesignContext) -> dict[str, object]:
+    return {
         "sentence": context.sentence,
         "control_dt_s": context.control_dt_s,
         "episode_steps": context.episode_steps,
         "features": [_row(feature, context.feature_ranges) for feature in context.table],
         "ranges": bool(context.feature_ranges),
     }
+
+
+def _question(context: DesignContext, full_parents: int) -> str:
+    shown = context.parents[:full_parents]
+    values = _task(context)
     if not context.history and not context.parents:
         return _render("first.md.j2", **values)
     named = {tried.candidate for tried in shown}
@@ -155,6 +189,8 @@ def _line(tried: Tried) -> str:
 
 def _lines(findings: Sequence[Finding]) -> Iterator[str]:
     for finding in findings:
+        if finding.severity == "info":
+            continue  # asks for nothing
         where = "" if finding.line is None else f", line {finding.line}"
         remedy = f" Remedy: {finding.remedy}." if finding.remedy else ""
         yield f"rule {finding.rule}{where}: {finding.message}.{remedy}"

@@ -10,7 +10,8 @@ from rewardgen.store import payloads
 from rewardgen_envs.errors import UsageError
 
 Kind = Literal["policy", "contract", "runtime"]
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "info"]
+_SEVERITIES: dict[str, Severity] = {"warning": "warning", "info": "info"}
 MAX_TEXT = 600
 """So long may a message be, and a remedy: a designer pays for each character."""
 
@@ -20,11 +21,14 @@ class Finding:
     """One remark of a check.
 
     Attributes:
-        stage: which check: ``parse``, ``gate``, ``probe``, ``wrapper`` or ``host``.
+        stage: which check: ``parse``, ``gate``, ``probe``, ``wrapper``, ``host``, ``lint`` or
+            ``critic``.
         kind: ``policy`` (a construct that reward code may not use), ``contract`` (the
-            format: names, signature, shapes) or ``runtime`` (what happened when it ran).
+            format: names, signature, shapes; and what the task asks for) or ``runtime`` (what
+            happened when it ran).
         rule: short identifier of the rule.
-        severity: an ``error`` ends the candidate, a ``warning`` does not.
+        severity: an ``error`` ends the candidate, a ``warning`` does not, an ``info`` asks for
+            nothing.
         line: line of the reward's source, from 1; None where there is none.
         message: what is wrong, naming the culprit.
         remedy: what to do.
@@ -63,7 +67,7 @@ def restored(finding: payloads.Finding) -> Finding:
         stage=finding.stage,
         kind=finding.kind,
         rule=finding.rule,
-        severity="warning" if finding.severity == "warning" else "error",
+        severity=_SEVERITIES.get(finding.severity, "error"),
         line=finding.line,
         message=finding.message,
         remedy=finding.remedy,

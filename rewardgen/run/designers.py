@@ -32,7 +32,8 @@ from rewardgen_envs.errors import UsageError
 Say = Callable[[str], None]
 """Tells people something."""
 
-_CACHE = ".replies"
+REPLIES = ".replies"
+"""Where replies of language models are kept, within the folder of runs."""
 _MANUAL = "manual"
 
 
@@ -213,7 +214,7 @@ def designer_alone(config: GenerateConfig, replies: FileCache, say: Say) -> Desi
 
 def cache_of(config: DesignConfig) -> FileCache:
     """Return where replies are kept for the next time that the same is asked."""
-    return FileCache(config.runs_dir / _CACHE)
+    return FileCache(config.runs_dir / REPLIES)
 
 
 def _model_designer(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rewardgen.analysis.columns import ColumnStatistics
+from rewardgen.check.evidence import Evidence, evidence_of
 from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.design.designer import Designer, Proposal
 from rewardgen.rewards.format import RewardCode
 from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
 from rewardgen.run.film import film
+from rewardgen.run.opinions import opinions_of
 from rewardgen.run.playoff import play_off
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search, pause_if_late
@@ -18,6 +22,7 @@ from rewardgen.rungs.jobs import RewardRef, SurveyJob
 from rewardgen.store import payloads as p
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen.trial import TrialPlan, trial
+from rewardgen_envs.registry import any_task
 
 CONFIRM = "confirm"
 TRAIN = "train"
@@ -35,7 +40,8 @@ def search_program(
         start: a reward that is trained before the designer's first iteration, or None.
     """
     columns = _survey(session, config)
-    with Screening(session.task, config.isolation) as screening:
+    collect = partial(_evidence, session, config) if config.critic else None
+    with Screening(session.task, config.isolation, collect) as screening:
         incumbent = Search(
             config=config,
             task=session.task,
@@ -50,6 +56,7 @@ def search_program(
             closing_env_steps=closing_env_steps(config, session.task, session.recipe),
             deadline=session.deadline,
             start=start,
+            opinions=opinions_of(designer) if config.critic else None,
         ).run()
     winner = play_off(session, config, incumbent)
     session.journal.select_winner(
@@ -60,6 +67,15 @@ def search_program(
     _confirm(session, config, winner)
     if config.render and "winner" not in session.directory.state.videos:
         film(session.directory, session.display)
+
+
+def _evidence(session: Session, config: RunConfig) -> Evidence:
+    """Play the task for what the critic looks at; own words make its fitness void."""
+    session.display.note("playing the task for the critic")
+    own_words = config.text
+    if config.fitness is not None and own_words is None:
+        own_words = session.task.description
+    return evidence_of(lambda: any_task(config.task), session.recipe.gamma, own_words)
 
 
 def _reason(session: Session, winner: Incumbent | None) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Self
 
 from pydantic import JsonValue
 
-from rewardgen.check.pipeline import check_reward
+from rewardgen.check.evidence import Evidence
+from rewardgen.check.pipeline import NOT_ON_STATES, STAGES, check_reward
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import Finding, recorded
@@ -20,11 +23,23 @@ class Screening:
     Args:
         task: whose features and actions the candidates use.
         isolation: mode of the reward hosts.
+        collect: plays the task for what lint and critic look at; None leaves them out.
     """
 
-    def __init__(self, task: BaseTask, isolation: Mode) -> None:
+    def __init__(
+        self,
+        task: BaseTask,
+        isolation: Mode,
+        collect: Callable[[], Evidence] | None = None,
+    ) -> None:
         self._task = task
         self._pool = HostPool(HostOptions(mode=isolation))
+        self._collect = collect
+
+    @cached_property
+    def _evidence(self) -> Evidence | None:
+        """What is known of the task's states, played for once."""
+        return None if self._collect is None else self._collect()
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +53,8 @@ class Screening:
         source: str,
         fault: Finding | None = None,
         wrapper: JsonValue = None,
+        *,
+        criticized: bool = True,
     ) -> p.CandidateChecked:
         """Check one candidate.
 
@@ -46,12 +63,21 @@ class Screening:
             source: what was proposed.
             fault: what is wrong with the reply; said instead where that holds no reward.
             wrapper: what is to be put around it, or None.
+            criticized: whether lint and critic are heard, if there are any.
 
         Raises:
             HostUnavailable: no reward host can be started; no fault of the candidate.
         """
-        task = self._task
-        result = check_reward(source, task.table, task.action, hosts=self._pool, wrapper=wrapper)
+        evidence = self._evidence if criticized else None
+        result = check_reward(
+            source,
+            self._task.table,
+            self._task.action,
+            stages=NOT_ON_STATES if evidence is None else tuple(STAGES),
+            hosts=self._pool,
+            wrapper=wrapper,
+            evidence=evidence,
+        )
         said = (fault,) if result.code is None and fault is not None else result.findings
         return p.CandidateChecked(
             candidate=candidate,

@@ -31,8 +31,10 @@ from rewardgen.rewards.wrappers.catalogue import maybe_wrapper, plain
 from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal, rung_name
+from rewardgen.run.opinions import Opinions
 from rewardgen.run.population import RungCurves, Runner, mean_fitness
 from rewardgen.run.screening import Screening
+from rewardgen.run.verdicts import failures, rejection, verdict
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
@@ -105,6 +107,7 @@ class Search:
         closing_env_steps: what play-off and confirmation will cost at most.
         deadline: monotonic time after which no further rung starts, or None.
         start: a reward that is trained before the designer's first iteration, or None.
+        opinions: who is asked about candidates that pass the other checks, or None.
     """
 
     config: RunConfig
@@ -120,6 +123,7 @@ class Search:
     closing_env_steps: int
     deadline: float | None = None
     start: Proposal | None = None
+    opinions: Opinions | None = None
 
     @property
     def metric(self) -> Metric:
@@ -218,8 +222,10 @@ class Search:
         self, iteration: int, context: Context, candidates: Sequence[CandidateEntry]
     ) -> list[Runner]:
         """Check every candidate; return those that may be trained."""
+        self._ask_opinions(iteration, context, candidates)
         refused = [entry for entry in candidates if not self._accepted(entry)]
         repaired = {entry.slot: entry for entry in self._repair(iteration, context, refused)}
+        self._ask_opinions(iteration, context, list(repaired.values()))
         runners: list[Runner] = []
         for proposed in candidates:
             entry = repaired.get(proposed.slot, proposed)
@@ -228,20 +234,48 @@ class Search:
                 around = maybe_wrapper(entry.wrapper)
                 runners.append(Runner(entry.candidate, entry.source, seeds, wrapper=around))
             else:
-                failures = _failures(self._check(entry))
-                self._fail(entry.candidate, "rejected", failures)
-            self.display.candidate(entry.candidate, _verdict(self._check(entry)))
+                checked = self._check(entry)
+                self._fail(
+                    entry.candidate, "rejected", failures(checked), reason=rejection(checked)
+                )
+            self.display.candidate(entry.candidate, verdict(self._check(entry)))
         return runners
 
     def _check(self, entry: CandidateEntry) -> CandidateChecked:
         """Return the verdict on a candidate; it is asked for once."""
         checked = self.journal.check(entry.candidate)
         if checked is None:
-            checked = self.screening.check(
-                entry.candidate, entry.source, entry.fault, entry.wrapper
-            )
+            checked = self._screened(entry)
             self.journal.record_check(checked)
         return checked
+
+    def _screened(self, entry: CandidateEntry) -> CandidateChecked:
+        """Check a candidate; what the user starts from is trained whatever the critic thinks."""
+        return self.screening.check(
+            entry.candidate,
+            entry.source,
+            entry.fault,
+            entry.wrapper,
+            criticized=not self._is_start(entry.iteration),
+        )
+
+    def _ask_opinions(
+        self, iteration: int, context: Context, entries: Sequence[CandidateEntry]
+    ) -> None:
+        """Check the candidates that no earlier process has, and ask for opinions of all at once."""
+        if self.opinions is None or self._is_start(iteration):
+            return
+        new = [entry for entry in entries if self.journal.check(entry.candidate) is None]
+        if not new:
+            return
+        self.display.note(f"asking the critic about {', '.join(e.candidate for e in new)}")
+        screened = [self._screened(entry) for entry in new]
+        for checked in self.opinions.about(context(), new, screened):
+            self.journal.record_check(checked)
+
+    def _is_start(self, iteration: int) -> bool:
+        """Whether an iteration is that of the reward which the user starts from."""
+        return self.start is not None and iteration == 0
 
     def _accepted(self, entry: CandidateEntry) -> bool:
         return self._check(entry).verdict == "accepted"
@@ -253,7 +287,7 @@ class Search:
         open_ones = [e for e in refused if e.attempt == 0 and e.state == "proposed"]
         if not open_ones or not isinstance(self.designer, Repairs):
             return []
-        if self.start is not None and iteration == 0:
+        if self._is_start(iteration):
             return []
         self.display.note(f"asking again for {', '.join(e.candidate for e in open_ones)}")
         proposals = self.designer.repair(
@@ -417,13 +451,15 @@ class Search:
         state: FinalState,
         failures: tuple[Failure, ...],
         runner: Runner | None = None,
+        reason: str | None = None,
     ) -> None:
         def feedback() -> Feedback:
             curves = [] if runner is None else runner.curves()
             trained = summarize(self.metrics, curves, {}) if curves else Feedback()
             return trained.model_copy(update={"failures": failures})
 
-        reason = failures[0].message if failures else state
+        if reason is None:
+            reason = failures[0].message if failures else state
         self.journal.settle(candidate, state, reason, feedback)
 
     def _feedback(self, runner: Runner) -> Feedback:
@@ -450,26 +486,3 @@ class Search:
             return False
         self.display.note(f"max_env_steps reached: confirming after {iteration} iterations")
         return True
-
-
-def _verdict(checked: CandidateChecked) -> str:
-    """Return a verdict in a few words: with the first finding's rule and line."""
-    if checked.verdict == "accepted" or not checked.findings:
-        return checked.verdict
-    first = checked.findings[0]
-    line = "" if first.line is None else f", line {first.line}"
-    return f"{checked.verdict}: {first.stage}, {first.rule}{line}"
-
-
-def _failures(checked: CandidateChecked) -> tuple[Failure, ...]:
-    return tuple(
-        Failure(
-            state="rejected",
-            stage=finding.stage,
-            rule=finding.rule,
-            message=finding.message,
-            line=finding.line,
-            remedy=finding.remedy,
-        )
-        for finding in checked.findings
-    )

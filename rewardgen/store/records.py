@@ -323,6 +323,7 @@ class CheckRecord(Data):
     verdict: Verdict
     findings: tuple[Finding, ...]
     isolation: Isolation
+    cost_usd: Annotated[FiniteFloat, Field(description="money for the review of a model")] = 0.0
 
 
 class GeneratedReward(Data):

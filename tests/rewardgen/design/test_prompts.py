@@ -152,6 +152,8 @@ def test_an_empty_answer_can_be_repaired(context: DesignContext) -> None:
 
 def test_prompts_are_plain_files() -> None:
     assert {p.name for p in PROMPTS.glob("*")} == {
+        "critic.md.j2",
+        "critic_system.md.j2",
         "system.md.j2",
         "task.md.j2",
         "first.md.j2",
