@@ -121,6 +121,19 @@ class Compared:
         """Return the place of a reward."""
         return self.names.index(name)
 
+    def trivial(self, name: str) -> bool:
+        """Whether almost nothing is left of a reward."""
+        return self.readings[self.place(name)].left < TRIVIAL
+
+    def nearest(self, name: str) -> tuple[str, float] | None:
+        """Return the nearest other reward and how near it is; None where nothing has a distance."""
+        others = self.lstd_val.value[self.place(name)].copy()
+        others[self.place(name)] = np.nan
+        if np.all(np.isnan(others)):
+            return None
+        place = int(np.nanargmin(others))
+        return self.names[place], float(others[place])
+
     def pair(self, first: str, second: str) -> Pair:
         """Return how far apart two rewards are."""
         i, j = self.place(first), self.place(second)

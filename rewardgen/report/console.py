@@ -78,14 +78,14 @@ def list_text(record: ListRecord) -> str:
     """Return all runs as a table, oldest first."""
     if not record.runs:
         return "no runs yet; start one with 'rewardgen run configs/demo.yaml'"
-    table = _table("run", "state", "task", "started (UTC)")
+    table = new_table("run", "state", "task", "started (UTC)")
     for entry in record.runs:
         started = entry.started[:16].replace("T", " ")
         table.add_row(escape(entry.run), _state(entry.state), escape(entry.task or "-"), started)
     problems = [
         Text(f"{entry.run}: {entry.reason}", style="red") for entry in record.runs if entry.reason
     ]
-    return _text(table, *problems)
+    return as_text(table, *problems)
 
 
 def show_text(record: ShowRecord) -> str:
@@ -103,7 +103,7 @@ def show_text(record: ShowRecord) -> str:
         parts += [Text(""), _candidates(record, shown)]
         if len(shown) < len(record.candidates):
             parts.append(Text(printable(_others(record, shown)), style="dim"))
-    return _text(*parts)
+    return as_text(*parts)
 
 
 def candidate_text(one: CandidateRecord, feedback: str) -> str:
@@ -133,7 +133,7 @@ def candidate_text(one: CandidateRecord, feedback: str) -> str:
     parts += [Text(""), code]
     if feedback:
         parts += [Text(""), Text("feedback", style="bold"), Text(printable(feedback.strip()))]
-    return _text(*parts)
+    return as_text(*parts)
 
 
 def last_lines(record: ShowRecord, path: Path) -> list[str]:
@@ -161,7 +161,7 @@ def trial_lines(record: TrialRecord, path: Path) -> list[str]:
         path: its directory.
     """
     table = _arms(record.arms, "fitness (IQM)")
-    text = _text(table, *_around(record.arms), *_failed(record.arms))
+    text = as_text(table, *_around(record.arms), *_failed(record.arms))
     return [*text.splitlines(), f"Next: {to_type('show', path)}"]
 
 
@@ -225,7 +225,7 @@ def _next(record: ShowRecord, path: Path) -> str:
 
 def _arms(arms: Sequence[ArmRecord], heading: str) -> Table:
     """Return arms as a table; columns that nothing would fill are left out."""
-    table = _table("reward")
+    table = new_table("reward")
     over = reference(arms)
     searched = any(a.search_fitness is not None for a in arms)
     headings = ["runs", heading, "95 % interval"]
@@ -312,7 +312,7 @@ def _said(given: HumanFeedbackRecord) -> str:
 
 
 def _candidates(record: ShowRecord, shown: Sequence[CandidateRecord]) -> Table:
-    table = _table("candidate", "state")
+    table = new_table("candidate", "state")
     table.add_column(escape(_metric(record)), justify="right")
     table.add_column("made from")
     table.add_column("why", overflow="fold")
@@ -336,14 +336,15 @@ def _others(record: ShowRecord, shown: Sequence[CandidateRecord]) -> str:
     )
 
 
-def _table(*headings: str) -> Table:
+def new_table(*headings: str) -> Table:
+    """Return an empty table in the style of all others."""
     table = Table(box=None, pad_edge=False, header_style="dim", show_edge=False)
     for heading in headings:
         table.add_column(heading)
     return table
 
 
-def _text(*parts: RenderableType) -> str:
+def as_text(*parts: RenderableType) -> str:
     """Return what the terminal would show; coloured on one, plain and wide elsewhere."""
     shown = Console()
     # written to memory: who prints it tells what goes wrong in that

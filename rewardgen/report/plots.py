@@ -20,7 +20,7 @@ from rewardgen.store.records import ArmRecord, CandidateRecord, FitnessRecord, I
 
 # Okabe and Ito's palette
 _WINNER, _HUMAN, _SPARSE = "#0072B2", "#D55E00", "#6b7280"
-_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
+PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
 _STATES = {
     "confirmed": "#0072B2",
     "evaluated": "#009E73",
@@ -33,12 +33,12 @@ _LONG_TITLE = 28
 _LONGEST_NAME = 24
 # of an axis, as a share of its values
 _LEAST_SPAN = 0.05
-_INK, _RULE = "#1f2937", "#e5e7eb"
+INK, _RULE = "#1f2937", "#e5e7eb"
 _STYLE = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.edgecolor": "#9ca3af",
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -47,7 +47,7 @@ _STYLE = {
     "grid.linewidth": 0.8,
     "xtick.color": "#4b5563",
     "ytick.color": "#4b5563",
-    "text.color": _INK,
+    "text.color": INK,
     "legend.frameon": False,
     # names in a run were written by others; a dollar in one is no formula
     "text.parse_math": False,
@@ -65,15 +65,15 @@ def learning_curves(bands: Sequence[Band], metric: FitnessRecord) -> bytes:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, band in enumerate(bands):
-            label = f"{_short(band.label)} (n = {len(band.runs)})"
+            label = f"{short(band.label)} (n = {len(band.runs)})"
             _band(axes, band, _colour(band.label, place), label)
         _success(axes, metric)
         axes.set_xlabel("environment steps per policy")
         axes.set_ylabel(_label(metric))
-        axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+        axes.xaxis.set_major_formatter(FuncFormatter(steps_label))
         figure.legend(loc="outside upper left", ncols=4)
 
-    return _svg((8.0, 3.9), draw)
+    return svg((8.0, 3.9), draw)
 
 
 def arms(records: Sequence[ArmRecord], metric: FitnessRecord) -> bytes:
@@ -92,14 +92,14 @@ def arms(records: Sequence[ArmRecord], metric: FitnessRecord) -> bytes:
                 axes.plot(record.interval, (row, row), color=colour, linewidth=3)
             if record.iqm is not None:
                 axes.scatter([record.iqm], [row], s=64, color=colour, zorder=3)
-        axes.set_yticks(range(len(records)), [_short(record.arm) for record in reversed(records)])
+        axes.set_yticks(range(len(records)), [short(record.arm) for record in reversed(records)])
         axes.set_ylim(-0.5, len(records) - 0.3)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(_label(metric))
         if metric.success is not None:
             axes.axvline(metric.success, color="#9ca3af", linestyle=":", linewidth=1.2)
 
-    return _svg((8.0, 1.1 + 0.62 * len(records)), draw)
+    return svg((8.0, 1.1 + 0.62 * len(records)), draw)
 
 
 def search(
@@ -130,7 +130,7 @@ def search(
             axes.plot(
                 (place - 0.45, place + 0.45),
                 (value, value),
-                color=_INK,
+                color=INK,
                 linewidth=1.6,
                 label="best so far" if place == best[0][0] else None,
                 zorder=0,
@@ -145,7 +145,7 @@ def search(
         axes.set_xlim(0.4, max(c.iteration for c in candidates) + 1.6)
         figure.legend(loc="outside upper left", ncols=6)
 
-    return _svg((8.0, 3.6), draw)
+    return svg((8.0, 3.6), draw)
 
 
 def terms(bands: Sequence[Band], fitness: Band | None, metric: FitnessRecord, who: str) -> bytes:
@@ -159,7 +159,7 @@ def terms(bands: Sequence[Band], fitness: Band | None, metric: FitnessRecord, wh
         metric: the fitness.
         who: whose reward it is; chooses the colour.
     """
-    panels = [(f"fitness: {_label(metric)}", _INK, fitness)] if fitness is not None else []
+    panels = [(f"fitness: {_label(metric)}", INK, fitness)] if fitness is not None else []
     panels += [(band.label, _colour(who, 0), band) for band in bands]
     last = max(float(band.env_steps[-1]) for _, _, band in panels)
     columns = min(_PANELS_PER_ROW, len(panels))
@@ -172,13 +172,13 @@ def terms(bands: Sequence[Band], fitness: Band | None, metric: FitnessRecord, wh
             _band(axes, band, colour)
             _widen(axes)
             axes.set_xlim(0.0, last * 1.02)
-            axes.xaxis.set_major_formatter(FuncFormatter(_steps))
+            axes.xaxis.set_major_formatter(FuncFormatter(steps_label))
             axes.yaxis.set_major_formatter(FuncFormatter(_number))
             for axis in (axes.xaxis, axes.yaxis):
                 axis.set_major_locator(MaxNLocator(4))
         figure.supxlabel("environment steps per policy", fontsize=10)
 
-    return _svg((8.0, 0.4 + 1.75 * rows), draw)
+    return svg((8.0, 0.4 + 1.75 * rows), draw)
 
 
 def run_means(record: ArmRecord) -> list[float]:
@@ -205,7 +205,8 @@ def _widen(axes: Axes) -> None:
         axes.set_ylim((low + high - least) / 2, (low + high + least) / 2)
 
 
-def _svg(size_in: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
+def svg(size_in: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
+    """Return what is drawn in the style of the report; the same gives the same bytes."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size_in, layout="constrained")
         draw(figure)
@@ -216,7 +217,7 @@ def _svg(size_in: tuple[float, float], draw: Callable[[Figure], None]) -> bytes:
 
 def _colour(label: str, place: int) -> str:
     named = {"winner": _WINNER, "human": _HUMAN, "sparse": _SPARSE}
-    return named.get(label, _OTHERS[place % len(_OTHERS)])
+    return named.get(label, PALETTE[place % len(PALETTE)])
 
 
 def _label(metric: FitnessRecord) -> str:
@@ -228,7 +229,7 @@ def _success(axes: Axes, metric: FitnessRecord) -> None:
         axes.axhline(metric.success, color="#9ca3af", linestyle=":", linewidth=1.2, label="success")
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """Return a name that leaves room for the figure: of a reward file, the end of its path."""
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
@@ -238,6 +239,7 @@ def _number(value: float, position: float | None) -> str:
     return significant(value)
 
 
-def _steps(value: float, position: float | None) -> str:
+def steps_label(value: float, position: float | None) -> str:
+    """Return environment steps as a tick's label."""
     del position
     return f"{value / 1e3:g} k" if 0.0 < abs(value) < 1e6 else count(value)

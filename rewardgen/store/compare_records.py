@@ -160,6 +160,15 @@ class ConfirmedRecord(Data):
     remark: str
 
 
+class RaceRungRecord(Data):
+    """One rung of the race."""
+
+    rung: Annotated[int, Field(description="from 1 on")]
+    fitness: Annotated[
+        dict[str, FiniteFloat], Field(description="of each reward that went through it")
+    ]
+
+
 class CompareRecord(Data):
     """Rewards compared: ``rewardgen compare --json``."""
 
@@ -177,5 +186,6 @@ class CompareRecord(Data):
         tuple[ArmRecord, ...],
         Field(description="of the confirmation; of the race if there was none"),
     ] = ()
+    race: tuple[RaceRungRecord, ...] = ()
     confirmed: tuple[ConfirmedRecord, ...] = ()
     notes: tuple[str, ...] = ()

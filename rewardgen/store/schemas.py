@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from rewardgen.store.compare_records import CompareRecord
 from rewardgen.store.export_records import ExportRecord, ImportRecord, PolicyRecord
 from rewardgen.store.payloads import Data
 from rewardgen.store.records import (
@@ -21,6 +22,7 @@ from rewardgen.store.records import (
 
 RECORDS: dict[str, type[Data]] = {
     "check": CheckRecord,
+    "compare": CompareRecord,
     "export": ExportRecord,
     "feedback": FeedbackRecord,
     "generate": GenerateRecord,
