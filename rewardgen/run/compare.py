@@ -107,8 +107,8 @@ def _before_training(
         notes.append(text)
         note(text)
 
+    inputs = read_inputs(config, task)
     with HostPool(HostOptions(mode=config.isolation)) as pool:
-        inputs = read_inputs(config, task)
         if config.stage == "static":
             checked = check_inputs(inputs, task, pool)
             return _Known(static_record(config, task, checked, pool), inputs, None)
