@@ -361,6 +361,25 @@ def task_steps(parts: Figures) -> str:
     return f"{table(head, rows)}\n\n{reached} of {len(rows)} tasks reach 0.60."
 
 
+def compare(parts: Figures) -> str:
+    """One row per task and side."""
+    rows = [
+        [
+            part["task"],
+            side,
+            f"{part['rewards']}",
+            f"{part['transitions']:,}",
+            f"{part['features']}",
+            f"{seconds:.1f}",
+            f"{min(part['turns'][side]):.1f} to {max(part['turns'][side]):.1f}",
+        ]
+        for part in parts
+        for side, seconds in part["seconds"].items()
+    ]
+    head = ["task", "transitions", "rewards", "number", "features", "s (median)", "spread"]
+    return table(head, rows) + "\n\nAsked for: under 10 s on 2 cores."
+
+
 def regret(parts: Figures) -> str:
     """One row per method."""
     from benchmarks.regret import combine
@@ -392,6 +411,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "scaling": scaling,
     "task_steps": task_steps,
     "regret": regret,
+    "compare": compare,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,12 @@ class Standardizer:
         return (states[:, self.kept] - self.mean) / self.spread
 
 
+@lru_cache(maxsize=1)
 def standardizer(data: LoggedTransitions) -> Standardizer:
-    """Return the standardizer of the states of a log, before and after actions."""
+    """Return the standardizer of the states of a log, before and after actions.
+
+    That of the latest log is kept: features and potentials need the same.
+    """
     states = np.concatenate([data.state, data.next_state])
     spread = states.std(axis=0)
     kept = np.flatnonzero(spread > 1e-9 * np.abs(states).max(axis=0))

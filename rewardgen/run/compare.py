@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,9 +113,11 @@ def _before_training(
         if config.stage == "static":
             checked = check_inputs(inputs, task, pool)
             return _Known(static_record(config, task, checked, pool), inputs, None)
-        # while what starts the hosts loads its libraries
-        transitions = transitions_of(config, task, recipe.gamma, noted)
-        checked = check_inputs(inputs, task, pool)
+        # hosts end with the thread that started them, so it is the other one that simulates
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            simulated = beside.submit(transitions_of, config, task, recipe.gamma, noted)
+            checked = check_inputs(inputs, task, pool)
+            transitions = simulated.result()
         record = data_stage(config, task, checked, transitions, pool, notes)
     return _Known(record, inputs, transitions)
 

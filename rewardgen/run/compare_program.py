@@ -15,9 +15,9 @@ from rewardgen.run.comparison import raced
 from rewardgen.run.search import pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
-from rewardgen.store import payloads as p
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.compare_records import (
+    RACE,
     ComparedReward,
     CompareRecord,
     ConfirmedRecord,
@@ -117,7 +117,7 @@ def _race(
         session.journal,
         session.metric,
         TrialPlan(
-            name=p.RACE,
+            name=RACE,
             rewards=tuple(e.reward for e in entries),
             sources=tuple(e.source for e in entries),
             seeds=derive_seeds(config.seed, Purpose.SEARCH_TRAINING, config.seeds),
@@ -166,7 +166,7 @@ def compared_run(run: RunSnapshot) -> CompareRecord:
     before, shown = stored_comparison(run), show_record(run)
     started = run.state.started
     assert started is not None, "a snapshot is of a run that was begun"
-    ranking, race = shown.fitness[0], run.state.trials.get(p.RACE)
+    ranking, race = shown.fitness[0], run.state.trials.get(RACE)
     rewards: list[ComparedReward] = []
     fitness: dict[str, float] = {}
     for reward in before.rewards:
@@ -201,7 +201,7 @@ def _rungs(run: RunSnapshot, metric: str) -> tuple[RaceRungRecord, ...]:
     finished = [
         rung.finished
         for rung in run.state.rungs.values()
-        if rung.started.trial == p.RACE and rung.finished is not None
+        if rung.started.trial == RACE and rung.finished is not None
     ]
     records: list[RaceRungRecord] = []
     for number, rung in enumerate(finished, start=1):

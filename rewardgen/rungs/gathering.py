@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
+from rewardgen.rewards.transitions import one_thread
 from rewardgen_envs.base_task import BaseTask, BoxAction
 from rewardgen_envs.worlds import Worlds, open_worlds
 from rewardgen_policies.evaluation import Act
@@ -90,12 +91,13 @@ def gather(
     streams = [stream_seed("comparison episode", seed + world) for world in range(count)]
     disturbance = _Disturbance(task, actors, each, seed)
     simulation = open_worlds(task, streams, 1, threads=threads)
+    record = _Record(task, steps, count)
     try:
-        record = _Record(task, steps, count)
-        for t in range(steps):
-            state, seen = simulation.state, simulation.observation()
-            action = disturbance.disturbed(t, _actions(task, actors, seen, each))
-            record.add(t, state, action, simulation)
+        with one_thread():  # others round differently, and the transitions go by their hash
+            for t in range(steps):
+                state, seen = simulation.state, simulation.observation()
+                action = disturbance.disturbed(t, _actions(task, actors, seen, each))
+                record.add(t, state, action, simulation)
     finally:
         simulation.close()
     source = torch.arange(len(actors)).repeat_interleave(each)
@@ -205,8 +207,3 @@ class _Record:
             gamma=gamma,
         )
         return Gathered(rollout, source, sources, self._whole, self._fitness)
-
-
-def with_gamma(gathered: Gathered, gamma: float) -> Gathered:
-    """Return the same transitions under another discount."""
-    return replace(gathered, rollout=replace(gathered.rollout, gamma=gamma))

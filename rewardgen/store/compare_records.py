@@ -13,6 +13,9 @@ Stage = Literal["static", "data", "race", "confirm"]
 STAGES: tuple[Stage, ...] = ("static", "data", "race", "confirm")
 """Each includes the former ones."""
 
+RACE = "race"
+"""Name of the trial that chooses, of compared rewards, those that are confirmed."""
+
 Decision = Literal[
     "refused", "failed", "constant", "duplicate", "sign_error", "misranks", "accepted", "race"
 ]

@@ -367,8 +367,6 @@ class WinnerSelected(Payload):
 
 PLAYOFF = "playoff"
 """Name of the trial that decides between the best candidates of a search."""
-RACE = "race"
-"""Name of the trial that chooses, of compared rewards, those that are confirmed."""
 
 
 class TrialStarted(Payload):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+from rewardgen.store.compare_records import RACE
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
@@ -14,7 +15,6 @@ from rewardgen.store.lock import is_locked
 from rewardgen.store.normalized import StoredBaseline, stored_baseline
 from rewardgen.store.payloads import (
     PLAYOFF,
-    RACE,
     Isolation,
     MetricFacts,
     Resumed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,14 @@ import pytest
 
 from rewardgen import api
 from rewardgen.config import compare_config
+from rewardgen.run import compare_program
 from rewardgen.run.compare_data import transitions_of
+from rewardgen.run.search import PausedError
+from rewardgen.run.session import InterruptedRunError
 from rewardgen.rungs.transition_log import TransitionFileError
 from rewardgen.store.compare_records import CompareRecord
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task, task_class
-from tests.rewardgen.run.tiny import call, command
 
 GOOD = (
     "def compute_reward(state, action, next_state):\n"
@@ -130,18 +131,25 @@ def _seeds(folder: Path, trial: str) -> set[int]:
 
 @pytest.mark.slow
 def test_an_interrupted_comparison_goes_on_to_the_same_end(
-    confirmed: tuple[CompareRecord, Path], tmp_path: Path
+    confirmed: tuple[CompareRecord, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, folder = confirmed
-    shutil.copytree(folder / "runs" / "it", tmp_path / "runs" / "it")
-    database = tmp_path / "runs" / "it" / "run.sqlite"
-    with sqlite3.connect(database) as connection:
-        (first,) = connection.execute(
-            "SELECT min(seq) FROM events WHERE type = 'rung_finished'"
-        ).fetchone()
-        connection.execute("DELETE FROM events WHERE seq >= ?", (first,))
-    done = call(command("resume", "it", f"--runs-dir={tmp_path / 'runs'}"))
-    assert done.returncode == 0, done.stderr
-    again = json.loads((tmp_path / "runs" / "it" / "comparison.json").read_text())
+    rungs: list[float | None] = []
+
+    def stop_before_the_second(deadline: float | None) -> None:
+        rungs.append(deadline)
+        if len(rungs) == 2:
+            raise PausedError("in the middle of the race")
+
+    monkeypatch.setattr(compare_program, "pause_if_late", stop_before_the_second)
+    runs = tmp_path / "runs"
+    with pytest.raises(InterruptedRunError, match="in the middle of the race"):
+        compared(runs, str(folder / "good.py"), "sparse", stage="confirm", name="it")
+    assert api.load(runs / "it").state == "interrupted"
+    monkeypatch.undo()
+    (folder / "good.py").write_text("the run needs this file no more")
+    shown = api.resume("it", runs)
+    assert (shown.state, shown.resumes) == ("done", 1)
+    again = json.loads((runs / "it" / "comparison.json").read_text())
     assert again["rewards"] == record.model_dump(mode="json")["rewards"]
     assert again["confirmed"] == record.model_dump(mode="json")["confirmed"]
