@@ -48,6 +48,7 @@ def _of_flag(value: object) -> object:
 
 
 _Wrapper = Annotated[AnyWrapper, BeforeValidator(_of_flag)]
+PrefilterName = Literal["duplicates", "sign", "ranking", "shares"]
 DesignerName = Literal["evolve", "llm", "manual", "replay"]
 
 
@@ -164,6 +165,10 @@ class RunConfig(DesignConfig):
     """Share of the candidates that goes on after each rung."""
     eval_episodes: int = Field(default=10, ge=1)
     """Evaluation episodes per member and rung."""
+    prefilter: tuple[PrefilterName, ...] = ()
+    """What transitions decide before training: duplicates (one of two that rank policies alike is
+    trained), sign (of rewards almost opposite to the best), ranking (of successes above failures);
+    shares tells designers what the terms weigh."""
 
     confirm_seeds: int = Field(default=10, ge=2)
     """Fresh training seeds per arm of the confirmation."""

@@ -149,8 +149,38 @@ def _higher(floors: Floats) -> float:
     return float(np.nanmax(np.append(floors, 0.0)))
 
 
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What is computed once for a log, whatever rewards are compared on it.
+
+    Attributes:
+        least: canonicalizer of MIN-L2.
+        value: canonicalizer of LSTD-VAL.
+        features: how many functions of the state potentials were made of.
+    """
+
+    least: Canonicalizer
+    value: Canonicalizer
+    features: int
+
+
+def fit(data: LoggedTransitions, seed: int) -> Fitted:
+    """Fit both estimators.
+
+    Raises:
+        ValueError: too few transitions; says how many are needed.
+    """
+    features = curved_features(data, seed)
+    least, value = fit_both(data, features)
+    return Fitted(least, value, features.count)
+
+
 def compare_on(
-    log: RankedLog, rewards: Sequence[PaidReward], target: Target, seed: int
+    log: RankedLog,
+    rewards: Sequence[PaidReward],
+    target: Target,
+    seed: int,
+    fitted: Fitted | None = None,
 ) -> Compared:
     """Compare rewards on the transitions of a log.
 
@@ -159,14 +189,15 @@ def compare_on(
         rewards: what each pays on them.
         target: how the fitness ranks episodes.
         seed: of features, potentials and resampling.
+        fitted: to the same log before; by default it is fitted now.
 
     Raises:
         ValueError: too few transitions or episodes; says how many are needed.
     """
     data = log.data
-    features = curved_features(data, seed)
+    known = fitted or fit(data, seed)
+    least, value = known.least, known.value
     paid = np.stack([reward.reward for reward in rewards], axis=1)
-    least, value = fit_both(data, features)
     canonical = least(paid)
     left = triviality(data, paid, canonical)
     returns = episode_returns(data, canonical, gamma=1.0)
@@ -181,7 +212,7 @@ def compare_on(
         lstd_val=distances(data, paid, value, seed),
         floor=estimator_floor(data, paid, value, seed),
         floor_min_l2=estimator_floor(data, paid, least, seed),
-        features=features.count,
+        features=known.features,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rewardgen.config import CompareConfig, RunConfig, TrainConfig
 from rewardgen.racing import fields, places
+from rewardgen.rungs.gathering import POLICIES, TRANSITIONS, worlds_of_each
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen.rungs.shares import processes
 from rewardgen_envs.base_task import BaseTask, BoxAction
@@ -69,6 +70,7 @@ class Estimate(BaseModel):
 def iteration_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of an iteration at most: all scores tie, nobody retires."""
     raced = _raced_steps(config, task, recipe, [config.samples] * config.rungs)
+    raced += prefilter_env_steps(config, task)
     # a rung that could have decided evaluates the incumbent, and a tie may follow
     return raced + config.rungs * _incumbent_steps(config, task)
 
@@ -78,6 +80,14 @@ def start_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     if config.start is None:
         return 0
     return _raced_steps(config, task, recipe, [1] * config.rungs)
+
+
+def prefilter_env_steps(config: RunConfig, task: BaseTask) -> int:
+    """Return the environment steps of the transitions that an iteration is judged on, at most."""
+    if not config.prefilter:
+        return 0
+    actors = 1 + POLICIES
+    return actors * worlds_of_each(task, actors, TRANSITIONS) * task.episode_steps
 
 
 def _raced_steps(config: RunConfig, task: BaseTask, recipe: Recipe, field: Sequence[int]) -> int:
@@ -190,6 +200,7 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: BaseTask, recipe: Reci
         return _training_steps(config, config.rungs * per_rung)
     field = fields(config.samples, config.rungs, config.keep)
     iteration = _raced_steps(config, task, recipe, field) + _incumbent_steps(config, task)
+    iteration += prefilter_env_steps(config, task)
     closing = _planned_closing(config, task, recipe)
     return _search_steps(config, task, recipe, iteration, closing)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rewardgen.config import CompareConfig, ConfigError
 from rewardgen.run.session import metrics_of
-from rewardgen.rungs.gathering import RANDOM, Actor, Gathered, gather
+from rewardgen.rungs.gathering import POLICIES, RANDOM, Actor, Gathered, gather
 from rewardgen.rungs.transition_log import SUFFIX, decode, encode, require_version
 from rewardgen.store.atomic import clear_errors
 from rewardgen.store.run_directory import RunSnapshot, find_run, read_run
@@ -25,8 +25,6 @@ from rewardgen_policies.evaluation import Policies, check_members
 from rewardgen_policies.stored import stored_policies
 from rewardgen_policies.stored_policy import load_policy
 
-POLICIES = 4
-"""Of a run, at most; spread over its fitness, so that there is good and bad to tell apart."""
 HUMAN_POLICY = "human policy"
 TRANSITIONS = "transitions"
 """Job of a run, and name of a file, that holds transitions."""

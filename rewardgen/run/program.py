@@ -10,6 +10,7 @@ from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
 from rewardgen.run.film import film
 from rewardgen.run.playoff import play_off
+from rewardgen.run.prejudging import Prejudging
 from rewardgen.run.screening import Screening
 from rewardgen.run.search import Incumbent, Search, pause_if_late
 from rewardgen.run.session import Session, human_source
@@ -50,6 +51,11 @@ def search_program(
             closing_env_steps=closing_env_steps(config, session.task, session.recipe),
             deadline=session.deadline,
             start=start,
+            prejudge=Prejudging(
+                config, session.task, session.journal, screening.pool, session.recipe.gamma
+            )
+            if config.prefilter
+            else None,
         ).run()
     winner = play_off(session, config, incumbent)
     session.journal.select_winner(

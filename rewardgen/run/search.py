@@ -32,6 +32,7 @@ from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.population import RungCurves, Runner, mean_fitness
+from rewardgen.run.prejudging import data_remarks, is_duplicate
 from rewardgen.run.screening import Screening
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
 from rewardgen.store.payloads import CandidateChecked, FinalState
@@ -105,6 +106,7 @@ class Search:
         closing_env_steps: what play-off and confirmation will cost at most.
         deadline: monotonic time after which no further rung starts, or None.
         start: a reward that is trained before the designer's first iteration, or None.
+        prejudge: looks at what the check has accepted once more, on transitions; or None.
     """
 
     config: RunConfig
@@ -120,6 +122,7 @@ class Search:
     closing_env_steps: int
     deadline: float | None = None
     start: Proposal | None = None
+    prejudge: Callable[[CandidateEntry, CandidateChecked], CandidateChecked] | None = None
 
     @property
     def metric(self) -> Metric:
@@ -240,6 +243,8 @@ class Search:
             checked = self.screening.check(
                 entry.candidate, entry.source, entry.fault, entry.wrapper
             )
+            if checked.verdict == "accepted" and self.prejudge is not None:
+                checked = self.prejudge(entry, checked)
             self.journal.record_check(checked)
         return checked
 
@@ -250,7 +255,11 @@ class Search:
         self, iteration: int, context: Context, refused: Sequence[CandidateEntry]
     ) -> list[CandidateEntry]:
         """Have refused candidates corrected, once; return those that were."""
-        open_ones = [e for e in refused if e.attempt == 0 and e.state == "proposed"]
+        open_ones = [
+            e
+            for e in refused
+            if e.attempt == 0 and e.state == "proposed" and not is_duplicate(self._check(e))
+        ]
         if not open_ones or not isinstance(self.designer, Repairs):
             return []
         if self.start is not None and iteration == 0:
@@ -416,7 +425,7 @@ class Search:
 
     def _feedback(self, runner: Runner) -> Feedback:
         episodes = [m.episodes for m in runner.members if m.episodes is not None]
-        return summarize(
+        trained = summarize(
             self.metrics,
             runner.curves(),
             {m.name: [e.fitness[m.name] for e in episodes] for m in self.metrics},
@@ -425,6 +434,9 @@ class Search:
                 for e in episodes
             ],
         )
+        checked = self.journal.check(runner.candidate)
+        said = () if checked is None else data_remarks(checked)
+        return trained.model_copy(update={"remarks": said}) if said else trained
 
     # ---- limits
 

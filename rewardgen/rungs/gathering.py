@@ -24,6 +24,8 @@ from rewardgen_policies.streams import stream_seed
 
 RANDOM = "random"
 TRANSITIONS = 20_000
+POLICIES = 4
+"""Of a run, at most; spread over its fitness, so that there is good and bad to tell apart."""
 LEAST_WORLDS = 2
 """Of each source: an interval over episodes needs two."""
 DISTURBED = (0.0, 0.25, 0.5)
