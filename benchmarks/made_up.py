@@ -18,6 +18,8 @@ from random import Random
 from typing import Self
 from unittest.mock import patch
 
+from pydantic import JsonValue
+
 from rewardgen import api
 from rewardgen.config import RunConfig
 from rewardgen.design.designer import DesignContext, Proposal
@@ -193,9 +195,13 @@ class Silent:
 
 
 def _accept(
-    self: Screening, candidate: str, source: str, fault: Finding | None = None
+    self: Screening,
+    candidate: str,
+    source: str,
+    fault: Finding | None = None,
+    wrapper: JsonValue = None,
 ) -> CandidateChecked:
-    del self, source, fault
+    del self, source, fault, wrapper
     return CandidateChecked(candidate=candidate, verdict="accepted")
 
 

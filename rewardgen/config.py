@@ -22,6 +22,7 @@ from pydantic import (
 
 from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
+from rewardgen.racing import Race
 from rewardgen.rewards.wrappers.catalogue import AnyWrapper
 from rewardgen.store.compare_records import Stage
 from rewardgen_envs.engines.choice import EngineChoice, EngineName, engine_for
@@ -163,6 +164,11 @@ class RunConfig(DesignConfig):
     over when one is left."""
     keep: float = Field(default=0.5, gt=0.0, le=1.0)
     """Share of the candidates that goes on after each rung."""
+    race: Race = "halving"
+    """Of whom that share is: halving, of those who ran the rung together; asha, of all that ever
+    ran it, so that a weak iteration ends early and a strong one keeps more."""
+    wildcards: int = Field(default=0, ge=0)
+    """How many more go on after each rung: those whose fitness has risen most since the last."""
     eval_episodes: int = Field(default=10, ge=1)
     """Evaluation episodes per member and rung."""
     prefilter: tuple[PrefilterName, ...] = ()

@@ -198,7 +198,7 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: BaseTask, recipe: Reci
         per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
         per_rung += config.eval_episodes * task.episode_steps
         return _training_steps(config, config.rungs * per_rung)
-    field = fields(config.samples, config.rungs, config.keep)
+    field = fields(config.samples, config.rungs, config.keep, config.wildcards)
     iteration = _raced_steps(config, task, recipe, field) + _incumbent_steps(config, task)
     iteration += prefilter_env_steps(config, task)
     closing = _planned_closing(config, task, recipe)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import JsonValue
 
@@ -19,10 +21,16 @@ from rewardgen.rungs.rung import Curves, Place, RungOutcome
 from rewardgen.store import payloads as p
 from rewardgen.store.feedback_notes import read_notes
 from rewardgen.store.run_directory import RunDirectory
+from rewardgen_envs.metrics import Metric
 
 _SURVEY = "survey"
 _RESERVE_BYTES = 64 * 2**20
 _MEMBER_BYTES = 2 * 2**20  # checkpoint and curves, twice: in the job's folder and in the store
+
+
+def rung_name(iteration: int, rung: int) -> str:
+    """Return how a rung of the search is called; both count from 0."""
+    return f"iteration-{iteration + 1}-rung-{rung + 1}"
 
 
 @dataclass(frozen=True)
@@ -328,6 +336,22 @@ class RunJournal:
         recorded = self._directory.state.iterations.values()
         ended = (iteration.finished for iteration in recorded)
         return [finished for finished in ended if finished is not None]
+
+    def scores_of_earlier(self, iteration: int, rung: int, metric: Metric) -> list[float]:
+        """Return the scores after one rung of all candidates of earlier iterations that ran it.
+
+        Higher is better; candidates with a failed member are left out.
+        """
+        scores: list[float] = []
+        for earlier in range(iteration):
+            state = self._directory.state.rungs.get(rung_name(earlier, rung))
+            members = () if state is None or state.finished is None else state.finished.members
+            for _, group in groupby(members, key=lambda member: member.source):
+                own = list(group)
+                if all(member.failure is None for member in own):
+                    points = [x for member in own for x in member.fitness[metric.name]]
+                    scores.append(metric.sign * fmean(points))
+        return scores
 
     def checkpoints(self, candidate: str) -> tuple[str, ...]:
         """Return the artifacts of a candidate's policies after its last rung of the search."""

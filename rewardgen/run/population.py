@@ -36,6 +36,7 @@ class Runner:
         members: outcomes of the last rung, one per member.
         rungs: the curves of every rung so far; read when they are asked for, as a large
             population has many, and a resumed run needs hardly any.
+        scores: its score after each rung that the weaker retired in.
         failure: why it failed, or None.
         wrapper: what is put around its code, or None.
     """
@@ -45,6 +46,7 @@ class Runner:
     seeds: tuple[int, ...]
     members: tuple[MemberOutcome, ...] = ()
     rungs: list[RungCurves] = field(default_factory=list[RungCurves])
+    scores: list[float] = field(default_factory=list[float])
     failure: str | None = None
     wrapper: Wrapper | None = None
 

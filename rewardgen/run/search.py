@@ -24,13 +24,13 @@ from rewardgen.design.designer import (
     Repairs,
     Tried,
 )
-from rewardgen.racing import places, survivors
+from rewardgen.racing import left, survivors, wildcards
 from rewardgen.report.numbers import unit
 from rewardgen.rewards.findings import restored
 from rewardgen.rewards.wrappers.catalogue import maybe_wrapper, plain
 from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
-from rewardgen.run.journal import CandidateEntry, RunJournal
+from rewardgen.run.journal import CandidateEntry, RunJournal, rung_name
 from rewardgen.run.population import RungCurves, Runner, mean_fitness
 from rewardgen.run.prejudging import data_remarks, is_duplicate
 from rewardgen.run.screening import Screening
@@ -311,13 +311,13 @@ class Search:
                 return incumbent
             pause_if_late(self.deadline)
             last = rung == self.config.rungs - 1
-            leaves_one = len(running) > 1 and places(len(running), self.config.keep) == 1
+            leaves_one = len(running) > 1 and self._least_left(len(running)) == 1
             decides = last or leaves_one
             guests = incumbent.checkpoints if decides and incumbent is not None else ()
             outcome = self._rung(iteration, rung, running, guests)
             running = self._without_failures(running)
             if not last:
-                running = self._prune(rung, running)
+                running = self._prune(iteration, rung, running)
             if last or (leaves_one and len(running) == 1):
                 return self._decide(iteration, running, outcome, incumbent)
         return incumbent
@@ -326,7 +326,7 @@ class Search:
         self, iteration: int, rung: int, running: list[Runner], guests: Sequence[str]
     ) -> RungOutcome:
         outcome = self.workshop.rung(
-            f"iteration-{iteration + 1}-rung-{rung + 1}",
+            rung_name(iteration, rung),
             Place(iteration=iteration),
             [runner.reward for runner in running],
             [entry for i, runner in enumerate(running) for entry in runner.entries(i)],
@@ -358,9 +358,21 @@ class Search:
                 self.display.candidate(runner.candidate, f"failed: {runner.failure}")
         return [runner for runner in running if runner.failure is None]
 
-    def _prune(self, rung: int, running: list[Runner]) -> list[Runner]:
+    def _least_left(self, running: int) -> int:
+        """Return how many of so many go on at least."""
+        if self.config.race == "asha":  # all of the share may be of earlier iterations
+            return min(running, 1 + self.config.wildcards)
+        return left(running, self.config.keep, self.config.wildcards)
+
+    def _prune(self, iteration: int, rung: int, running: list[Runner]) -> list[Runner]:
         scores = {runner.candidate: runner.score(self.metric) for runner in running}
-        going_on = survivors(scores, self.config.keep)
+        asha = self.config.race == "asha"
+        pool = self.journal.scores_of_earlier(iteration, rung, self.metric) if asha else ()
+        going_on = survivors(scores, self.config.keep, pool)
+        before = {runner.candidate: runner.scores[-1] for runner in running if runner.scores}
+        for runner in running:
+            runner.scores.append(scores[runner.candidate])
+        going_on += wildcards(scores, before, going_on, self.config.wildcards)
         ranked = sorted(scores, key=lambda name: -scores[name])
         for runner in running:
             fitness = self.metric.sign * scores[runner.candidate]

@@ -7,12 +7,15 @@ which do each job once. The jobs' folders are written as workers write them. Fig
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 from unittest import mock
+
+from pydantic import JsonValue
 
 from rewardgen.report import plots
 from rewardgen.rewards.findings import Finding
@@ -99,10 +102,17 @@ class _Executor(LocalExecutor):
 class _Screening(Screening):
     memory: Path
 
-    def check(self, candidate: str, source: str, fault: Finding | None = None) -> CandidateChecked:
-        known = self.memory / f"check-{hashlib.sha256(source.encode()).hexdigest()}"
+    def check(
+        self,
+        candidate: str,
+        source: str,
+        fault: Finding | None = None,
+        wrapper: JsonValue = None,
+    ) -> CandidateChecked:
+        asked = json.dumps([source, wrapper]).encode()
+        known = self.memory / f"check-{hashlib.sha256(asked).hexdigest()}"
         if not known.is_file():
-            found = super().check(candidate, source, fault).model_dump_json().encode()
+            found = super().check(candidate, source, fault, wrapper).model_dump_json().encode()
             _keep(known, lambda file: file.write_bytes(found))
         checked = CandidateChecked.model_validate_json(known.read_bytes())
         return checked.model_copy(update={"candidate": candidate})

@@ -39,8 +39,10 @@ class Plain:
 class Accepting(Screening):
     """A check that everything passes."""
 
-    def check(self, candidate: str, source: str, fault: object = None) -> p.CandidateChecked:
-        del source, fault
+    def check(
+        self, candidate: str, source: str, fault: object = None, wrapper: object = None
+    ) -> p.CandidateChecked:
+        del source, fault, wrapper
         return p.CandidateChecked(candidate=candidate, verdict="accepted")
 
 

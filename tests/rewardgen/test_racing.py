@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardgen.racing import fields, survivors
+from rewardgen.racing import fields, survivors, wildcards
 
 
 def test_the_better_half_goes_on_best_first() -> None:
@@ -52,3 +52,38 @@ def test_a_race_is_over_when_one_is_left() -> None:
 
 def test_who_starts_alone_trains_through_all_rungs() -> None:
     assert fields(1, 3, 0.5) == [1, 1, 1]
+
+
+def test_a_share_of_all_that_ever_ran_the_rung() -> None:
+    now = {"a": 0.5, "b": 0.3, "c": 0.1, "d": 0.0}
+    assert survivors(now, 0.5, pool=[0.4, 0.45, 0.6, 0.2]) == ["a"]  # the cut is 0.4
+    assert survivors(now, 0.5, pool=[0.0, 0.0, 0.0, 0.0]) == ["a", "b", "c", "d"]
+    assert survivors(now, 0.5, pool=[-1.0, -1.0]) == ["a", "b", "c"]
+
+
+def test_the_best_of_a_weak_iteration_goes_on() -> None:
+    assert survivors({"a": 0.1, "b": 0.2}, 0.5, pool=[1.0, 2.0, 3.0]) == ["b"]
+
+
+def test_nobody_is_pruned_while_all_tie_with_all_before() -> None:
+    assert survivors({"a": 0.0, "b": 0.0}, 0.5, pool=[0.0, 0.0]) == ["a", "b"]
+
+
+def test_wildcards_are_who_gained_most_of_those_left_behind() -> None:
+    before = {"a": 0.5, "b": 0.4, "c": 0.3, "d": 0.0}
+    now = {"a": 0.6, "b": 0.5, "c": 0.3, "d": 0.2}
+    going_on = survivors(now, 0.5)
+    assert going_on == ["a", "b"]
+    assert wildcards(now, before, going_on, 1) == ["d"]
+    assert wildcards(now, before, going_on, 5) == ["d", "c"]
+    assert wildcards(now, before, going_on, 0) == []
+
+
+def test_after_the_first_rung_the_wildcard_is_the_best_left_behind() -> None:
+    now = {"a": 0.6, "b": 0.5, "c": 0.3, "d": 0.2}
+    assert wildcards(now, {}, survivors(now, 0.5), 1) == ["c"]
+
+
+def test_a_field_with_wildcards() -> None:
+    assert fields(24, 8, 0.5, wildcards=1) == [24, 13, 8, 5, 4, 3, 3, 3]
+    assert fields(2, 3, 0.5, wildcards=1) == [2, 2, 2]
