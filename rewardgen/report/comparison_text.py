@@ -98,16 +98,17 @@ def _data(data: DataRecord | None) -> list[RenderableType]:
 def _rewards(record: CompareRecord) -> RenderableType:
     measured = record.data is not None
     table = new_table("reward")
+    table.columns[0].no_wrap = True
     headings = ["scale"]
     if measured:
         headings += [f"d({record.reference})" if record.reference else "d", "floor"]
     for heading in headings:
         table.add_column(escape(heading), justify="right", no_wrap=True)
     for heading in ("nearest", "tau", "AUC", "top term") if measured else ():
-        table.add_column(heading, no_wrap=heading != "top term")
+        table.add_column(heading, no_wrap=heading in ("tau", "AUC"))
     table.add_column("decision", no_wrap=True)
     for reward in record.rewards:
-        own = [reward.name + ("" if reward.compared else " (reference)")]
+        own = [reward.name]
         own.append(_figure(reward.scale))
         if measured:
             own += _measured(reward, record.reference)
