@@ -12,10 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from rewardgen.analysis.aggregates import performance_profile
-from rewardgen.analysis.statistics import FEW
+from rewardgen.analysis.statistics import FEW, Floats
 from rewardgen.report.numbers import unit
 from rewardgen.report.plots import INK, PALETTE, short, svg
 from rewardgen.store.compare_records import CompareRecord, MatrixRecord
@@ -61,11 +60,12 @@ def clustered(matrix: MatrixRecord) -> list[int]:
     values = _values(matrix)
     if len(values) < 3:
         return list(range(len(values)))
-    tree = linkage(squareform(values, checks=False), method="average", optimal_ordering=True)
+    pairs = values[np.triu_indices(len(values), 1)]
+    tree = linkage(pairs, method="average", optimal_ordering=True)
     return [int(place) for place in leaves_list(tree)]
 
 
-def _values(matrix: MatrixRecord) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _values(matrix: MatrixRecord) -> Floats:
     """Return distances, (K, K), with what is not known filled in."""
     values = np.array(
         [[_UNKNOWN if x is None else x for x in row] for row in matrix.values], dtype=np.float64
@@ -87,7 +87,7 @@ def _heatmap(matrix: MatrixRecord) -> Drawn:
         ticks = range(len(names))
         axes.set_xticks(ticks, [short(name) for name in names], rotation=40, ha="right")
         axes.set_yticks(ticks, [short(name) for name in names])
-        axes.grid(visible=False)
+        axes.grid(visible=False, axis="both")
         for i, row in enumerate(known):
             for j, value in enumerate(row):
                 text = "-" if value is None else f"{value:.2f}"
@@ -124,7 +124,7 @@ def _shares(record: CompareRecord) -> Drawn:
             left = np.where(share >= 0.0, above, below)
             axes.barh(rows, share, left=left, label=short(name), color=_colour(place))
             above, below = above + np.maximum(share, 0.0), below + np.minimum(share, 0.0)
-        axes.axvline(0.0, color=INK, linewidth=0.8)
+        axes.axvline(0.0, color=INK, linestyle="-", linewidth=0.8)
         axes.set_yticks(rows, [short(reward.name) for reward in told])
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("share of what ranks policies")
@@ -141,8 +141,8 @@ def _profile(record: CompareRecord) -> Drawn:
     every = [x for points in arms.values() for x in points]
     sign = 1.0 if record.fitness.direction == "higher" else -1.0
     steps = np.linspace(min(every), max(every), _THRESHOLDS)
-    curves: list[tuple[str, np.ndarray[tuple[int], np.dtype[np.float64]]]] = []
-    bands: dict[str, tuple[object, object]] = {}
+    curves: list[tuple[str, Floats]] = []
+    bands: dict[str, tuple[Floats, Floats]] = {}
     for name, points in arms.items():
         if len(points) >= FEW:
             found = performance_profile([sign * np.array(points)], sign * steps, seed=0)
@@ -164,7 +164,7 @@ def _profile(record: CompareRecord) -> Drawn:
                     high,
                     color=_colour(place),
                     alpha=0.15,
-                    linewidth=0,  # type: ignore[arg-type]
+                    linewidth=0,
                 )
         axes.set_xlabel(_label(record.fitness))
         axes.set_ylabel(f"share of runs {'above' if sign > 0 else 'below'}")
@@ -186,7 +186,14 @@ def _waterfall(record: CompareRecord) -> Drawn:
             across, up = zip(*points, strict=True)
             axes.plot(across, up, color=_colour(place), linewidth=2, marker="o", label=short(name))
             if across[-1] < record.race[-1].rung:
-                axes.plot(across[-1:], up[-1:], color=_colour(place), marker="X", markersize=9)
+                axes.plot(
+                    across[-1:],
+                    up[-1:],
+                    color=_colour(place),
+                    linewidth=2,
+                    marker="X",
+                    markersize=9,
+                )
         axes.set_xlabel("rung (× retired)")
         axes.set_ylabel(f"{_label(record.fitness)}, race")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

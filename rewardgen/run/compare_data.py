@@ -6,12 +6,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from statistics import fmean
 
 from rewardgen.config import CompareConfig, ConfigError
 from rewardgen.run.session import metrics_of
-from rewardgen.rungs.gathering import POLICIES, RANDOM, Actor, Gathered, gather
+from rewardgen.rungs.gathering import POLICIES, RANDOM, Actor, Gathered, gather, spread
 from rewardgen.rungs.transition_log import SUFFIX, decode, encode, require_version
 from rewardgen.store.atomic import clear_errors
 from rewardgen.store.run_directory import RunSnapshot, find_run, read_run
@@ -146,15 +145,14 @@ def _chosen(run: RunSnapshot, metric: str) -> list[tuple[str, str]]:
         for arm, of_arm in trial.members.items():
             members += [(arm, member) for member in of_arm.values()]
     found = {
-        member.checkpoint: (float(np.mean(member.fitness[metric])), label)
+        member.checkpoint: (fmean(member.fitness[metric]), label)
         for label, member in members
         if member.checkpoint is not None and member.fitness.get(metric)
     }
     if not found:
         raise ConfigError(f"--data {run.name}: the run has no policy that was evaluated")
     ordered = sorted(found, key=lambda checkpoint: (found[checkpoint], checkpoint))
-    places = np.unique(np.linspace(0, len(ordered) - 1, POLICIES).round().astype(int))
-    return _numbered([(found[ordered[place]][1], ordered[place]) for place in places])
+    return _numbered([(found[chosen][1], chosen) for chosen in spread(ordered, POLICIES)])
 
 
 def _numbered(chosen: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -42,6 +42,15 @@ class _Entry:
     source: str | None
 
 
+@dataclass(frozen=True)
+class _Ranked:
+    """A reward that was raced; ``score``: higher is better; ``left``: it did not retire."""
+
+    name: str
+    score: float
+    left: bool
+
+
 def stored_comparison(directory: RunDirectory | RunSnapshot) -> CompareRecord:
     """Return what was known of a run's rewards before training.
 
@@ -65,11 +74,13 @@ def compare_program(session: Session, config: CompareConfig) -> None:
     """
     record = stored_comparison(session.directory)
     entries = [_entry(reward, session.directory.artifacts) for reward in raced(record)]
-    finalists = _race(session, config, entries)
+    ranked = _race(session, config, entries)
     if config.stage != "confirm":
         return
-    incumbent = _incumbent(record, finalists)
-    names = [name for name, _ in finalists]
+    incumbent = record.reference or next((each.name for each in ranked), None)
+    others = [each for each in ranked if each.name != incumbent]
+    # what has to beat the incumbent: who is left, or at least the best of those that retired
+    names = [each.name for each in others if each.left] or [each.name for each in others[:1]]
     chosen = [e for e in entries if e.reward.name in names or e.reward.name == incumbent]
     told = listed([e.reward.name for e in chosen])
     session.display.note(f"confirming {told} on {config.confirm_seeds} fresh seeds")
@@ -104,14 +115,8 @@ def _entry(reward: ComparedReward, artifacts: ArtifactReader) -> _Entry:
     return _Entry(ref, source)
 
 
-def _race(
-    session: Session, config: CompareConfig, entries: Sequence[_Entry]
-) -> list[tuple[str, float]]:
-    """Return who is left at the end with their fitness, best first; one alone has won."""
-    if len(entries) < 2:
-        names = [(e.reward.name, 0.0) for e in entries]
-        session.display.note(f"nothing to race: {listed([n for n, _ in names]) or 'none'} is left")
-        return names
+def _race(session: Session, config: CompareConfig, entries: Sequence[_Entry]) -> list[_Ranked]:
+    """Return who was trained to the end of a rung: who is left first, then by fitness."""
     result = trial(
         session.workshop,
         session.journal,
@@ -135,25 +140,18 @@ def _race(
         ),
         before_rung=lambda: pause_if_late(session.deadline),
     )
-    return _finishers(session, result)
+    return _ranked(session, result)
 
 
-def _finishers(session: Session, result: TrialResult) -> list[tuple[str, float]]:
+def _ranked(session: Session, result: TrialResult) -> list[_Ranked]:
     metric = session.metric
-    scored: list[tuple[str, float]] = []
-    for name in result.finishers:
-        members = result.members[name]
+    ranked: list[_Ranked] = []
+    for name, members in result.members.items():
         episodes = [m.episodes for m in members if m.episodes is not None]
         if episodes and all(m.failure is None for m in members):
-            scored.append((name, fmean(fmean(e.fitness[metric.name]) for e in episodes)))
-    return sorted(scored, key=lambda pair: -metric.sign * pair[1])
-
-
-def _incumbent(record: CompareRecord, finalists: Sequence[tuple[str, float]]) -> str | None:
-    """Return what the others have to beat: the reference, else the winner of the race."""
-    if record.reference is not None:
-        return record.reference
-    return finalists[0][0] if finalists else None
+            fitness = fmean(fmean(e.fitness[metric.name]) for e in episodes)
+            ranked.append(_Ranked(name, metric.sign * fitness, name in result.finishers))
+    return sorted(ranked, key=lambda each: (not each.left, -each.score))
 
 
 def compared_run(run: RunSnapshot) -> CompareRecord:
@@ -179,7 +177,8 @@ def compared_run(run: RunSnapshot) -> CompareRecord:
     finished = CONFIRM in run.state.trials
     sign = 1.0 if ranking.direction == "higher" else -1.0
     best = max(fitness, key=lambda name: sign * fitness[name], default=None)
-    incumbent = before.reference or best
+    compared_with = {each.over for arm in shown.arms for each in arm.improvements}
+    incumbent = before.reference or next(iter(compared_with), best)
     return before.model_copy(
         update={
             "run": run.name,

@@ -270,7 +270,7 @@ def _terms_note(paid: Sequence[PaidReward]) -> list[str]:
     names = [set(reward.term_names) for reward in paid if reward.term_names]
     if len(names) < 2 or all(each == names[0] for each in names):
         return []
-    common = sorted(set.intersection(*names))
+    common = sorted(name for name in names[0] if all(name in each for each in names))
     told = listed(common) if common else "none"
     return [
         "the rewards have terms of different names; that is allowed: distances and rankings are of "

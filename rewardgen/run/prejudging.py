@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from rewardgen.config import RunConfig
 from rewardgen.isolation.host import HostPool
 from rewardgen.rewards.findings import recorded
 from rewardgen.run.journal import CandidateEntry, RunJournal
 from rewardgen.run.prefilter import DUPLICATE, STAGE, Prefilter
-from rewardgen.rungs.gathering import POLICIES
+from rewardgen.rungs.gathering import POLICIES, spread
 from rewardgen.store.payloads import CandidateChecked
 from rewardgen.store.seeds import Purpose, derive_seed
 from rewardgen_envs.base_task import BaseTask
@@ -107,8 +105,7 @@ class Prejudging:
         if not scored:
             return {}
         ordered = [candidate for _, candidate in sorted(scored)]
-        places = np.unique(np.linspace(0, len(ordered) - 1, POLICIES).round().astype(int))
-        chosen = [ordered[place] for place in places]
+        chosen = spread(ordered, POLICIES)
         first = {name: self._journal.checkpoints(name)[0] for name in chosen}
         return {name: self._journal.artifact_path(artifact) for name, artifact in first.items()}
 

@@ -63,6 +63,12 @@ class Gathered:
     fitness: Float32[Tensor, "T W"]
 
 
+def spread(ordered: Sequence[str], count: int) -> list[str]:
+    """Return at most so many of them, first and last included, at equal distances."""
+    last = len(ordered) - 1
+    return list(dict.fromkeys(ordered[round(i * last / max(1, count - 1))] for i in range(count)))
+
+
 def worlds_of_each(task: BaseTask, actors: int, transitions: int) -> int:
     """Return how many worlds each actor gets for so many transitions in all."""
     return max(LEAST_WORLDS, math.ceil(transitions / actors / task.episode_steps))
@@ -165,8 +171,9 @@ class _Record:
 
         self._task = task
         self._state, self._next_state = empty(task.table.width), empty(task.table.width)
-        box = isinstance(task.action, BoxAction)
-        self._action = empty(task.action.size) if box else empty().to(torch.int64)
+        action = task.action
+        box = isinstance(action, BoxAction)
+        self._action = empty(action.size) if box else empty().to(torch.int64)
         self._terminated, self._truncated, self._whole = flags(), flags(), flags()
         self._valid = flags()
         self._fitness = empty()

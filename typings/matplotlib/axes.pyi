@@ -7,9 +7,33 @@ class Axis:
     def set_major_formatter(self, formatter: Formatter) -> None: ...
     def set_major_locator(self, locator: Locator) -> None: ...
 
+class Mappable: ...
+
 class Axes:
     xaxis: Axis
     yaxis: Axis
+    def bar(
+        self,
+        x: ArrayLike,
+        height: ArrayLike,
+        *,
+        width: ArrayLike,
+        align: str,
+        color: str,
+        edgecolor: str,
+    ) -> object: ...
+    def imshow(
+        self,
+        X: ArrayLike,
+        *,
+        cmap: str,
+        vmin: float = ...,
+        vmax: float = ...,
+        aspect: str = ...,
+        interpolation: str = ...,
+        origin: str = ...,
+        extent: tuple[float, float, float, float] = ...,
+    ) -> Mappable: ...
     def fill_between(
         self,
         x: ArrayLike,
@@ -19,6 +43,7 @@ class Axes:
         color: str,
         alpha: float,
         linewidth: float,
+        label: str = ...,
     ) -> object: ...
     def plot(
         self,
@@ -30,6 +55,8 @@ class Axes:
         alpha: float = ...,
         label: str | None = ...,
         zorder: float = ...,
+        marker: str = ...,
+        markersize: float = ...,
     ) -> object: ...
     def scatter(
         self,
@@ -37,12 +64,15 @@ class Axes:
         y: ArrayLike,
         *,
         s: float,
-        color: str,
+        color: str = ...,
+        c: ArrayLike = ...,
+        cmap: str = ...,
         alpha: float = ...,
+        edgecolors: str = ...,
         linewidths: float = ...,
         label: str | None = ...,
         zorder: float = ...,
-    ) -> object: ...
+    ) -> Mappable: ...
     def axhline(
         self, y: float, *, color: str, linestyle: str, linewidth: float, label: str = ...
     ) -> object: ...
@@ -54,4 +84,11 @@ class Axes:
     def set_ylabel(self, ylabel: str) -> object: ...
     def set_xlim(self, left: float, right: float) -> object: ...
     def set_ylim(self, bottom: float, top: float) -> object: ...
+    def barh(
+        self, y: ArrayLike, width: ArrayLike, *, left: ArrayLike, label: str, color: str
+    ) -> object: ...
+    def text(self, x: float, y: float, s: str, *, ha: str, va: str, color: str) -> object: ...
+    def set_xticks(
+        self, ticks: Iterable[float], labels: Iterable[str], *, rotation: float, ha: str
+    ) -> object: ...
     def set_yticks(self, ticks: Iterable[float], labels: Iterable[str]) -> object: ...

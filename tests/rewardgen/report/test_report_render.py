@@ -370,6 +370,7 @@ def test_templates_lie_beside_the_code() -> None:
     templates = Path(__file__).parents[3] / "rewardgen" / "report" / "templates"
     assert {f.name for f in templates.iterdir()} == {
         "card.md.j2",
+        "comparison.html.j2",
         "report.html.j2",
         "report.md.j2",
         "style.css",
