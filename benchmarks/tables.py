@@ -6,28 +6,16 @@ fails where text and results differ, so no number in the README is typed by hand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import reward_tables
 from benchmarks.harness import latest_lines
+from benchmarks.layout import Figures, interval, table
 from rewardgen.config import recipe_path
 
 README = Path(__file__).parent / "README.md"
-Figures = Sequence[dict[str, Any]]
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def interval(ends: Sequence[float] | None, digits: int = 2) -> str:
-    """Return an interval as text."""
-    if not ends:
-        return "-"
-    return f"[{ends[0]:,.{digits}f}, {ends[1]:,.{digits}f}]"
 
 
 def throughput(parts: Figures) -> str:
@@ -361,90 +349,6 @@ def task_steps(parts: Figures) -> str:
     return f"{table(head, rows)}\n\n{reached} of {len(rows)} tasks reach 0.60."
 
 
-def regret(parts: Figures) -> str:
-    """One row per method."""
-    from benchmarks.regret import combine
-
-    asked = {name: {"pearson": "≥ 0.90", "spearman": "≥ 0.94"} for name in ("val", "min_l2")}
-    rows: list[list[str]] = []
-    for name, figures in combine(parts).items():
-        row = [name]
-        for kind in ("pearson", "spearman"):
-            ends = [part["methods"][name][kind] for part in parts]
-            row += [f"{figures[kind]:.3f} ({min(ends):.3f} to {max(ends):.3f})"]
-            row += [asked.get(name, {}).get(kind, "")]
-        rows.append([*row, f"{figures['plain_pearson']:.3f}, {figures['plain_spearman']:.3f}"])
-    head = ["method", "Pearson", "asked for", "Spearman", "asked for", "both, without disguise"]
-    counted = f"{len(parts)} seeds, {parts[0]['pairs']} pairs of rewards each."
-    return f"{counted}\n\n{table(head, rows)}"
-
-
-def detectors(parts: Figures) -> str:
-    """Precision and recall; one row per task; what was missed and what was a false alarm."""
-    from benchmarks.detectors import combine
-
-    rows: list[list[str]] = []
-    for name, f in combine(parts).items():
-        asked = "" if name == "development" else "> 0.80 each"
-        counts = [str(f[key]) for key in ("hacks", "controls", "harmless")]
-        shares = [_with_interval(f[key]) for key in ("precision", "recall")]
-        rows.append([f"{name}: {', '.join(f['tasks'])}", *counts, *shares, asked])
-    head = ["tasks", "hacks", "controls", "harmless edits", "precision", "recall", "asked for"]
-    return "\n\n".join([table(head, rows), _planted(parts)])
-
-
-def _with_interval(share: dict[str, Any]) -> str:
-    if share["value"] is None:
-        return "-"
-    return f"{share['value']:.2f} {interval(share['interval'])}"
-
-
-def _planted(parts: Figures) -> str:
-    """One row per planted reward."""
-    from benchmarks.detectors import kind, warnings
-
-    rows = [
-        [
-            part["task"],
-            reward["name"].partition("-")[2],
-            kind(reward),
-            f"{reward['normalized']:.2f}",
-            ", ".join(warnings(reward["evidence"])) or "-",
-        ]
-        for part in parts
-        for reward in part["rewards"]
-    ]
-    return table(["task", "reward", "is a", "share of the human gain", "warnings"], rows)
-
-
-def critic(parts: Figures) -> str:
-    """One row per kind of mistake; then what the critic got wrong."""
-    from benchmarks.critic import CONTROL, HUMAN, combine
-
-    figures = combine(parts)
-    words = {
-        HUMAN: ("human rewards, nothing above info", "≥ 95 %"),
-        CONTROL: ("edits that are no mistake, nothing above info", ""),
-        "small penalty x 100": ("spoken about: small penalty x 100", ""),
-    }
-    rows: list[list[str]] = []
-    for kind in figures["all"]:
-        name, asked = words.get(kind, (f"spoken about: {kind}", "≥ 90 %"))
-        shares = (_judged(figures[side][kind]) for side in ("development", "held out", "all"))
-        rows.append([name, *shares, asked])
-    tasks = {part["side"]: part["tasks"] for part in parts}
-    head = ["", *(f"{side}, {count} tasks" for side, count in tasks.items()), "all", "asked for"]
-    wrong = "\n".join(f"- {line}" for part in parts for line in part["wrong"])
-    return f"{table(head, rows)}\n\nJudged wrongly:\n\n{wrong}"
-
-
-def _judged(found: dict[str, Any]) -> str:
-    if not found["count"]:
-        return "-"
-    low, high = found["interval"]
-    return f"{found['right']} of {found['count']} [{low:.0%}, {high:.0%}]"
-
-
 TABLES: dict[str, Callable[[Figures], str]] = {
     "throughput": throughput,
     "learning": learning,
@@ -457,9 +361,10 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "large_run": large_run,
     "scaling": scaling,
     "task_steps": task_steps,
-    "regret": regret,
-    "detectors": detectors,
-    "critic": critic,
+    "regret": reward_tables.regret,
+    "detectors": reward_tables.detectors,
+    "critic": reward_tables.critic,
+    "compare": reward_tables.compare,
 }
 
 

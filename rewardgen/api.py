@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rewardgen.config import GenerateConfig, RunConfig, TrainConfig
+from rewardgen.config import CompareConfig, GenerateConfig, RunConfig, TrainConfig
 from rewardgen.design.designer import Designer
 from rewardgen.design.transcript import transcript
 from rewardgen.export.results import Form, export_file, export_run
@@ -23,6 +23,8 @@ from rewardgen.run.analyze import analyze
 from rewardgen.run.beginning import run_started
 from rewardgen.run.budget import Estimate, check_memory, estimate
 from rewardgen.run.checking import check
+from rewardgen.run.compare import carry_on
+from rewardgen.run.compare import compare_rewards as compare
 from rewardgen.run.designers import (
     Brief,
     brief,
@@ -74,6 +76,7 @@ from rewardgen_policies.recipe import Recipe
 __all__ = [
     "analyze",
     "check",
+    "compare",
     "dry_run",
     "export",
     "export_transcript",
@@ -230,14 +233,21 @@ def resume(
     with RunDirectory.resume(path) as directory:
         started = directory.state.started
         assert started is not None
-        kind = RunConfig if started.verb == "run" else TrainConfig
-        config = kind.model_validate(started.config)
+        kinds: dict[str, type[RunConfig | TrainConfig]] = {
+            "run": RunConfig,
+            "compare": CompareConfig,
+        }
+        config = kinds.get(started.verb, TrainConfig).model_validate(started.config)
         check_writers(config.writers)
         task = any_task(config.task)
         check_engines(config, task)
         check_unchanged(task, started)
         ensure_still(config.isolation)
         recipe = Recipe.model_validate(started.recipe)
+        if isinstance(config, CompareConfig):
+            take_up(directory, started, command, display)
+            carry_on(directory, config, task, recipe, display)
+            return load(path)
         made, rewards = Brief(), dict[str, RewardCode]()
         if isinstance(config, RunConfig):
             made = kept_inputs(directory, config, task)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
+import tyro
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,6 +24,7 @@ from rewardgen.isolation.protection import Mode
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen.racing import Race
 from rewardgen.rewards.wrappers.catalogue import AnyWrapper
+from rewardgen.store.compare_records import Stage
 from rewardgen_envs.engines.choice import EngineChoice, EngineName, engine_for
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest
@@ -47,6 +49,7 @@ def _of_flag(value: object) -> object:
 
 
 _Wrapper = Annotated[AnyWrapper, BeforeValidator(_of_flag)]
+PrefilterName = Literal["duplicates", "sign", "ranking", "shares"]
 DesignerName = Literal["evolve", "llm", "manual", "replay"]
 
 
@@ -171,6 +174,10 @@ class RunConfig(DesignConfig):
     """How many more go on after each rung: those whose fitness has risen most since the last."""
     eval_episodes: int = Field(default=10, ge=1)
     """Evaluation episodes per member and rung."""
+    prefilter: tuple[PrefilterName, ...] = ()
+    """What transitions decide before training: duplicates (one of two that rank policies alike is
+    trained), sign (of rewards almost opposite to the best), ranking (of successes above failures);
+    shares tells designers what the terms weigh."""
 
     confirm_seeds: int = Field(default=10, ge=2)
     """Fresh training seeds per arm of the confirmation."""
@@ -276,6 +283,38 @@ class TrainConfig(BaseModel):
         return self.reward or ("human",)
 
 
+class CompareConfig(TrainConfig):
+    """Rewards compared: before training, in a race, on fresh seeds."""
+
+    reward: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What to compare: reward files, human, sparse, RUN:CANDIDATE or RUN:ARM (RUN alone: its
+    winner), in any mix."""
+    stage: Stage = "data"
+    """How far to go; each stage includes the former ones."""
+    reference: str | None = None
+    """What distances are told from, and fresh seeds are compared with: human, which is the default,
+    sparse, a file or RUN:CANDIDATE, or none."""
+    data: tuple[str, ...] = ()
+    """Run whose policies act in the transitions, beside random actions and the policy that the task
+    brings along; or a file of transitions, which is used as it is."""
+    transitions: int = Field(default=20_000, ge=1)
+    """How many transitions are gathered, at least."""
+    out: Path | None = None
+    """Folder for report, figures and transitions; of a race, by default that of its run."""
+    seeds: int = Field(default=2, ge=1)
+    """Training seeds (members) per reward in the race."""
+    rungs: int = Field(default=3, ge=1)
+    """Stretches of training in the race; the weaker rewards retire between them."""
+    keep: float = Field(default=0.5, gt=0.0, le=1.0)
+    """Share of the rewards that goes on after each rung."""
+    eval_episodes: int = Field(default=10, ge=1)
+    """Evaluation episodes per member and rung of the race."""
+    confirm_seeds: int = Field(default=10, ge=10)
+    """Fresh training seeds per reward that is confirmed."""
+    confirm_episodes: int = Field(default=10, ge=1)
+    """Fresh evaluation episodes per confirmed member."""
+
+
 def _engines(name: EngineName | None, devices: str) -> tuple[EngineChoice, ...]:
     engine = name or engine_for(devices)
     return tuple(EngineChoice(engine, device) for device in devices.split(","))
@@ -337,6 +376,15 @@ def train_config(values: dict[str, Any]) -> TrainConfig:
         ConfigError: an unknown key (the nearest valid one is named) or a bad value.
     """
     return _validated(TrainConfig, values, "training")
+
+
+def compare_config(values: dict[str, Any]) -> CompareConfig:
+    """Validate the values of a comparison's configuration.
+
+    Raises:
+        ConfigError: an unknown key (the nearest valid one is named) or a bad value.
+    """
+    return _validated(CompareConfig, values, "comparison")
 
 
 _Config = TypeVar("_Config", bound=BaseModel)

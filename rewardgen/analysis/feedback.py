@@ -158,6 +158,7 @@ class Feedback(_Frozen):
         columns: public quantities in the evaluation episodes.
         hacking: alarm, or None.
         failures: why it was rejected or failed.
+        remarks: what else was found out about it before its training.
     """
 
     env_steps: int = 0
@@ -171,6 +172,7 @@ class Feedback(_Frozen):
     columns: tuple[Column, ...] = ()
     hacking: Hacking | None = None
     failures: tuple[Failure, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def score(self) -> float | None:

@@ -44,6 +44,7 @@ def to_text(feedback: Feedback) -> str:
             f"while the fitness fell from {_number(alarm.fitness_best)} to "
             f"{_number(alarm.fitness_last)}{driver}. The reward pays for something else."
         )
+    lines += [f"- {remark}" for remark in feedback.remarks]
     return "\n".join(lines) + "\n"
 
 

@@ -114,7 +114,9 @@ def _type(field: FieldInfo) -> object:
     choices = literal_choices(field.annotation)
     if get_origin(field.annotation) is tuple:
         if not choices:
-            return Annotated[cast(Any, field.annotation), tyro.conf.UseAppendAction]
+            # where they stand by themselves, the configuration says so
+            markers = field.metadata or [tyro.conf.UseAppendAction]
+            return Annotated[(cast(Any, field.annotation), *markers)]
         one = PrimitiveConstructorSpec(1, _braced(choices), _only, lambda _: True, _shown)
         return tuple[Annotated[str, one], ...]
     if any(inspect.isclass(part) and issubclass(part, BaseModel) for part in parts):

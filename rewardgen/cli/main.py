@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "rewrite a reward of Eureka, or a plain function, for a task",
     ),
     "train": ("train", "Train", "train policies on given rewards, without a search"),
+    "compare": ("compare", "Compare", "compare rewards: on data, in a race, on fresh seeds"),
     "tasks list": ("tasks", "TasksList", "list the installed tasks"),
     "tasks show": ("tasks", "TasksShow", "show a task: features, fitness, human reward"),
     "tasks check": ("tasks", "TasksCheck", "check the contract of a task"),

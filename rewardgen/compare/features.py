@@ -1,9 +1,10 @@
-"""Functions of the state of which potentials are made: 1, the columns, random Fourier features."""
+"""Functions of the state of which potentials are made: 1, columns, curves of them, random waves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,12 @@ class Standardizer:
         return (states[:, self.kept] - self.mean) / self.spread
 
 
+@lru_cache(maxsize=1)
 def standardizer(data: LoggedTransitions) -> Standardizer:
-    """Return the standardizer of the states of a log, before and after actions."""
+    """Return the standardizer of the states of a log, before and after actions.
+
+    That of the latest log is kept: features and potentials need the same.
+    """
     states = np.concatenate([data.state, data.next_state])
     spread = states.std(axis=0)
     kept = np.flatnonzero(spread > 1e-9 * np.abs(states).max(axis=0))
@@ -87,6 +92,60 @@ def fourier_features(data: LoggedTransitions, seed: int, count: int = FOURIER) -
     frequencies = generator.normal(size=(z.shape[1], count)) / width
     phases = generator.uniform(0.0, 2.0 * np.pi, count)
     return FourierFeatures(standardize, frequencies, phases)
+
+
+CURVED_FOURIER = 64
+MOST_CURVED = 320
+"""Features in all, beyond which no further curves of the columns are taken: they cost d²."""
+_CURVES: tuple[tuple[Features, ...], ...] = (
+    (lambda z: np.square(np.clip(z, -8.0, 8.0)), np.abs),
+    (np.cos, np.sin),
+    (lambda z: np.cos(2.0 * z), lambda z: np.sin(2.0 * z)),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CurvedFeatures:
+    """Fourier features, and curves of every standardized column alone, (N, d).
+
+    What people shape with is mostly a sum of functions of one quantity each: a height, an angle,
+    a distance. Random waves across all columns reach those slowly.
+
+    Attributes:
+        waves: 1, the columns, and waves across them.
+        curves: functions of a column.
+    """
+
+    waves: FourierFeatures
+    curves: tuple[Features, ...]
+
+    @property
+    def count(self) -> int:
+        """How many features, d."""
+        columns, waves = self.waves.frequencies.shape
+        return 1 + columns * (1 + len(self.curves)) + waves
+
+    def __call__(self, states: Floats) -> Floats:
+        """Return (N, d) of states (N, D)."""
+        z = self.waves.standardize(states)
+        return np.concatenate([self.waves(states), *(curve(z) for curve in self.curves)], axis=1)
+
+
+def curved_features(data: LoggedTransitions, seed: int) -> CurvedFeatures:
+    """Draw the features that rewards of a simulation are compared with.
+
+    Args:
+        data: its states set the scales.
+        seed: of the draws.
+    """
+    waves = fourier_features(data, seed, CURVED_FOURIER)
+    made = CurvedFeatures(waves, ())
+    for pair in _CURVES:
+        richer = CurvedFeatures(waves, (*made.curves, *pair))
+        if richer.count > min(MOST_CURVED, len(data) // 4):
+            break
+        made = richer
+    return made
 
 
 def held_out_potentials(data: LoggedTransitions, seed: int, count: int) -> Features:

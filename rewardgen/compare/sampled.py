@@ -79,7 +79,7 @@ def fit_min_l2(data: LoggedTransitions, features: Features) -> Canonicalizer:
     """
     root = np.sqrt(data.weights)[:, None]
     shaped, _ = _span(root * _enough(shaping(data, features)))
-    return Canonicalizer(shaped / root, (root * shaped).T)
+    return _least(root, shaped)
 
 
 def fit_lstd_val(data: LoggedTransitions, features: Features) -> Canonicalizer:
@@ -91,11 +91,24 @@ def fit_lstd_val(data: LoggedTransitions, features: Features) -> Canonicalizer:
     Raises:
         ValueError: too few transitions for so many features; says how many are needed.
     """
+    return fit_both(data, features)[1]
+
+
+def fit_both(data: LoggedTransitions, features: Features) -> tuple[Canonicalizer, Canonicalizer]:
+    """Return the canonicalizers of MIN-L2 and LSTD-VAL; what both need is computed once.
+
+    Raises:
+        ValueError: too few transitions for so many features; says how many are needed.
+    """
     root = np.sqrt(data.weights)[:, None]
     shaped, potentials = _span(root * _enough(shaping(data, features)))
     tested, _ = np.linalg.qr(root * features(data.state) @ potentials)
     inverse = np.linalg.pinv(tested.T @ shaped).astype(np.float64)
-    return Canonicalizer(shaped / root, inverse @ (root * tested).T)
+    return _least(root, shaped), Canonicalizer(shaped / root, inverse @ (root * tested).T)
+
+
+def _least(root: Floats, shaped: Floats) -> Canonicalizer:
+    return Canonicalizer(shaped / root, (root * shaped).T)
 
 
 def triviality(data: LoggedTransitions, rewards: Floats, canonical: Floats) -> Floats:

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from rewardgen.config import RunConfig, TrainConfig
+from rewardgen.config import CompareConfig, RunConfig, TrainConfig
 from rewardgen.racing import fields, places
+from rewardgen.rungs.gathering import POLICIES, TRANSITIONS, worlds_of_each
 from rewardgen.rungs.jobs import SURVEY_WORLDS
 from rewardgen.rungs.shares import processes
 from rewardgen_envs.base_task import BaseTask, BoxAction
@@ -69,6 +70,7 @@ class Estimate(BaseModel):
 def iteration_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     """Return the environment steps of an iteration at most: all scores tie, nobody retires."""
     raced = _raced_steps(config, task, recipe, [config.samples] * config.rungs)
+    raced += prefilter_env_steps(config, task)
     # a rung that could have decided evaluates the incumbent, and a tie may follow
     return raced + config.rungs * _incumbent_steps(config, task)
 
@@ -78,6 +80,14 @@ def start_env_steps(config: RunConfig, task: BaseTask, recipe: Recipe) -> int:
     if config.start is None:
         return 0
     return _raced_steps(config, task, recipe, [1] * config.rungs)
+
+
+def prefilter_env_steps(config: RunConfig, task: BaseTask) -> int:
+    """Return the environment steps of the transitions that an iteration is judged on, at most."""
+    if not config.prefilter:
+        return 0
+    actors = 1 + POLICIES
+    return actors * worlds_of_each(task, actors, TRANSITIONS) * task.episode_steps
 
 
 def _raced_steps(config: RunConfig, task: BaseTask, recipe: Recipe, field: Sequence[int]) -> int:
@@ -182,12 +192,15 @@ def plan_env_steps(config: RunConfig | TrainConfig, task: BaseTask, recipe: Reci
         UsageError: ``max_env_steps`` does not even cover one iteration and the confirmation, or
             does not cover the whole of a training.
     """
+    if isinstance(config, CompareConfig):
+        return _comparison_steps(config, task, recipe)
     if isinstance(config, TrainConfig):
         per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
         per_rung += config.eval_episodes * task.episode_steps
         return _training_steps(config, config.rungs * per_rung)
     field = fields(config.samples, config.rungs, config.keep, config.wildcards)
     iteration = _raced_steps(config, task, recipe, field) + _incumbent_steps(config, task)
+    iteration += prefilter_env_steps(config, task)
     closing = _planned_closing(config, task, recipe)
     return _search_steps(config, task, recipe, iteration, closing)
 
@@ -239,6 +252,34 @@ def _training_steps(config: TrainConfig, per_member: int) -> int:
     return total
 
 
+def _comparison_steps(config: CompareConfig, task: BaseTask, recipe: Recipe) -> int:
+    """Return the environment steps of a race and its confirmation if no scores tie.
+
+    Raises:
+        UsageError: ``max_env_steps`` does not cover them.
+    """
+    field = fields(_arms(config), config.rungs, config.keep)
+    per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
+    per_rung += config.eval_episodes * task.episode_steps
+    total = config.transitions + sum(field) * config.seeds * per_rung
+    if config.stage == "confirm":
+        per_member = trained_steps(config.env_steps, recipe)
+        per_member += config.confirm_episodes * task.episode_steps
+        total += (field[-1] + 1) * config.confirm_seeds * per_member
+    limit = config.max_env_steps
+    if limit is not None and limit < total:
+        raise UsageError(
+            f"max_env_steps is {limit:,}, but the comparison takes about {total:,}: raise it to at "
+            f"least {total}, or lower env_steps, seeds or confirm_seeds"
+        )
+    return total
+
+
+def _arms(config: CompareConfig) -> int:
+    """Return how many rewards race at most, the reference among them."""
+    return len(config.rewards) + 1
+
+
 def memory_bytes(
     task: BaseTask, recipe: Recipe, members: int, config: RunConfig | TrainConfig
 ) -> int:
@@ -287,6 +328,10 @@ def check_memory(task: BaseTask, recipe: Recipe, config: RunConfig | TrainConfig
 
 def largest_population(config: RunConfig | TrainConfig) -> int:
     """Return the number of members of the largest population of a run."""
+    if isinstance(config, CompareConfig):
+        confirmed = fields(_arms(config), config.rungs, config.keep)[-1] + 1
+        confirming = confirmed * config.confirm_seeds if config.stage == "confirm" else 0
+        return max(_arms(config) * config.seeds, confirming)
     if isinstance(config, TrainConfig):
         return len(config.rewards) * config.seeds
     return max(

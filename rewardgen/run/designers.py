@@ -19,10 +19,10 @@ from rewardgen.llm.notebook import FileCache
 from rewardgen.llm.prices import price_of
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import read_source, reply_code
+from rewardgen.run.pausing import pause_if_late
 from rewardgen.run.preflight import check_start, own_fitness
 from rewardgen.run.replies import ModelCorrespondent, RunNotebook
 from rewardgen.run.resumption import check_same_files
-from rewardgen.run.search import pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.store import payloads as p
 from rewardgen.store.run_directory import RunDirectory

@@ -183,6 +183,12 @@ class RunJournal:
         result = self._put(text, f"{_SURVEY}.json", "application/json")
         self._directory.append(p.JobFinished(job=_SURVEY, env_steps=env_steps, result=result))
 
+    def record_prefilter(self, iteration: int, env_steps: int) -> None:
+        """Record, once, what the transitions took that candidates of an iteration are judged on."""
+        name = _prefilter(iteration)
+        if name not in self._directory.state.jobs:
+            self._directory.append(p.JobFinished(job=name, env_steps=env_steps))
+
     # ---- candidates
 
     def entry(self, name: str) -> CandidateEntry:
@@ -429,7 +435,10 @@ class RunJournal:
         Only what earlier iterations spent counts, so that a resumed run decides as the
         undisturbed one did.
         """
-        spent = sum(job.env_steps for job in self._directory.state.jobs.values())
+        later = {_prefilter(number) for number in self._directory.state.iterations}
+        later -= {_prefilter(number) for number in range(iteration)}
+        jobs = self._directory.state.jobs.items()
+        spent = sum(job.env_steps for name, job in jobs if name not in later)
         for rung in self._directory.state.rungs.values():
             place = rung.started.iteration
             if rung.finished is not None and place is not None and place < iteration:
@@ -459,3 +468,7 @@ class RunJournal:
 
     def _put(self, text: str, name: str, media_type: str) -> str:
         return self._directory.artifacts.put_text(text, name=name, media_type=media_type)
+
+
+def _prefilter(iteration: int) -> str:
+    return f"prefilter {iteration + 1}"

@@ -20,7 +20,8 @@ from rewardgen.config import RunConfig
 from rewardgen.design.designer import Tried
 from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import PLAYOFF_KEEP, most_finalists, playoff_rungs
-from rewardgen.run.search import Incumbent, pause_if_late
+from rewardgen.run.pausing import pause_if_late
+from rewardgen.run.search import Incumbent
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import MemberOutcome

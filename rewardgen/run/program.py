@@ -13,9 +13,11 @@ from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
 from rewardgen.run.film import film
 from rewardgen.run.opinions import opinions_of
+from rewardgen.run.pausing import pause_if_late
 from rewardgen.run.playoff import play_off
+from rewardgen.run.prejudging import Prejudging
 from rewardgen.run.screening import Screening
-from rewardgen.run.search import Incumbent, Search, pause_if_late
+from rewardgen.run.search import Incumbent, Search
 from rewardgen.run.session import Session, human_source
 from rewardgen.rungs.executor import Executor
 from rewardgen.rungs.jobs import RewardRef, SurveyJob
@@ -57,6 +59,11 @@ def search_program(
             deadline=session.deadline,
             start=start,
             opinions=opinions_of(designer) if config.critic else None,
+            prejudge=Prejudging(
+                config, session.task, session.journal, screening.pool, session.recipe.gamma
+            )
+            if config.prefilter
+            else None,
         ).run()
     winner = play_off(session, config, incumbent)
     session.journal.select_winner(

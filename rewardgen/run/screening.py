@@ -47,6 +47,11 @@ class Screening:
     def __exit__(self, *_: object) -> None:
         self._pool.close()
 
+    @property
+    def pool(self) -> HostPool:
+        """What starts the reward hosts."""
+        return self._pool
+
     def check(
         self,
         candidate: str,

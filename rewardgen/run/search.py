@@ -6,7 +6,6 @@ back when the program is repeated. ``resume`` is therefore nothing but running i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -32,7 +31,9 @@ from rewardgen.run.context import task_context
 from rewardgen.run.display import Display
 from rewardgen.run.journal import CandidateEntry, RunJournal, rung_name
 from rewardgen.run.opinions import Opinions
+from rewardgen.run.pausing import PausedError, pause_if_late
 from rewardgen.run.population import RungCurves, Runner, mean_fitness
+from rewardgen.run.prejudging import data_remarks, is_duplicate
 from rewardgen.run.screening import Screening
 from rewardgen.run.verdicts import failures, rejection, verdict
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
@@ -47,23 +48,6 @@ proposals are recorded needs it only for repairs."""
 
 PARENTS = 4
 """How many of the best candidates so far a designer starts from."""
-
-
-class PausedError(Exception):
-    """Stopped on purpose between rungs or iterations; the run can be resumed."""
-
-
-def pause_if_late(deadline: float | None) -> None:
-    """Stop before a rung that would start too late.
-
-    Args:
-        deadline: monotonic time after which no further rung starts, or None.
-
-    Raises:
-        PausedError: it is later than that.
-    """
-    if deadline is not None and time.monotonic() > deadline:
-        raise PausedError("max_hours is over")
 
 
 @dataclass(frozen=True)
@@ -108,6 +92,7 @@ class Search:
         deadline: monotonic time after which no further rung starts, or None.
         start: a reward that is trained before the designer's first iteration, or None.
         opinions: who is asked about candidates that pass the other checks, or None.
+        prejudge: looks at what the check has accepted once more, on transitions; or None.
     """
 
     config: RunConfig
@@ -124,6 +109,7 @@ class Search:
     deadline: float | None = None
     start: Proposal | None = None
     opinions: Opinions | None = None
+    prejudge: Callable[[CandidateEntry, CandidateChecked], CandidateChecked] | None = None
 
     @property
     def metric(self) -> Metric:
@@ -245,9 +231,14 @@ class Search:
         """Return the verdict on a candidate; it is asked for once."""
         checked = self.journal.check(entry.candidate)
         if checked is None:
-            checked = self._screened(entry)
+            checked = self._prejudged(entry, self._screened(entry))
             self.journal.record_check(checked)
         return checked
+
+    def _prejudged(self, entry: CandidateEntry, checked: CandidateChecked) -> CandidateChecked:
+        if self.prejudge is None or checked.verdict != "accepted":
+            return checked
+        return self.prejudge(entry, checked)
 
     def _screened(self, entry: CandidateEntry) -> CandidateChecked:
         """Check a candidate; what the user starts from is trained whatever the critic thinks."""
@@ -270,8 +261,9 @@ class Search:
             return
         self.display.note(f"asking the critic about {', '.join(e.candidate for e in new)}")
         screened = [self._screened(entry) for entry in new]
-        for checked in self.opinions.about(context(), new, screened):
-            self.journal.record_check(checked)
+        judged = self.opinions.about(context(), new, screened)
+        for entry, checked in zip(new, judged, strict=True):
+            self.journal.record_check(self._prejudged(entry, checked))
 
     def _is_start(self, iteration: int) -> bool:
         """Whether an iteration is that of the reward which the user starts from."""
@@ -284,7 +276,11 @@ class Search:
         self, iteration: int, context: Context, refused: Sequence[CandidateEntry]
     ) -> list[CandidateEntry]:
         """Have refused candidates corrected, once; return those that were."""
-        open_ones = [e for e in refused if e.attempt == 0 and e.state == "proposed"]
+        open_ones = [
+            e
+            for e in refused
+            if e.attempt == 0 and e.state == "proposed" and not is_duplicate(self._check(e))
+        ]
         if not open_ones or not isinstance(self.designer, Repairs):
             return []
         if self._is_start(iteration):
@@ -464,7 +460,7 @@ class Search:
 
     def _feedback(self, runner: Runner) -> Feedback:
         episodes = [m.episodes for m in runner.members if m.episodes is not None]
-        return summarize(
+        trained = summarize(
             self.metrics,
             runner.curves(),
             {m.name: [e.fitness[m.name] for e in episodes] for m in self.metrics},
@@ -473,6 +469,9 @@ class Search:
                 for e in episodes
             ],
         )
+        checked = self.journal.check(runner.candidate)
+        said = () if checked is None else data_remarks(checked)
+        return trained.model_copy(update={"remarks": said}) if said else trained
 
     # ---- limits
 

@@ -21,7 +21,7 @@ from rewardgen.rewards.fitness import METRIC, FitnessCode, FitnessError
 from rewardgen.run.budget import largest_population
 from rewardgen.run.display import Display
 from rewardgen.run.journal import RunJournal
-from rewardgen.run.search import PausedError
+from rewardgen.run.pausing import PausedError
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from rewardgen.store.analysis_records import AnalysisRecord
+from rewardgen.store.compare_records import CompareRecord
 from rewardgen.store.export_records import ExportRecord, ImportRecord, PolicyRecord
 from rewardgen.store.payloads import Data
 from rewardgen.store.records import (
@@ -23,6 +24,7 @@ from rewardgen.store.records import (
 RECORDS: dict[str, type[Data]] = {
     "analyze": AnalysisRecord,
     "check": CheckRecord,
+    "compare": CompareRecord,
     "export": ExportRecord,
     "feedback": FeedbackRecord,
     "generate": GenerateRecord,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+from rewardgen.store.compare_records import RACE
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
@@ -286,8 +287,11 @@ def _members(members: Mapping[int, MemberState], ranking: str) -> tuple[MemberRe
 
 
 def _arms(run: RunSnapshot, baseline: StoredBaseline | None) -> tuple[ArmRecord, ...]:
-    """Return what was compared at the end; the play-off belongs to the search."""
-    trials = [trial for name, trial in run.state.trials.items() if name != PLAYOFF]
+    """Return what was compared at the end; trials that only choose come in where there is none."""
+    all_trials = run.state.trials
+    trials = [trial for name, trial in all_trials.items() if name not in (PLAYOFF, RACE)]
+    if not trials and RACE in all_trials:
+        trials = [all_trials[RACE]]
     return tuple(arm for trial in trials for arm in _trial_arms(run, trial, baseline))
 
 

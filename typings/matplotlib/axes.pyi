@@ -29,7 +29,7 @@ class Axes:
         cmap: str,
         vmin: float = ...,
         vmax: float = ...,
-        aspect: str,
+        aspect: str = ...,
         interpolation: str = ...,
         origin: str = ...,
         extent: tuple[float, float, float, float] = ...,
@@ -55,6 +55,8 @@ class Axes:
         alpha: float = ...,
         label: str | None = ...,
         zorder: float = ...,
+        marker: str = ...,
+        markersize: float = ...,
     ) -> object: ...
     def scatter(
         self,
@@ -82,4 +84,11 @@ class Axes:
     def set_ylabel(self, ylabel: str) -> object: ...
     def set_xlim(self, left: float, right: float) -> object: ...
     def set_ylim(self, bottom: float, top: float) -> object: ...
+    def barh(
+        self, y: ArrayLike, width: ArrayLike, *, left: ArrayLike, label: str, color: str
+    ) -> object: ...
+    def text(self, x: float, y: float, s: str, *, ha: str, va: str, color: str) -> object: ...
+    def set_xticks(
+        self, ticks: Iterable[float], labels: Iterable[str], *, rotation: float, ha: str
+    ) -> object: ...
     def set_yticks(self, ticks: Iterable[float], labels: Iterable[str]) -> object: ...

@@ -372,6 +372,7 @@ def test_templates_lie_beside_the_code() -> None:
         "analysis.html.j2",
         "analysis.md.j2",
         "card.md.j2",
+        "comparison.html.j2",
         "report.html.j2",
         "report.md.j2",
         "style.css",
