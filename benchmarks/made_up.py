@@ -200,8 +200,10 @@ def _accept(
     source: str,
     fault: Finding | None = None,
     wrapper: JsonValue = None,
+    *,
+    criticized: bool = True,
 ) -> CandidateChecked:
-    del self, source, fault, wrapper
+    del self, source, fault, wrapper, criticized
     return CandidateChecked(candidate=candidate, verdict="accepted")
 
 

@@ -108,12 +108,14 @@ class _Screening(Screening):
         source: str,
         fault: Finding | None = None,
         wrapper: JsonValue = None,
+        *,
+        criticized: bool = True,
     ) -> CandidateChecked:
-        asked = json.dumps([source, wrapper]).encode()
+        asked = json.dumps([source, wrapper, criticized]).encode()
         known = self.memory / f"check-{hashlib.sha256(asked).hexdigest()}"
         if not known.is_file():
-            found = super().check(candidate, source, fault, wrapper).model_dump_json().encode()
-            _keep(known, lambda file: file.write_bytes(found))
+            found = super().check(candidate, source, fault, wrapper, criticized=criticized)
+            _keep(known, lambda file: file.write_text(found.model_dump_json()))
         checked = CandidateChecked.model_validate_json(known.read_bytes())
         return checked.model_copy(update={"candidate": candidate})
 

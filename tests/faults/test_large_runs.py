@@ -40,9 +40,15 @@ class Accepting(Screening):
     """A check that everything passes."""
 
     def check(
-        self, candidate: str, source: str, fault: object = None, wrapper: object = None
+        self,
+        candidate: str,
+        source: str,
+        fault: object = None,
+        wrapper: object = None,
+        *,
+        criticized: bool = True,
     ) -> p.CandidateChecked:
-        del source, fault, wrapper
+        del source, fault, wrapper, criticized
         return p.CandidateChecked(candidate=candidate, verdict="accepted")
 
 
