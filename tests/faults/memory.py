@@ -49,7 +49,7 @@ def remember(folder: Path) -> None:
     session.LocalExecutor = Remembering  # type: ignore[misc]
     program.Screening = RememberingScreening  # type: ignore[misc]
     # half of what such a run takes would be the drawing of figures
-    mock.patch.object(plots, "_svg", _drawn).start()
+    mock.patch.object(plots, "svg", _drawn).start()
 
 
 def _drawn(size_in: object, draw: object) -> bytes:
