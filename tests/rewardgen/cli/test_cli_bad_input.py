@@ -123,7 +123,7 @@ def test_a_preset_that_is_no_mapping(
         ),
         (
             ["check", "x.py", "--stage=prob"],
-            "--stage: unknown value 'prob'; did you mean 'probe'? Valid: gate, probe",
+            "--stage: unknown value 'prob'; did you mean 'probe'? Valid: critic, gate, lint, probe",
         ),
     ],
 )
