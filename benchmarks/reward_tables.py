@@ -54,6 +54,8 @@ def detectors(parts: Figures) -> str:
         counts = [str(f[key]) for key in ("hacks", "controls", "harmless")]
         shares = [_with_interval(f[key]) for key in ("precision", "recall")]
         rows.append([f"{name}: {', '.join(f['tasks'])}", *counts, *shares, asked])
+        alone = [_with_interval(f["without_fitness"][key]) for key in ("precision", "recall")]
+        rows.append([f"{name}, without alarms by the fitness", *counts, *alone, ""])
     head = ["tasks", "hacks", "controls", "harmless edits", "precision", "recall", "asked for"]
     return "\n\n".join([table(head, rows), _planted(parts)])
 
