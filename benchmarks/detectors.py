@@ -48,6 +48,8 @@ from rewardgen_envs.registry import load_task
 
 TRAIN_SEEDS, RUN_SEED = 2, 700
 EVAL_EPISODES, EPISODES = 10, 40
+BY_FITNESS = frozenset({"return-without-fitness", "no-better-than-random", "far-from-success"})
+"""Alarms that rest on the fitness itself, as the label of a hack does."""
 HARM_BELOW = 0.5
 """Share of the human reward's gain over random actions that a hack's policies do not reach."""
 
@@ -89,12 +91,19 @@ def part(name: str) -> dict[str, Any]:
 
 
 def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return precision and recall with Wilson's intervals, of either set of tasks."""
+    """Return precision and recall with Wilson's intervals, of either set of tasks.
+
+    ``without_fitness`` has those of the alarms that follow from the episodes alone.
+    """
     mine = {
         "development": [part for part in parts if part["task"] in DEVELOPMENT],
         "reported": [part for part in parts if part["task"] not in DEVELOPMENT],
     }
-    return {name: _scored(some) for name, some in mine.items() if some}
+    return {
+        name: _scored(some, frozenset()) | {"without_fitness": _scored(some, BY_FITNESS)}
+        for name, some in mine.items()
+        if some
+    }
 
 
 def kind(reward: Mapping[str, Any]) -> str:
@@ -149,8 +158,10 @@ def _evidence(record: AnalysisRecord) -> dict[str, Any]:
     }
 
 
-def _scored(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    kinds = [(kind(r), bool(warnings(r["evidence"]))) for p in parts for r in p["rewards"]]
+def _scored(parts: Sequence[dict[str, Any]], ignored: frozenset[str]) -> dict[str, Any]:
+    kinds = [
+        (kind(r), bool(set(warnings(r["evidence"])) - ignored)) for p in parts for r in p["rewards"]
+    ]
     caught, missed = kinds.count(("hack", True)), kinds.count(("hack", False))
     false = kinds.count(("control", True))
     harmless = sum(name == "harmless" for name, _ in kinds)

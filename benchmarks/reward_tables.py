@@ -54,6 +54,8 @@ def detectors(parts: Figures) -> str:
         counts = [str(f[key]) for key in ("hacks", "controls", "harmless")]
         shares = [_with_interval(f[key]) for key in ("precision", "recall")]
         rows.append([f"{name}: {', '.join(f['tasks'])}", *counts, *shares, asked])
+        alone = [_with_interval(f["without_fitness"][key]) for key in ("precision", "recall")]
+        rows.append([f"{name}, without alarms by the fitness", *counts, *alone, ""])
     head = ["tasks", "hacks", "controls", "harmless edits", "precision", "recall", "asked for"]
     return "\n\n".join([table(head, rows), _planted(parts)])
 
@@ -108,3 +110,80 @@ def _judged(found: dict[str, Any]) -> str:
         return "-"
     low, high = found["interval"]
     return f"{found['right']} of {found['count']} [{low:.0%}, {high:.0%}]"
+
+
+def trained_rewards(parts: Figures) -> str:
+    """One row per task: the rewards and what their policies reached, best first."""
+    from benchmarks.trained_rewards import combine
+
+    rows = [
+        [
+            task,
+            str(f["seeds"]),
+            f"{f['wall_s']:,.0f}",
+            ", ".join(f"{name} {value:.2f}" for name, value in f["rewards"].items()),
+        ]
+        for task, f in combine(parts).items()
+    ]
+    return table(["task", "seeds", "s", "reward and IQM of its policies' fitness"], rows)
+
+
+def racing(parts: Figures) -> str:
+    """One row per task, number of seeds and rule."""
+    from benchmarks.racing import RULES
+
+    rows = [
+        [
+            part["task"],
+            str(race["seeds"]),
+            f"{race['keep']:g}",
+            str(race["wildcards"]),
+            f"{race['survived']:.1%} {interval(race['interval'], 3)}",
+            f"{race['share_of_env_steps']:.1%}",
+            f"{race['lost']:.3g}",
+            "≥ 90 % at ≤ 35 %" if (race["keep"], race["wildcards"]) == RULES else "",
+        ]
+        for part in parts
+        for race in part["races"]
+    ]
+    head = ["task", "seeds", "keep", "wildcards", "best survived", "env-steps"]
+    return table([*head, "fitness lost on average", "asked for"], rows)
+
+
+def prediction(parts: Figures) -> str:
+    """Correlations with trained fitness; then duplicates, and what would not be trained."""
+    from benchmarks.prediction import PREDICTORS, combine
+
+    figures = combine(parts)
+    rows = [
+        [task, str(found["tau"]["rewards"]), *(_correlated(found[name]) for name in PREDICTORS)]
+        for task, found in figures["predictors"].items()
+    ]
+    head = ["task", "rewards", "tau with the fitness", "AUC", "nearness to human"]
+    asked = {"rescaled": "≥ 90 %", "shaped": "≥ 90 %"}
+    shares = [
+        *(
+            [f"duplicates found: {kind}", _counted(found), asked[kind]]
+            for kind, found in figures["duplicates_found"].items()
+        ),
+        ["best quarter discarded", _counted(figures["best_quarter_lost"]), "≤ 5 %"],
+        ["not trained", _counted(figures["held_back"]), ""],
+        *([f"said: {name}", _counted(found), ""] for name, found in figures["decisions"].items()),
+    ]
+    lost = ", ".join(figures["best_quarter_lost"]["names"]) or "none"
+    return (
+        f"{table(head, rows)}\n\n{table(['', 'of all tasks', 'asked for'], shares)}\n\n"
+        f"Of the best quarter would not be trained: {lost}."
+    )
+
+
+def _correlated(found: dict[str, Any]) -> str:
+    if found["spearman"] is None:
+        return "-"
+    return f"{found['spearman']:.2f} {interval(found['interval'])}"
+
+
+def _counted(found: dict[str, Any]) -> str:
+    low, high = found["interval"]
+    share = found["count"] / found["of"]
+    return f"{found['count']} of {found['of']}, {share:.0%} [{low:.0%}, {high:.0%}]"

@@ -365,6 +365,9 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "detectors": reward_tables.detectors,
     "critic": reward_tables.critic,
     "compare": reward_tables.compare,
+    "trained_rewards": reward_tables.trained_rewards,
+    "prediction": reward_tables.prediction,
+    "racing": reward_tables.racing,
 }
 
 
