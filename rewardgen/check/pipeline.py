@@ -162,7 +162,7 @@ def check_reward(
     options: HostOptions | None = None,
     transitions: Transitions | None = None,
     wrapper: object = None,
-    evidence: Evidence | None = None,
+    evidence: Callable[[], Evidence] | None = None,
 ) -> CheckResult:
     """Check one reward.
 
@@ -175,7 +175,8 @@ def check_reward(
         options: of the pool that is started if none is given.
         transitions: rows of earlier rollouts of the task.
         wrapper: what is put around it, by name and parameters; None for nothing.
-        evidence: what is known of the task's states; needed by lint and critic.
+        evidence: finds out what there is to know of the task's states, which takes seconds; needed
+            by lint and critic, and called only for a reward that passes the stages before them.
 
     Raises:
         UsageError: unknown stage, or a stage lacks what it needs.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -18,14 +20,18 @@ class Reviewer:
 
     Args:
         hosts: where rewards run.
-        evidence: what is known of the task.
+        collect: finds out what there is to know of the task, for the first review.
     """
 
-    def __init__(self, hosts: HostPool, evidence: Evidence) -> None:
+    def __init__(self, hosts: HostPool, collect: Callable[[], Evidence]) -> None:
         self._pool = hosts
-        self._evidence = evidence
+        self._collect = collect
         self._hosts: dict[str, RewardHost] = {}
         self._reviews: dict[str, Review] = {}
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        return self._collect()
 
     def review(self, code: RewardCode) -> Review:
         """Return the review of a reward; the stages of a check share what it has found out."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from rewardgen.check.evidence import Evidence, evidence_of
-from rewardgen.check.pipeline import ON_STATES, STAGES, CheckResult, check_reward
+from rewardgen.check.pipeline import STAGES, CheckResult, check_reward
 from rewardgen.config import DesignConfig, TrainConfig
 from rewardgen.design.critic import critic_letter, opinion_findings
 from rewardgen.isolation.host import HostOptions
@@ -81,9 +82,6 @@ def check(
             findings=(recorded(error.finding),),
             isolation=p.Isolation(mode=isolation, applied=()),
         )
-    evidence = None
-    if task is not None and loaded is not None and ON_STATES.intersection(stages):
-        evidence = _evidence(task, loaded)
     result = check_reward(
         text,
         None if loaded is None else loaded.table,
@@ -91,7 +89,7 @@ def check(
         stages=stages,
         options=HostOptions(mode=isolation),
         wrapper=wrapper,
-        evidence=evidence,
+        evidence=None if task is None or loaded is None else partial(_evidence, task, loaded),
     )
     if endpoint is None or loaded is None or result.code is None or result.verdict != "accepted":
         return _record(result, (), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache
 from typing import Self
 
 from pydantic import JsonValue
@@ -34,12 +34,7 @@ class Screening:
     ) -> None:
         self._task = task
         self._pool = HostPool(HostOptions(mode=isolation))
-        self._collect = collect
-
-    @cached_property
-    def _evidence(self) -> Evidence | None:
-        """What is known of the task's states, played for once."""
-        return None if self._collect is None else self._collect()
+        self._collect = None if collect is None else cache(collect)  # played for once
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +68,7 @@ class Screening:
         Raises:
             HostUnavailable: no reward host can be started; no fault of the candidate.
         """
-        evidence = self._evidence if criticized else None
+        evidence = self._collect if criticized else None
         result = check_reward(
             source,
             self._task.table,

@@ -9,6 +9,7 @@ import pytest
 from rewardgen.check.critic import critic
 from rewardgen.check.evidence import Evidence
 from rewardgen.check.lint import lint
+from rewardgen.check.pipeline import STAGES, check_reward
 from rewardgen.check.review import quantile
 from tests.rewardgen.check.toys import TABLE, evidence, review
 
@@ -143,3 +144,28 @@ def test_without_fitness_the_critic_says_nothing_of_it() -> None:
     text = "v = next_state.forward_velocity\nreturn -v, {}"
     assert "against-fitness" in said(text, known)
     assert "against-fitness" not in said(text, replace(known, sources=sources))
+
+
+@pytest.mark.parametrize(
+    ("text", "plays"),
+    [
+        ("I would reward speed.", 0),
+        ("def compute_reward(state, action, next_state):\n    return state.nothing, {}", 0),
+        (
+            "def compute_reward(state, action, next_state):\n"
+            "    v = next_state.forward_velocity\n    return v, {'v': v}",
+            1,
+        ),
+    ],
+    ids=["no code", "refused by the gate", "accepted"],
+)
+def test_the_task_is_played_only_for_what_passes_the_stages_before(text: str, plays: int) -> None:
+    played: list[Evidence] = []
+
+    def collect() -> Evidence:
+        played.append(evidence())
+        return played[-1]
+
+    known = evidence()
+    check_reward(text, TABLE, known.action, stages=tuple(STAGES), evidence=collect)
+    assert len(played) == plays
