@@ -9,9 +9,9 @@ from statistics import fmean
 from rewardgen.analysis.exact import mann_whitney
 from rewardgen.config import CompareConfig
 from rewardgen.report.curves import Band, CurveReader
-from rewardgen.report.numbers import listed
 from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.comparison import raced
+from rewardgen.run.confirming import CONFIRM, Entrant, confirm
 from rewardgen.run.pausing import pause_if_late
 from rewardgen.run.session import Session
 from rewardgen.rungs.jobs import RewardRef
@@ -30,16 +30,9 @@ from rewardgen.store.show import member_fitness, show_record
 from rewardgen.trial import TrialPlan, TrialResult, trial
 from rewardgen_envs.errors import UsageError
 
-CONFIRM = "confirm"
 COMPARISON = "comparison"
 """Job of a run that holds what was known of its rewards before training."""
 _LAST = 0.1  # of the training: its end, for how it compares with its best
-
-
-@dataclass(frozen=True)
-class _Entry:
-    reward: RewardRef
-    source: str | None
 
 
 @dataclass(frozen=True)
@@ -82,40 +75,20 @@ def compare_program(session: Session, config: CompareConfig) -> None:
     # what has to beat the incumbent: who is left, or at least the best of those that retired
     names = [each.name for each in others if each.left] or [each.name for each in others[:1]]
     chosen = [e for e in entries if e.reward.name in names or e.reward.name == incumbent]
-    told = listed([e.reward.name for e in chosen])
-    session.display.note(f"confirming {told} on {config.confirm_seeds} fresh seeds")
-    trial(
-        session.workshop,
-        session.journal,
-        session.metric,
-        TrialPlan(
-            name=CONFIRM,
-            rewards=tuple(e.reward for e in chosen),
-            sources=tuple(e.source for e in chosen),
-            seeds=derive_seeds(config.seed, Purpose.TRIAL_TRAINING, config.confirm_seeds),
-            eval_seeds=(
-                derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.confirm_episodes),
-            ),
-            env_steps=config.env_steps,
-            rungs=1,
-            references=() if incumbent is None else (incumbent,),
-            statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
-        ),
-        before_rung=lambda: pause_if_late(session.deadline),
-    )
+    confirm(session, config, chosen, () if incumbent is None else (incumbent,), config.env_steps)
 
 
-def _entry(reward: ComparedReward, artifacts: ArtifactReader) -> _Entry:
+def _entry(reward: ComparedReward, artifacts: ArtifactReader) -> Entrant:
     sha = reward.source_sha256
     source = None if sha is None else artifacts.read_text(sha)
     if reward.kind == "human" or reward.kind == "sparse":
-        return _Entry(RewardRef(kind=reward.kind, name=reward.name), source)
+        return Entrant(RewardRef(kind=reward.kind, name=reward.name), source)
     wrapper = maybe_wrapper(reward.wrapper)
     ref = RewardRef(kind="code", name=reward.name, source=source or "", wrapper=wrapper)
-    return _Entry(ref, source)
+    return Entrant(ref, source)
 
 
-def _race(session: Session, config: CompareConfig, entries: Sequence[_Entry]) -> list[_Ranked]:
+def _race(session: Session, config: CompareConfig, entries: Sequence[Entrant]) -> list[_Ranked]:
     """Return who was trained to the end of a rung: who is left first, then by fitness."""
     result = trial(
         session.workshop,

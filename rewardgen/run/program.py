@@ -11,6 +11,7 @@ from rewardgen.design.designer import Designer, Proposal
 from rewardgen.rewards.format import RewardCode
 from rewardgen.rewards.wrappers.catalogue import maybe_wrapper
 from rewardgen.run.budget import closing_env_steps, iteration_env_steps
+from rewardgen.run.confirming import Entrant, confirm
 from rewardgen.run.film import film
 from rewardgen.run.opinions import opinions_of
 from rewardgen.run.pausing import pause_if_late
@@ -26,7 +27,6 @@ from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen.trial import TrialPlan, trial
 from rewardgen_envs.registry import any_task
 
-CONFIRM = "confirm"
 TRAIN = "train"
 
 
@@ -112,39 +112,16 @@ def _survey(session: Session, config: RunConfig) -> dict[str, ColumnStatistics]:
 
 def _confirm(session: Session, config: RunConfig, winner: Incumbent | None) -> None:
     """Train winner, human and sparse on fresh seeds, evaluate on fresh episodes."""
-    rewards = [
-        RewardRef(kind="human", name="human"),
-        RewardRef(kind="sparse", name="sparse"),
+    entrants = [
+        Entrant(RewardRef(kind="human", name="human"), human_source(session.task)),
+        Entrant(RewardRef(kind="sparse", name="sparse"), None),
     ]
-    sources: list[str | None] = [human_source(session.task), None]
     if winner is not None:
         entry = session.journal.entry(winner.candidate)
         around = maybe_wrapper(entry.wrapper)
-        rewards.insert(
-            0, RewardRef(kind="code", name="winner", source=entry.source, wrapper=around)
-        )
-        sources.insert(0, entry.source)
-    session.display.note(
-        f"confirming {', '.join(r.name for r in rewards)} on {config.confirm_seeds} fresh seeds"
-    )
-    trial(
-        session.workshop,
-        session.journal,
-        session.metric,
-        TrialPlan(
-            name=CONFIRM,
-            rewards=tuple(rewards),
-            sources=tuple(sources),
-            seeds=derive_seeds(config.seed, Purpose.TRIAL_TRAINING, config.confirm_seeds),
-            eval_seeds=(
-                derive_seeds(config.seed, Purpose.TRIAL_EVALUATION, config.confirm_episodes),
-            ),
-            env_steps=config.confirm_steps,
-            rungs=1,
-            references=("human", "sparse"),
-            statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
-        ),
-    )
+        ref = RewardRef(kind="code", name="winner", source=entry.source, wrapper=around)
+        entrants.insert(0, Entrant(ref, entry.source))
+    confirm(session, config, entrants, ("human", "sparse"), config.confirm_steps)
     if winner is not None:
         session.journal.confirm(winner.candidate, "winner, retrained on fresh seeds")
 
