@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import tyro
 
 from rewardgen.cli.flags import parse_flags
-from rewardgen.cli.output import complain, say, say_record
+from rewardgen.cli.output import say, say_record, work_or_status
 from rewardgen.config import CompareConfig
 
 _FLAGS = (tyro.conf.FlagCreatePairsOff,)
@@ -39,20 +39,12 @@ class Compare:
         """Do it and return the exit status: 1 if a reward did not pass its check or failed."""
         from rewardgen import api
         from rewardgen.report.comparison_text import comparison_text
-        from rewardgen.report.console import to_type
         from rewardgen.report.names import COMPARISON_HTML
-        from rewardgen.run.session import InterruptedRunError, RunFailedError
 
         config = self.options.config
-        try:
-            record = api.compare(config, command=self.command)
-        except InterruptedRunError as stop:
-            complain(f"{stop}; go on with: {to_type('resume', stop.path)}")
-            return 130
-        except RunFailedError as failure:
-            go_on = f"; once that is mended: {to_type('resume', failure.path)}"
-            complain(f"{failure}{go_on if failure.resumable else ''}")
-            return 1
+        record = work_or_status(lambda: api.compare(config, command=self.command))
+        if isinstance(record, int):
+            return record
         folder = config.out
         if folder is None and record.run is not None:
             folder = config.runs_dir / record.run

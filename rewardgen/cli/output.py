@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -15,6 +15,8 @@ from rewardgen.store.records import ShowRecord, TrialRecord
 
 if TYPE_CHECKING:
     from rewardgen.run.budget import Estimate
+
+_Record = TypeVar("_Record", bound=BaseModel)
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
@@ -69,6 +71,22 @@ def say_estimate(estimate: Estimate, *, json: bool) -> int:
     return 0
 
 
+def work_or_status(work: Callable[[], _Record]) -> _Record | int:
+    """Work on a run; return what it gave, or say how to go on and return the exit status."""
+    from rewardgen.report.console import to_type
+    from rewardgen.run.session import InterruptedRunError, RunFailedError
+
+    try:
+        return work()
+    except InterruptedRunError as stop:
+        complain(f"{stop}; go on with: {to_type('resume', stop.path)}")
+        return 130
+    except RunFailedError as failure:
+        go_on = f"; once that is mended: {to_type('resume', failure.path)}"
+        complain(f"{failure}{go_on if failure.resumable else ''}")
+        return 1
+
+
 def finish(work: Callable[[], ShowRecord], *, json: bool, path: Path | None = None) -> int:
     """Work on a run, print how it ended, and return the exit status.
 
@@ -79,19 +97,12 @@ def finish(work: Callable[[], ShowRecord], *, json: bool, path: Path | None = No
         json: print the result as JSON instead of its last lines.
         path: the run's directory; by default where its configuration puts it.
     """
-    from rewardgen.report.console import last_lines, to_type, trial_lines
+    from rewardgen.report.console import last_lines, trial_lines
     from rewardgen.report.outcome import is_scored
-    from rewardgen.run.session import InterruptedRunError, RunFailedError
 
-    try:
-        record = work()
-    except InterruptedRunError as stop:
-        complain(f"{stop}; go on with: {to_type('resume', stop.path)}")
-        return 130
-    except RunFailedError as failure:
-        go_on = f"; once that is mended: {to_type('resume', failure.path)}"
-        complain(f"{failure}{go_on if failure.resumable else ''}")
-        return 1
+    record = work_or_status(work)
+    if isinstance(record, int):
+        return record
     path = path or Path(str(record.config["runs_dir"])) / record.run
     if record.verb == "run":
         result, lines = record, last_lines(record, path)
