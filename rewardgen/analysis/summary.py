@@ -25,14 +25,12 @@ from rewardgen.analysis.feedback import (
     Term,
     TermStatus,
 )
+from rewardgen.analysis.term_status import is_dead
 from rewardgen_envs.metrics import Metric
 
 Curve: TypeAlias = Mapping[str, Sequence[float | None]]
 
 CHECKPOINTS = 10
-# below this share of the advantage, and of the liveliest term's change along training, a term
-# gives the policy nothing to act on
-DEAD_BELOW = 0.01
 DOMINANT_SHARE = 0.9
 # a term that stays this close to its best for a third of training has nothing left to give
 SATURATED_WITHIN = 0.02
@@ -241,7 +239,7 @@ def _status(
     means: Sequence[float], spread: float, liveliest: float, share: float | None, count: int
 ) -> TermStatus:
     finite = [v for v in means if math.isfinite(v)]
-    if spread <= DEAD_BELOW * liveliest and abs(share or 0.0) <= DEAD_BELOW:
+    if is_dead(spread, liveliest, share):
         return TermStatus.DEAD
     late, top, reach = _late(finite), max(finite), max(finite) - min(finite)
     flat = max(late) - min(late) <= SATURATED_WITHIN * abs(top)

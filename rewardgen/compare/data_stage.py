@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from rewardgen.analysis.term_status import status_on_steps
 from rewardgen.compare.features import curved_features
 from rewardgen.compare.logged import Bools, Floats, LoggedTransitions
 from rewardgen.compare.sampled import (
@@ -35,9 +35,6 @@ from rewardgen.store.compare_records import (
 )
 
 _CONSTANT = 1e-6
-_DEAD = 0.01
-_EDGE = 0.01
-_SATURATED = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,22 +252,11 @@ def _terms(reward: PaidReward, shares: Floats) -> tuple[TermRecord, ...]:
             share=number(shares[i]),
             mean=float(means[i]),
             spread=float(spreads[i]),
-            status=_status(reward.terms[:, i], float(spreads[i]), liveliest, number(shares[i])),
+            status=status_on_steps(reward.terms[:, i], liveliest, number(shares[i])).value,
         )
         for i, name in enumerate(reward.term_names)
     ]
     return tuple(sorted(records, key=lambda term: -abs(term.share or 0.0)))
-
-
-def _status(
-    values: Floats, spread: float, liveliest: float, share: float | None
-) -> Literal["ok", "dead", "saturated"]:
-    if spread <= _DEAD * liveliest and abs(share or 0.0) <= _DEAD:
-        return "dead"
-    low, high = float(values.min()), float(values.max())
-    edge = _EDGE * (high - low)
-    outside = max(np.mean(values >= high - edge), np.mean(values <= low + edge))
-    return "saturated" if outside >= _SATURATED else "ok"
 
 
 def verdicts(compared: Compared, reference: str | None) -> list[Verdict]:

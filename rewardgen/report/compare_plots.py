@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
@@ -15,29 +11,16 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 
 from rewardgen.analysis.aggregates import performance_profile
 from rewardgen.analysis.statistics import FEW, Floats
+from rewardgen.report.drawn import Drawn, colour_of, csv_text
 from rewardgen.report.numbers import unit
-from rewardgen.report.plots import INK, PALETTE, short, svg
+from rewardgen.report.plots import INK, short, svg
 from rewardgen.store.compare_records import CompareRecord, MatrixRecord
 from rewardgen.store.records import FitnessRecord
 
-COLOURS = (*PALETTE, "#0072B2", "#D55E00", "#F0E442")
 _MOST_TERMS = 7
 _THRESHOLDS = 101
 _UNKNOWN = 0.5  # of a trivial reward to any other
 _OTHER_TERMS = "other terms"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure.
-
-    Attributes:
-        svg: the picture.
-        table: its numbers, as CSV.
-    """
-
-    svg: bytes
-    table: str
 
 
 def drawings(record: CompareRecord) -> dict[str, Drawn]:
@@ -97,7 +80,7 @@ def _heatmap(matrix: MatrixRecord) -> Drawn:
 
     size = 2.2 + 0.62 * len(names)
     rows = [[name, *row] for name, row in zip(names, known, strict=True)]
-    return Drawn(svg((size + 1.2, size), draw), _csv(["reward", *names], rows))
+    return Drawn(svg((size + 1.2, size), draw), csv_text([["reward", *names], *rows]))
 
 
 def _shares(record: CompareRecord) -> Drawn:
@@ -122,7 +105,7 @@ def _shares(record: CompareRecord) -> Drawn:
         for place, name in enumerate(columns):
             share = np.array([row[place] for row in table])
             left = np.where(share >= 0.0, above, below)
-            axes.barh(rows, share, left=left, label=short(name), color=_colour(place))
+            axes.barh(rows, share, left=left, label=short(name), color=colour_of(place))
             above, below = above + np.maximum(share, 0.0), below + np.minimum(share, 0.0)
         axes.axvline(0.0, color=INK, linestyle="-", linewidth=0.8)
         axes.set_yticks(rows, [short(reward.name) for reward in told])
@@ -131,7 +114,7 @@ def _shares(record: CompareRecord) -> Drawn:
         figure.legend(loc="outside upper left", ncols=4)
 
     rows = [[r.name, *row] for r, row in zip(told, table, strict=True)]
-    return Drawn(svg((8.0, 1.4 + 0.45 * len(told)), draw), _csv(["reward", *columns], rows))
+    return Drawn(svg((8.0, 1.4 + 0.45 * len(told)), draw), csv_text([["reward", *columns], *rows]))
 
 
 def _profile(record: CompareRecord) -> Drawn:
@@ -155,14 +138,14 @@ def _profile(record: CompareRecord) -> Drawn:
         axes = figure.add_subplot()
         for place, (name, share) in enumerate(curves):
             label = f"{short(name)} (n = {len(arms[name])})"
-            axes.plot(steps, share, color=_colour(place), linewidth=2, label=label)
+            axes.plot(steps, share, color=colour_of(place), linewidth=2, label=label)
             if name in bands:
                 low, high = bands[name]
                 axes.fill_between(
                     steps,
                     low,
                     high,
-                    color=_colour(place),
+                    color=colour_of(place),
                     alpha=0.15,
                     linewidth=0,
                 )
@@ -172,7 +155,9 @@ def _profile(record: CompareRecord) -> Drawn:
         figure.legend(loc="outside upper left", ncols=4)
 
     rows = [[float(step), *(float(c[i]) for _, c in curves)] for i, step in enumerate(steps)]
-    return Drawn(svg((8.0, 3.6), draw), _csv(["fitness", *(name for name, _ in curves)], rows))
+    return Drawn(
+        svg((8.0, 3.6), draw), csv_text([["fitness", *(name for name, _ in curves)], *rows])
+    )
 
 
 def _waterfall(record: CompareRecord) -> Drawn:
@@ -184,12 +169,14 @@ def _waterfall(record: CompareRecord) -> Drawn:
         for place, name in enumerate(names):
             points = [(r.rung, r.fitness[name]) for r in record.race if name in r.fitness]
             across, up = zip(*points, strict=True)
-            axes.plot(across, up, color=_colour(place), linewidth=2, marker="o", label=short(name))
+            axes.plot(
+                across, up, color=colour_of(place), linewidth=2, marker="o", label=short(name)
+            )
             if across[-1] < record.race[-1].rung:
                 axes.plot(
                     across[-1:],
                     up[-1:],
-                    color=_colour(place),
+                    color=colour_of(place),
                     linewidth=2,
                     marker="X",
                     markersize=9,
@@ -201,20 +188,8 @@ def _waterfall(record: CompareRecord) -> Drawn:
         figure.legend(loc="outside upper left", ncols=4)
 
     rows = [[rung.rung, *(rung.fitness.get(name) for name in names)] for rung in record.race]
-    return Drawn(svg((8.0, 3.6), draw), _csv(["rung", *names], rows))
-
-
-def _colour(place: int) -> str:
-    return COLOURS[place % len(COLOURS)]
+    return Drawn(svg((8.0, 3.6), draw), csv_text([["rung", *names], *rows]))
 
 
 def _label(metric: FitnessRecord) -> str:
     return f"{metric.name.replace('_', ' ')}{unit(metric.unit)}"
-
-
-def _csv(heading: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heading)
-    writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
-    return text.getvalue()

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rewardgen.analysis.trajectories.slices import Plane, Slice, Slices
+from rewardgen.report.drawn import Drawn, csv_text
 from rewardgen.report.plots import PALETTE, short, svg
-from rewardgen.report.trajectory_plots import Drawn, csv_text
 
 _PER_ROW = 3
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,28 +12,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from rewardgen.analysis.trajectories.divergence import Path
 from rewardgen.analysis.trajectories.episodes import Episodes, Floats
 from rewardgen.report.curves import CurveReader
+from rewardgen.report.drawn import Drawn, colour_of, csv_text
 from rewardgen.report.numbers import unit
-from rewardgen.report.plots import INK, PALETTE, short, steps_label, svg
+from rewardgen.report.plots import INK, short, steps_label, svg
 from rewardgen.store.analysis_records import AnalysisRecord
 from rewardgen.store.records import FitnessRecord, MemberRecord
 
-_COLOURS = (*PALETTE, "#0072B2", "#D55E00", "#F0E442")
 _LEGEND_COLUMNS = 4
 _HEAT_STEP = 0.3
 _LIMIT = 2.5  # deviations at which the colours of the heatmap end
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure.
-
-    Attributes:
-        svg: the picture.
-        table: its numbers, as CSV.
-    """
-
-    svg: bytes
-    table: str
 
 
 def drawings(
@@ -206,7 +190,7 @@ def endings(record: AnalysisRecord) -> Drawn:
         axes = figure.add_subplot(1, 2, 1)
         axes.set_title("along training", loc="left", fontsize=9)
         for place, cause in enumerate(found.training):
-            colour = _COLOURS[place % len(_COLOURS)]
+            colour = colour_of(place)
             axes.plot(
                 steps[: len(cause.shares)],
                 cause.shares,
@@ -254,7 +238,7 @@ def _areas(axes: Axes, x: Floats, terms: dict[str, Floats]) -> None:
     """Stack gains above zero and costs below; a term that changes its sign has a part in both."""
     above, below = np.zeros(len(x)), np.zeros(len(x))
     for place, (name, values) in enumerate(terms.items()):
-        colour = _COLOURS[place % len(_COLOURS)]
+        colour = colour_of(place)
         gain, cost = np.maximum(values, 0.0), np.minimum(values, 0.0)
         axes.fill_between(
             x, above, above + gain, color=colour, alpha=0.75, linewidth=0, label=short(name)
@@ -294,10 +278,3 @@ def _table(columns: dict[str, Floats] | dict[str, Iterable[float | int | str]]) 
     rows: list[tuple[str, ...]] = [tuple(columns)]
     rows += [tuple(map(str, row)) for row in zip(*columns.values(), strict=True)]
     return csv_text(rows)
-
-
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Return rows as CSV."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()

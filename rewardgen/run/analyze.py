@@ -37,9 +37,10 @@ from rewardgen.export.choice import Choice, choose
 from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.report.curves import CurveReader, Quantities
+from rewardgen.report.drawn import Drawn
 from rewardgen.report.names import ANALYSIS_FILE, ANALYSIS_NAME
 from rewardgen.report.slice_plots import slice_drawings
-from rewardgen.report.trajectory_plots import Drawn, drawings
+from rewardgen.report.trajectory_plots import drawings
 from rewardgen.report.write import write_report
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.rewards.format import parse_reward

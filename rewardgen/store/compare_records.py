@@ -114,7 +114,7 @@ class TermRecord(Data):
     ]
     mean: FiniteFloat
     spread: Annotated[FiniteFloat, Field(description="standard deviation")]
-    status: Literal["ok", "dead", "saturated"]
+    status: Annotated[str, Field(description="dead, saturated or ok")]
 
 
 class ComparedReward(Data):

@@ -9,16 +9,12 @@ from jaxtyping import Bool, Float
 
 from rewardgen.analysis.feedback import Term, TermStatus
 from rewardgen.analysis.statistics import probability_of_improvement
+from rewardgen.analysis.term_status import edges, status_on_steps
 from rewardgen.analysis.trajectories.episodes import Episodes, Floats, too_few
 from rewardgen.store.analysis_records import Estimated, TermRecord
 
 FEWEST = 5
 """Successes, and failures, from which on they are compared."""
-EDGE = 0.01
-"""How near to an end of its range, as a share of it, a term counts as at that end."""
-SATURATED_FROM = 0.95
-DEAD_BELOW = 0.01
-"""Of the liveliest term's deviation."""
 
 
 def term_records(episodes: Episodes, training: Sequence[Term]) -> tuple[TermRecord, ...]:
@@ -52,13 +48,6 @@ def variance_shares(
     return {name: float((values * centred).mean() / spread) for name, values in terms.items()}
 
 
-def edges(values: Float[np.ndarray, " N"]) -> tuple[float, float]:
-    """Return the shares of values within 1 % of the range of the lowest, and of the highest."""
-    low, high = float(values.min()), float(values.max())
-    near = EDGE * (high - low)
-    return float((values <= low + near).mean()), float((values >= high - near).mean())
-
-
 def success_auc(
     earned: Float[np.ndarray, " E"], success: Bool[np.ndarray, " E"] | None
 ) -> Estimated:
@@ -85,7 +74,7 @@ def _record(
     status = TermStatus.OK if along_training is None else along_training.status
     share = None if along_training is None else along_training.share
     if status is TermStatus.OK:
-        status = _status(float(values.std()), liveliest, share, max(at_low, at_high))
+        status = status_on_steps(values, liveliest, share)
     return TermRecord(
         name=name,
         mean=float(values.mean()),
@@ -97,12 +86,3 @@ def _record(
         status=status.value,
         auc=success_auc(np.nansum(episodes.terms[name], axis=1), episodes.success),
     )
-
-
-def _status(
-    deviation: float, liveliest: float, share: float | None, at_an_end: float
-) -> TermStatus:
-    # a constant that is paid until a termination may well drive the policy
-    if deviation <= DEAD_BELOW * liveliest and abs(share or 0.0) <= DEAD_BELOW:
-        return TermStatus.DEAD
-    return TermStatus.SATURATED if at_an_end >= SATURATED_FROM else TermStatus.OK

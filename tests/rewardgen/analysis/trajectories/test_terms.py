@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rewardgen.analysis.feedback import Series, Term, TermStatus
+from rewardgen.analysis.term_status import edges
 from rewardgen.analysis.trajectories.terms import (
-    edges,
     success_auc,
     term_records,
     variance_shares,
