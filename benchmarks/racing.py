@@ -4,12 +4,15 @@ The 24 trained rewards of each task of ``trained_rewards`` race again and again:
 been trained to the end and evaluated after every rung, so that any race over them is known without
 training anything. 1,000 times the seeds are drawn anew, with replacement, two per reward as in a
 search and as many as there are. The reward that is best at the end of that draw survives if it is
-still there when the race is over. The rules are ``RULES``, written down before anything was
-trained: half goes on after each of eight rungs, and a wildcard.
+still there when the race is over. Where many rewards end alike the best is a matter of luck, so it
+is also counted how often somebody is left whom those seeds cannot tell from the best. The rules
+are ``RULES``, written down before anything was trained: half goes on after each of eight rungs, and
+a wildcard.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ from rewardgen.racing import survivors, wildcards
 NAME = "racing"
 RESAMPLES, SEED = 1_000, 71
 SEARCH_SEEDS = 2
+SURE = 1.96
+"""Standard errors that two rewards must lie apart to be told from each other."""
 SHOWN = ((1.0, 0), (0.5, 0), (0.5, 1), (0.25, 0), (0.25, 1))
 RULES = (0.5, 1)
 """Share that goes on, and wildcards: what is promised; the other rules are printed beside."""
@@ -81,14 +86,18 @@ def drawn(rewards: Sequence[Trained], seeds: int, generator: np.random.Generator
 def resampled(rewards: Sequence[Trained], seeds: int, keep: float, jokers: int) -> dict[str, Any]:
     """Race over all resamples; return how often the best survived, and the env-steps."""
     generator = np.random.default_rng(SEED)
-    survived, spent, lost = 0, 0, list[float]()
+    variances = {one.name: float(np.var(one.last, ddof=1)) for one in rewards}
+    survived, alike, spent, lost = 0, 0, 0, list[float]()
     for _ in range(RESAMPLES):
         scores = drawn(rewards, seeds, generator)
         raced = race(scores, keep, jokers)
-        best = max(points[-1] for points in scores.values())
-        best_left = max(scores[name][-1] for name in raced.left)
-        survived += best_left >= best
-        lost.append(best - best_left)
+        final = {name: points[-1] for name, points in scores.items()}
+        best = max(final, key=lambda name: final[name])
+        left = max(raced.left, key=lambda name: final[name])
+        gap = final[best] - final[left]
+        survived += gap <= 0.0
+        alike += gap <= SURE * math.sqrt((variances[best] + variances[left]) / seeds)
+        lost.append(gap)
         spent += raced.rungs
     low, high = binomtest(survived, RESAMPLES).proportion_ci(method="wilson")
     return {
@@ -97,6 +106,7 @@ def resampled(rewards: Sequence[Trained], seeds: int, keep: float, jokers: int) 
         "wildcards": jokers,
         "survived": survived / RESAMPLES,
         "interval": [low, high],
+        "alike": alike / RESAMPLES,
         "lost": float(np.mean(lost)),
         "share_of_env_steps": spent / (RESAMPLES * RUNGS * len(rewards)),
     }
@@ -123,6 +133,7 @@ def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         one["task"]: {
             f"{race['seeds']} seeds": {
                 "survived": race["survived"],
+                "alike": race["alike"],
                 "share_of_env_steps": race["share_of_env_steps"],
             }
             for race in one["races"]

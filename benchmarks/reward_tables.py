@@ -139,6 +139,7 @@ def racing(parts: Figures) -> str:
             f"{race['keep']:g}",
             str(race["wildcards"]),
             f"{race['survived']:.1%} {interval(race['interval'], 3)}",
+            f"{race['alike']:.1%}",
             f"{race['share_of_env_steps']:.1%}",
             f"{race['lost']:.3g}",
             "≥ 90 % at ≤ 35 %" if (race["keep"], race["wildcards"]) == RULES else "",
@@ -146,8 +147,24 @@ def racing(parts: Figures) -> str:
         for part in parts
         for race in part["races"]
     ]
-    head = ["task", "seeds", "keep", "wildcards", "best survived", "env-steps"]
+    head = ["task", "seeds", "keep", "wildcards", "best survived", "or one like it", "env-steps"]
     return table([*head, "fitness lost on average", "asked for"], rows)
+
+
+def prefilter(parts: Figures) -> str:
+    """One row per task."""
+    from benchmarks.prefilter import combine
+
+    rows = [
+        [
+            task,
+            f"{found['kept']} of {found['rewards']}",
+            f"{found['data_s']:.1f}",
+            f"{found['wall_time_saved']:.1%} {interval(found['interval'], 3)}",
+        ]
+        for task, found in combine(parts).items()
+    ]
+    return table(["task", "trained", "s of comparing", "wall time saved"], rows)
 
 
 def prediction(parts: Figures) -> str:

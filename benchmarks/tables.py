@@ -367,6 +367,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "compare": reward_tables.compare,
     "trained_rewards": reward_tables.trained_rewards,
     "prediction": reward_tables.prediction,
+    "prefilter": reward_tables.prefilter,
     "racing": reward_tables.racing,
 }
 

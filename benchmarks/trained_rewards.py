@@ -59,7 +59,12 @@ class Trained:
     @property
     def final(self) -> float:
         """IQM over the seeds after the last rung."""
-        return iqm([rungs[-1] for rungs in self.fitness])
+        return iqm(self.last)
+
+    @property
+    def last(self) -> list[float]:
+        """Fitness of each seed after the last rung."""
+        return [rungs[-1] for rungs in self.fitness]
 
 
 def rewards(task: str, folder: Path) -> dict[str, str]:

@@ -34,8 +34,23 @@ def test_a_wildcard_keeps_a_late_bloomer_that_halving_loses() -> None:
 def test_the_best_of_steady_rewards_always_survives() -> None:
     rewards = [Trained(name, "", (tuple(points),) * 3) for name, points in STEADY.items()]
     result = resampled(rewards, 2, 0.5, 0)
-    assert (result["survived"], result["lost"]) == (1.0, 0.0)
+    assert (result["survived"], result["alike"], result["lost"]) == (1.0, 1.0, 0.0)
     assert result["share_of_env_steps"] == pytest.approx(14 / (8 * RUNGS))
+
+
+def test_one_whom_the_seeds_cannot_tell_from_the_best_counts_as_alike() -> None:
+    """Late gets the better end, and is cut early; how far apart they are decides."""
+
+    def rewards(spread: float) -> list[Trained]:
+        early, late = [1.0] * RUNGS, [0.0] * (RUNGS - 1) + [2.0]
+        return [
+            Trained(name, "", tuple((*points[:-1], points[-1] + off) for off in (-spread, spread)))
+            for name, points in {"early": early, "late": late}.items()
+        ]
+
+    apart, alike = (resampled(rewards(spread), 2, 0.5, 0) for spread in (0.01, 100.0))
+    assert (apart["survived"], apart["alike"]) == (0.0, 0.0)
+    assert alike["alike"] > 0.9
 
 
 def test_seeds_are_drawn_with_replacement_for_each_reward_anew() -> None:
