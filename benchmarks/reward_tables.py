@@ -151,6 +151,26 @@ def racing(parts: Figures) -> str:
     return table([*head, "fitness lost on average", "asked for"], rows)
 
 
+def selection_bias(parts: Figures) -> str:
+    """One row per shape of the distribution and number of fresh seeds."""
+    from benchmarks.selection_bias import combine
+
+    rows = [
+        [
+            shape,
+            seeds,
+            f"{covered['value']:.1%} {interval(covered['interval'], 3)}",
+            f"{found['selected_bias']:+.2f}",
+            f"{found['confirmed_bias']:+.2f}",
+            "95 %",
+        ]
+        for shape, found in combine(parts).items()
+        for seeds, covered in found["coverage"].items()
+    ]
+    head = ["fitness over seeds", "fresh seeds", "interval holds the truth"]
+    return table([*head, "score in the race", "score confirmed", "asked for"], rows)
+
+
 def prefilter(parts: Figures) -> str:
     """One row per task."""
     from benchmarks.prefilter import combine

@@ -369,6 +369,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "prediction": reward_tables.prediction,
     "prefilter": reward_tables.prefilter,
     "racing": reward_tables.racing,
+    "selection_bias": reward_tables.selection_bias,
 }
 
 

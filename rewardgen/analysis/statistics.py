@@ -5,7 +5,9 @@ every number carries a 95 % interval, and the interval's method depends on how f
 
 - below 10 points the percentile bootstrap covers too rarely (76 % at 3 points, 82 % at 5), so
   Student's t-interval of the mean is given;
-- from 10 points on, the stratified percentile bootstrap of the interquartile mean.
+- from 10 points on, the stratified percentile bootstrap of the interquartile mean. That of a single
+  arm still covers too rarely at 10 to 20 points (93 %), so its percentiles are expanded (Hesterberg,
+  "What Teachers Should Know About the Bootstrap", 2015); that of a difference covers 95 % as it is.
 
 Interquartile mean, probability of improvement and stratified resampling as in Agarwal et al.,
 "Deep Reinforcement Learning at the Edge of the Statistical Precipice", 2021 (rliable).
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -73,7 +75,9 @@ def estimate_iqm(points: ArrayLike, seed: int) -> Estimate:
         return Estimate(iqm(values), None, "one run")
     if values.size < FEW:
         return Estimate(iqm(values), t_interval(values), "t-interval of the mean")
-    interval = bootstrap_interval([values], lambda arms: iqm_of_last_axis(arms[0]), seed)
+    interval = bootstrap_interval(
+        [values], lambda arms: iqm_of_last_axis(arms[0]), seed, tail=_expanded_tail(values.size)
+    )
     return Estimate(iqm(values), interval, "bootstrap")
 
 
@@ -185,6 +189,7 @@ def bootstrap_interval(
     statistic: Callable[[Sequence[Floats]], Floats],
     seed: int,
     resamples: int = RESAMPLES,
+    tail: float = (1.0 - LEVEL) / 2.0,
 ) -> tuple[float, float]:
     """Return the percentile-bootstrap interval; every stratum is resampled within itself.
 
@@ -193,12 +198,12 @@ def bootstrap_interval(
         statistic: maps resampled strata, each (R, n_i), to R numbers.
         seed: of the resampling.
         resamples: R.
+        tail: share of the resamples that lies beyond each end.
     """
     generator = np.random.default_rng(seed)
     drawn = [
         points[generator.integers(0, points.size, (resamples, points.size))] for points in strata
     ]
-    tail = (1.0 - LEVEL) / 2.0
     low, high = np.quantile(statistic(drawn), [tail, 1.0 - tail])
     return float(low), float(high)
 
@@ -222,6 +227,11 @@ def mean_band(curves: ArrayLike) -> tuple[Floats, Floats, Floats]:
         error = np.sqrt(squares / (count - 1) / count)
     quantile = np.array([_t_quantile(n - 1) if n > 1 else np.nan for n in count])
     return mean, mean - quantile * error, mean + quantile * error
+
+
+def _expanded_tail(points: int) -> float:
+    """Return what lies beyond each end of an interval as wide as Student's would be."""
+    return float(ndtr(-_t_quantile(points - 1) * math.sqrt(points / (points - 1))))
 
 
 def _t_quantile(freedom: float) -> float:

@@ -79,14 +79,25 @@ def test_the_bootstrap_is_seeded_and_holds_the_estimate() -> None:
     assert estimate_iqm(points, seed=2).interval != first.interval
 
 
-def test_the_bootstrap_covers_the_true_iqm() -> None:
-    generator = np.random.default_rng(0)
+@pytest.mark.parametrize("runs", [10, 20])
+def test_the_interval_of_the_iqm_covers_the_truth(runs: int) -> None:
+    generator = np.random.default_rng(runs)
     covered = 0
-    for trial in range(300):
-        interval = estimate_iqm(generator.normal(size=20), seed=trial).interval
+    for trial in range(600):
+        interval = estimate_iqm(generator.normal(size=runs), seed=trial).interval
         assert interval is not None
         covered += interval[0] <= 0.0 <= interval[1]
-    assert 0.88 <= covered / 300 <= 0.98
+    assert 0.94 <= covered / 600 <= 0.985
+
+
+def test_percentiles_are_expanded_as_hesterberg_does() -> None:
+    """At 10 points Φ(-2.262 · √(10/9)) = 0.86 % lie beyond each end."""
+    points = np.random.default_rng(3).exponential(size=10)
+    drawn = points[np.random.default_rng(7).integers(0, 10, (10_000, 10))]
+    means = np.sort(drawn, axis=1)[:, 2:8].mean(axis=1)
+    assert estimate_iqm(points, seed=7).interval == pytest.approx(
+        tuple(np.quantile(means, [0.008554, 1.0 - 0.008554])), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(("count", "of"), [(0, 5), (5, 5), (8, 10), (1, 1), (37, 90)])
