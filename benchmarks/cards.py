@@ -34,9 +34,22 @@ budgets. A dash means that nothing was measured yet.
 
 {table}
 
-This page and the cards are written by `python -m benchmarks.cards`; `rewardgen tasks show NAME
---card DIR` writes the card of a task of your own.
+{waiting}This page and the cards are written by `python -m benchmarks.cards`; `rewardgen tasks show
+NAME --card DIR` writes the card of a task of your own.
 """
+
+
+WAITING = """\
+## Without a baseline
+
+A baseline is {policies} policies, ten for each of two rewards. The last column is what an hour of 2
+cores allows each of them, at the measured speed and if learning cost nothing. Tasks that need more
+than that wait for a GPU.
+
+{table}
+
+"""
+_POLICIES, _HOUR_S = 20, 3_600
 
 
 def speeds() -> dict[str, Speed]:
@@ -61,7 +74,23 @@ def overview() -> str:
         file = baseline_file(name)
         link = f"{CARDS}/{file.with_suffix('.md').name}"
         rows.append(overview_row(describe_task(name), load_baseline(file), link))
-    return TEXT.format(table=table(HEAD, rows))
+    return TEXT.format(table=table(HEAD, rows), waiting=_waiting())
+
+
+def _waiting() -> str:
+    """Return the section of the tasks that were measured to be too slow for a baseline."""
+    known = speeds()
+    rows = [
+        [name, f"{known[name].env_steps_per_s:,.0f}", f"{_steps_in_an_hour(known[name]):,}"]
+        for name in task_names()
+        if name in known and load_baseline(baseline_file(name)) is None
+    ]
+    head = ("Task", "env-steps/s", "At most env-steps per policy")
+    return WAITING.format(policies=_POLICIES, table=table(head, rows)) if rows else ""
+
+
+def _steps_in_an_hour(speed: Speed) -> int:
+    return int(round(speed.env_steps_per_s * _HOUR_S / _POLICIES, -4))
 
 
 def write(docs: Path, *, pictures: bool) -> None:

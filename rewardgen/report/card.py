@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from rewardgen.analysis.columns import column_name
+from rewardgen.analysis.statistics import difference_of_iqms
 from rewardgen.report import text
 from rewardgen.report.environment import environment
 from rewardgen.report.numbers import number
@@ -15,6 +16,7 @@ from rewardgen.store.records import FeatureRecord, TaskRecord
 
 SOLVED = 0.3
 """Share of successes of the human reward from which a task counts as solved."""
+_BOOTSTRAP_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,17 @@ def card(
 
 
 def verdict(baseline: Baseline) -> str:
-    """Say what the baselines of a task show."""
+    """Say what the baselines of a task show, by the intervals of the differences of their IQMs."""
     said: list[str] = []
     if baseline.human.success is not None and baseline.human.success <= SOLVED:
         said.append("Nothing here solves the task yet")
     for name, arm in (("random actions", baseline.random), ("the sparse reward", baseline.sparse)):
-        first, second = baseline.human, arm
-        if not baseline.higher_is_better:
-            first, second = arm, baseline.human
-        if first.interval[0] > second.interval[1]:
+        gain = difference_of_iqms(baseline.human.points, arm.points, _BOOTSTRAP_SEED)
+        assert gain.interval is not None, "a baseline has several seeds"
+        ends = [end if baseline.higher_is_better else -end for end in gain.interval]
+        if min(ends) > 0.0:
             relation = "beats"
-        elif second.interval[0] > first.interval[1]:
+        elif max(ends) < 0.0:
             relation = "loses to"
         else:
             relation = "cannot be told from"

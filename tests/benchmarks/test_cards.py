@@ -56,8 +56,21 @@ def judged(human: BaselineArm, sparse: BaselineArm, random: BaselineArm) -> Base
     return baseline(human, sparse).model_copy(update={"random": random})
 
 
+def spread(iqm: float, half: float) -> BaselineArm:
+    """Ten policies, evenly spread."""
+    points = tuple(iqm + half * offset / 4.5 for offset in (n - 4.5 for n in range(10)))
+    return arm(iqm, half).model_copy(update={"points": points})
+
+
+def test_overlapping_intervals_may_still_be_told_apart() -> None:
+    """It is the difference's interval that tells: two of half a width each may overlap."""
+    better, worse = spread(2.0, 1.0), spread(1.0, 1.0)
+    assert "beats the sparse reward" in verdict(judged(better, worse, worse))
+    assert better.interval[0] <= worse.interval[1]
+
+
 def test_the_verdict_says_what_can_be_told_apart() -> None:
-    strong, weak, wide = arm(3.0, 0.5), arm(1.0, 0.5), arm(2.0, 5.0)
+    strong, weak, wide = spread(3.0, 0.5), spread(1.0, 0.5), spread(2.0, 5.0)
     assert verdict(judged(strong, weak, weak)) == (
         "The human reward beats random actions; the human reward beats the sparse reward."
     )
