@@ -6,8 +6,9 @@ every number carries a 95 % interval, and the interval's method depends on how f
 - below 10 points the percentile bootstrap covers too rarely (76 % at 3 points, 82 % at 5), so
   Student's t-interval of the mean is given;
 - from 10 points on, the stratified percentile bootstrap of the interquartile mean. That of a single
-  arm still covers too rarely at 10 to 20 points (93 %), so its percentiles are expanded (Hesterberg,
-  "What Teachers Should Know About the Bootstrap", 2015); that of a difference covers 95 % as it is.
+  arm still covers too rarely at 10 to 20 points (93 %), so its percentiles are expanded
+  (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015); that of a difference
+  covers 95 % as it is.
 
 Interquartile mean, probability of improvement and stratified resampling as in Agarwal et al.,
 "Deep Reinforcement Learning at the Edge of the Statistical Precipice", 2021 (rliable).
@@ -18,10 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 
@@ -231,7 +233,7 @@ def mean_band(curves: ArrayLike) -> tuple[Floats, Floats, Floats]:
 
 def _expanded_tail(points: int) -> float:
     """Return what lies beyond each end of an interval as wide as Student's would be."""
-    return float(ndtr(-_t_quantile(points - 1) * math.sqrt(points / (points - 1))))
+    return NormalDist().cdf(-_t_quantile(points - 1) * math.sqrt(points / (points - 1)))
 
 
 def _t_quantile(freedom: float) -> float:
