@@ -307,6 +307,8 @@ class CompareConfig(TrainConfig):
     """Stretches of training in the race; the weaker rewards retire between them."""
     keep: float = Field(default=0.5, gt=0.0, le=1.0)
     """Share of the rewards that goes on after each rung."""
+    wildcards: int = Field(default=0, ge=0)
+    """How many more go on after each rung: those whose fitness has risen most since the last."""
     eval_episodes: int = Field(default=10, ge=1)
     """Evaluation episodes per member and rung of the race."""
     confirm_seeds: int = Field(default=10, ge=10)

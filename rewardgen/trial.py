@@ -18,7 +18,7 @@ from rewardgen.analysis.statistics import (
     estimate_iqm,
     probability_of_improvement,
 )
-from rewardgen.racing import survivors
+from rewardgen.racing import survivors, wildcards
 from rewardgen.rewards.wrappers.catalogue import plain
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Member, MemberOutcome, Place, Workshop
@@ -65,6 +65,8 @@ class TrialPlan:
         references: the arms that all others are compared with.
         statistics_seed: seeds the bootstrap.
         keep: share of the arms that goes on after each rung; at least one trains to the end.
+        wildcards: how many more go on after each rung: those whose fitness rose most since the
+            last.
         seen: arm → fitness of earlier trainings that count in who goes on, in the metric's unit.
     """
 
@@ -78,6 +80,7 @@ class TrialPlan:
     references: tuple[str, ...]
     statistics_seed: int
     keep: float = 1.0
+    wildcards: int = 0
     fresh: tuple[int, ...] = ()
     seen: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
 
@@ -165,6 +168,7 @@ def _train(
     """Train the rungs one after another; a failed member stops, the others go on."""
     latest: dict[tuple[int, int], MemberOutcome] = {}
     running = list(range(len(plan.rewards)))
+    before: dict[str, float] = {}
     members: list[Member] = []
     for rung, seeds in enumerate(plan.starting()):
         members += [Member(reward=i, seed=seed) for i in running for seed in seeds]
@@ -182,7 +186,11 @@ def _train(
         )
         latest |= {(m.reward, m.seed): m for m in outcome.members}
         if rung < plan.rungs - 1 and plan.keep < 1.0:
-            running = _going_on(running, list(latest.values()), metric, plan)
+            now = _arm_scores(running, list(latest.values()), metric, plan)
+            going_on = survivors(now, plan.keep)
+            going_on += wildcards(now, before, going_on, plan.wildcards)
+            running = [arm for arm in running if plan.rewards[arm].name in going_on]
+            before = now
         members = [
             Member(reward=m.reward, seed=m.seed, checkpoint=m.checkpoint)
             for m in outcome.members
@@ -197,10 +205,10 @@ def _train(
     )
 
 
-def _going_on(
+def _arm_scores(
     running: Sequence[int], members: Sequence[MemberOutcome], metric: Metric, plan: TrialPlan
-) -> list[int]:
-    """Return the arms that do not retire; one with a failed member does."""
+) -> dict[str, float]:
+    """Return arm → score, higher is better; an arm with a failed member retires and has none."""
     scores: dict[str, float] = {}
     for arm in running:
         mine = [m for m in members if m.reward == arm]
@@ -208,8 +216,7 @@ def _going_on(
             name = plan.rewards[arm].name
             values = [*_scores(mine, metric), *plan.seen.get(name, ())]
             scores[name] = metric.sign * fmean(values)
-    going_on = survivors(scores, plan.keep)
-    return [arm for arm in running if plan.rewards[arm].name in going_on]
+    return scores
 
 
 def _scores(members: Sequence[MemberOutcome], metric: Metric) -> list[float]:

@@ -258,7 +258,7 @@ def _comparison_steps(config: CompareConfig, task: BaseTask, recipe: Recipe) -> 
     Raises:
         UsageError: ``max_env_steps`` does not cover them.
     """
-    field = fields(_arms(config), config.rungs, config.keep)
+    field = fields(_arms(config), config.rungs, config.keep, config.wildcards)
     per_rung = trained_steps(max(1, config.env_steps // config.rungs), recipe)
     per_rung += config.eval_episodes * task.episode_steps
     total = config.transitions + sum(field) * config.seeds * per_rung
@@ -329,7 +329,7 @@ def check_memory(task: BaseTask, recipe: Recipe, config: RunConfig | TrainConfig
 def largest_population(config: RunConfig | TrainConfig) -> int:
     """Return the number of members of the largest population of a run."""
     if isinstance(config, CompareConfig):
-        confirmed = fields(_arms(config), config.rungs, config.keep)[-1] + 1
+        confirmed = fields(_arms(config), config.rungs, config.keep, config.wildcards)[-1] + 1
         confirming = confirmed * config.confirm_seeds if config.stage == "confirm" else 0
         return max(_arms(config) * config.seeds, confirming)
     if isinstance(config, TrainConfig):

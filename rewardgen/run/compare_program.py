@@ -110,6 +110,7 @@ def _race(session: Session, config: CompareConfig, entries: Sequence[Entrant]) -
             references=(),
             statistics_seed=derive_seed(config.seed, Purpose.STATISTICS),
             keep=config.keep,
+            wildcards=config.wildcards,
         ),
         before_rung=lambda: pause_if_late(session.deadline),
     )
