@@ -129,7 +129,5 @@ def kept(names: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
     A copy of one that is held back is held back for what is wrong with it, or else not at all.
     """
     return [
-        name
-        for name, verdict in zip(names, verdicts, strict=True)
-        if verdict.decision == "race"
+        name for name, verdict in zip(names, verdicts, strict=True) if verdict.decision == "race"
     ]
