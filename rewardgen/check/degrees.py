@@ -75,11 +75,9 @@ class Degrees:
         match node:
             case ast.Call():
                 yield from self._call(node)
-            case ast.BinOp(left=left, op=ast.Mult() | ast.Div(), right=right):
-                yield from self._scaled(node, left, right)
-                if isinstance(node.op, ast.Mult):
-                    yield from self._scaled(node, right, left)
-                else:
+            case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+                yield from self._scaled(node)
+                if isinstance(op, ast.Div):
                     yield from self._number(node.lineno, left, right)
             case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
                 yield from self._number(node.lineno, left, right)
@@ -109,16 +107,36 @@ class Degrees:
                 for part in parts:
                     yield from self._number(node.lineno, arguments[0], part)
 
-    def _scaled(self, node: ast.BinOp, angle: ast.expr, factor: ast.expr) -> Iterator[Slip]:
-        """Find an angle that is multiplied or divided by what converts it."""
-        feature, number = self._angle(angle), self._constant(factor)
-        if feature is None or number is None or not number:
+    def _scaled(self, node: ast.BinOp) -> Iterator[Slip]:
+        """Find an angle that is multiplied, in all, by what converts it."""
+        found = self._product(node)
+        if found is None:
             return
-        size = abs(number)
+        feature, factor = found
+        size = abs(factor)
         if any(abs(size / known - 1.0) < _NEAR for known in (_PER_RADIAN, 1.0 / _PER_RADIAN)):
-            word = "multiplied" if isinstance(node.op, ast.Mult) else "divided"
-            figure = f"'{feature}' is in radians, and is {word} by {number:.4g}"
+            figure = f"'{feature}' is in radians, and is multiplied by {factor:.4g}"
             yield Slip(node.lineno, feature, figure)
+
+    def _product(self, node: ast.expr) -> tuple[str, float] | None:
+        """Return the angle and the factor of what is an angle times numbers, as x * 180 / pi."""
+        feature = self._angle(node)
+        if feature is not None:
+            return feature, 1.0
+        match node:
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return self._times(left, self._constant(right)) or self._times(
+                    right, self._constant(left)
+                )
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                divisor = self._constant(right)
+                return self._times(left, 1.0 / divisor) if divisor else None
+            case _:
+                return None
+
+    def _times(self, node: ast.expr, number: float | None) -> tuple[str, float] | None:
+        found = self._product(node) if number else None
+        return (found[0], found[1] * number) if found and number else None
 
     def _number(self, line: int, angle: ast.expr, constant: ast.expr) -> Iterator[Slip]:
         """Find a number beside an angle that is none of radians."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,9 @@ Floats = NDArray[np.float64]
 NOTHING = 1e-9
 
 
-def distance(r1: Floats, r2: Floats, transition: Floats, gamma: float, method: str) -> float:
+def distance(
+    r1: ArrayLike, r2: ArrayLike, transition: ArrayLike, gamma: float, method: str
+) -> float:
     """Return the distance of two rewards, in [0, 1].
 
     A reward of which nothing is left (pure shaping, a constant) ranks all policies alike: its
@@ -50,9 +52,10 @@ def distance(r1: Floats, r2: Floats, transition: Floats, gamma: float, method: s
     if method not in CANONICALIZERS:
         raise ValueError(f"unknown method {method!r}; choose from {', '.join(CANONICALIZERS)}")
     canonicalize = CANONICALIZERS[method]
+    moves = np.asarray(transition, np.float64)
     first, second = (
-        _standardized(canonicalize(r, transition, gamma), _size(r, transition, method))
-        for r in (r1, r2)
+        _standardized(canonicalize(r, moves, gamma), _size(r, moves, method))
+        for r in (np.asarray(r1, np.float64), np.asarray(r2, np.float64))
     )
     return min(1.0, 0.5 * _norm(first - second))
 

@@ -124,9 +124,10 @@ def _duplicate(evidence: Evidence) -> Verdict | None:
 
 
 def kept(names: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
-    """Return the names of rewards that later ones may be duplicates of."""
+    """Return the names of rewards that later ones may be duplicates of: those that are trained.
+
+    A copy of one that is held back is held back for what is wrong with it, or else not at all.
+    """
     return [
-        name
-        for name, verdict in zip(names, verdicts, strict=True)
-        if verdict.decision not in ("constant", "duplicate")
+        name for name, verdict in zip(names, verdicts, strict=True) if verdict.decision == "race"
     ]

@@ -312,7 +312,7 @@ class _Studied:
             signs=signs,
             axes=axes(motions, why_none),
             checkpoints=stretch_ends(curves),
-            folder=str(self.run.path / ANALYSIS_NAME / _folder_name(self.choice)),
+            folder=str(self.run.path / ANALYSIS_NAME / folder_name(self.choice.name)),
             figures=(),
             notes=notes,
         )
@@ -396,9 +396,9 @@ def _fitness(data: Episodes) -> Estimated:
     return Estimated(value=float(np.mean(means)), interval=interval)
 
 
-def _folder_name(choice: Choice) -> str:
-    """Return a plain name: an arm may be called after its reward file's path."""
-    return Path(choice.name).name.removesuffix(".py")
+def folder_name(name: str) -> str:
+    """Return a plain name, another one for each arm: one may be called after its file's path."""
+    return "-".join(part for part in Path(name).parts if part != "/").replace(":", "-")
 
 
 def _write(folder: Path, record: AnalysisRecord, drawn: dict[str, Drawn]) -> None:

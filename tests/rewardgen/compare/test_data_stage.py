@@ -72,6 +72,15 @@ def test_planted_copies_and_negations_are_found(compared: tuple[RankedLog, Compa
     assert decided["speed"].decision not in ("duplicate", "sign_error", "constant")
 
 
+def test_copies_of_a_wrong_reward_are_told_what_is_wrong_with_them() -> None:
+    log = ranked()
+    good, *_, negated, _speed, _nothing = population(log)
+    louder = paid("louder", 3.0 * negated.terms)
+    found = compare_on(log, [good, negated, louder], HIGHER, seed=0)
+    assert [v.decision for v in verdicts(found, "good")] == ["race", "sign_error", "sign_error"]
+    assert [v.decision for v in verdicts(found, None)] == ["race", "misranks", "misranks"]
+
+
 def test_without_a_reference_there_is_no_sign_to_be_wrong(
     compared: tuple[RankedLog, Compared],
 ) -> None:

@@ -265,6 +265,13 @@ class TestAliveOrQuit:
         assert distance(*endless, transition, 0.9, "epic") == pytest.approx(0.0, abs=1e-9)
 
 
+def test_nested_lists_are_arrays_too(switch: Floats) -> None:
+    there, back = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
+    there[0, SWITCH, 1] = back[1, SWITCH, 0] = 1.0
+    lists = (there.tolist(), back.tolist(), switch.tolist())
+    assert distance(*lists, 0.9, "val") == distance(there, back, switch, 0.9, "val")
+
+
 class TestRefusals:
     @pytest.fixture
     def reward(self) -> Floats:

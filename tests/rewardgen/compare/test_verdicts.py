@@ -68,5 +68,10 @@ def test_duplicates_and_constants_are_nothing_to_be_a_duplicate_of() -> None:
     assert kept(["a", "b", "c"], verdicts) == ["a"]
 
 
+def test_what_is_not_trained_is_nothing_to_be_a_duplicate_of() -> None:
+    verdicts = [decide(evidence(0.95)), decide(evidence(0.5, auc=0.1)), decide(evidence(0.5))]
+    assert kept(["sign", "ranks", "trained"], verdicts) == ["trained"]
+
+
 def test_below_which_distance_two_are_one() -> None:
     assert [duplicate_below(floor) for floor in (0.0, 0.07, 0.5)] == [0.05, 0.07, 0.1]

@@ -17,6 +17,7 @@ from rewardgen import api
 from rewardgen.cli.main import main
 from rewardgen.report.analyses import stored_analyses
 from rewardgen.report.write import write_report
+from rewardgen.run.analyze import folder_name
 from rewardgen.store.analysis_records import AnalysisRecord
 from rewardgen.store.run_directory import read_run
 from rewardgen.store.show import show_record
@@ -190,3 +191,11 @@ def test_an_analysis_of_other_policies_is_left_out_of_the_report(
     assert any("human: it is of another version" in reason for reason in left)
     page = write_report(copy).read_text()
     assert "Analysis left out: winner" in page
+
+
+def test_arms_whose_files_have_the_same_name_have_folders_of_their_own() -> None:
+    arms = ["winner", "human", "human.py", "a/reward.py", "b/reward.py", "/a/b.py", "../b.py"]
+    folders = [folder_name(arm) for arm in arms]
+    assert folders[:2] == ["winner", "human"]
+    assert len(set(folders)) == len(arms)
+    assert all(Path(folder).name == folder for folder in folders)
