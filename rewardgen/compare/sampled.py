@@ -267,7 +267,7 @@ def advantage_shares(
     remark = ""
     if unexplained:
         remark = f"on {unexplained:.1%} of transitions the reward is not the sum of its terms"
-        remark += ", as if clipped: the shares are of the sum"
+        remark += " (clipped, negated, or a term not added?): the shares are of the sum"
     return Shares(products / products.sum(), unexplained, remark)
 
 

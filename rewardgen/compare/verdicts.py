@@ -99,7 +99,21 @@ def decide(evidence: Evidence) -> Verdict:
             f"it ranks a success above a failure with probability {evidence.auc:.2f}, below "
             f"{LEAST_AUC}",
         )
-    return Verdict("race", "nothing speaks against training it")
+    return Verdict("race", _why_train(evidence))
+
+
+def _why_train(evidence: Evidence) -> str:
+    known = evidence.pairs
+    if evidence.reference in known and known[evidence.reference].distance is None:
+        return "it is almost pure shaping, which ranks no policies; nothing else speaks against it"
+    for other, pair in known.items():
+        if pair.distance is not None and pair.distance < duplicate_below(pair.floor):
+            second = "unknown" if pair.second is None else f"{pair.second:.3f}"
+            return (
+                f"by LSTD-VAL it is near {other}, d = {pair.distance:.3f}, by MIN-L2 it is not, "
+                f"d = {second}: no duplicate while they disagree"
+            )
+    return "nothing speaks against training it"
 
 
 def duplicate_below(floor: float) -> float:

@@ -379,7 +379,8 @@ def wrapper_of(value: object) -> Wrapper:
 def _explained(kind: type[Wrapper], name: str, error: ValidationError) -> str:
     """Return the first thing that is wrong with parameters."""
     parameters = [field for field in kind.model_fields if field != "name"]
-    problem = error.errors()[0]
+    # a misspelt parameter is told before the one that is therefore missing
+    problem = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
         return f"wrapper {name} has no parameter '{place[:60]}'{nearest(place[:60], parameters)}"

@@ -56,7 +56,7 @@ def test_a_flag_goes_over_the_preset(tmp_path: Path) -> None:
     [
         ("krcc", 2, "--wrapper: unknown wrapper 'krcc'; did you mean 'krc'? Valid: dynamic_pbrs"),
         ("{name: pbrs}", 2, "wrapper pbrs needs potential; its parameters: potential"),
-        ("{name: pbrs, potental: up}", 2, "pbrs needs potential"),
+        ("{name: pbrs, potental: up}", 2, "no parameter 'potental'; did you mean 'potential'?"),
         ("{name: krc, term: [up]}", 2, "has no parameter 'term'; did you mean 'terms'?"),
         ("{name: uwo, weight: -1}", 2, "greater than or equal to 0, got -1"),
         ("{name: [", 2, "cannot read '{name: ['"),

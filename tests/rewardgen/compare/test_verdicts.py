@@ -56,6 +56,18 @@ def test_nothing_in_between_is_held_back_for_its_distance(tenths: int) -> None:
         assert decide(given).decision == "race"
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (evidence(0.5), "nothing speaks against training it"),
+        (evidence(None), "almost pure shaping"),
+        (evidence(0.04, second=0.06), "near human, d = 0.040, by MIN-L2 it is not, d = 0.060"),
+    ],
+)
+def test_why_a_reward_is_trained(given: Evidence, said: str) -> None:
+    assert said in decide(given).reason
+
+
 def test_of_two_equals_the_nearest_is_named() -> None:
     pairs = {"far": Pair(0.04, 0.0, 0.04, 0.0), "near": Pair(0.01, 0.0, 0.01, 0.0)}
     verdict = decide(Evidence("mine", False, pairs, None, None))
