@@ -194,8 +194,14 @@ def _spearman(points: np.ndarray[Any, Any]) -> float:
 
 
 def best_quarter(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rewards of the best quarter by trained fitness."""
-    return sorted(rows, key=lambda row: -row["fitness"])[: len(rows) // 4]
+    """Return the rewards of the best quarter by trained fitness.
+
+    Who ties with the first one outside of it is not among them: where few rewards reach anything,
+    the rest of the quarter would be drawn from those that reach nothing.
+    """
+    ranked = sorted(rows, key=lambda row: -row["fitness"])
+    size = len(ranked) // 4
+    return [row for row in ranked[:size] if row["fitness"] > ranked[size]["fitness"]]
 
 
 def discarded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

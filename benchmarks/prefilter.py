@@ -71,7 +71,14 @@ def part(task: str) -> dict[str, Any]:
         }
         report(f"{task} turn {number + 1}: {turn}, saved {saved(turn):.3f}")
         turns.append(turn)
-    return {"task": task, "rewards": len(rewards), "kept": len(kept), "turns": turns}
+    return {
+        "task": task,
+        "rewards": len(rewards),
+        "kept": len(kept),
+        "best": max(one.final for one in rewards),
+        "best_kept": max(one.final for one in kept),
+        "turns": turns,
+    }
 
 
 def _given(task: str, reward: Trained) -> str | None:
@@ -120,6 +127,8 @@ def combine(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         figures[one["task"]] = {
             "rewards": one["rewards"],
             "kept": one["kept"],
+            "best": one["best"],
+            "best_kept": one["best_kept"],
             "wall_time_saved": fmean(shares),
             "interval": [float(low), float(high)],
             "data_s": fmean(turn["data_s"] for turn in one["turns"]),

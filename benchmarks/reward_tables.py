@@ -181,10 +181,12 @@ def prefilter(parts: Figures) -> str:
             f"{found['kept']} of {found['rewards']}",
             f"{found['data_s']:.1f}",
             f"{found['wall_time_saved']:.1%} {interval(found['interval'], 3)}",
+            f"{found['best_kept']:.3g} of {found['best']:.3g}",
         ]
         for task, found in combine(parts).items()
     ]
-    return table(["task", "trained", "s of comparing", "wall time saved"], rows)
+    head = ["task", "trained", "s of comparing", "wall time saved", "best fitness trained"]
+    return table(head, rows)
 
 
 def prediction(parts: Figures) -> str:

@@ -48,6 +48,11 @@ def test_the_best_quarter_is_by_trained_fitness() -> None:
     assert [row["name"] for row in best_quarter(rows)] == ["h", "g"]
 
 
+def test_who_ties_with_the_rest_is_not_of_the_best_quarter() -> None:
+    rows = [_row(name, 0.0) for name in "abcdefghij"] + [_row("few", 1.0), _row("two", 0.5)]
+    assert [row["name"] for row in best_quarter(rows)] == ["few", "two"]
+
+
 def test_correlation_is_of_ranks_and_leaves_out_what_is_unknown() -> None:
     rows = [_row(str(i), float(i), tau=float(i) ** 3) for i in range(8)]
     rows.append(_row("unknown", 0.0, tau=None))
