@@ -264,6 +264,7 @@ def test_space_without_features_still_gives_programs() -> None:
     assert len(initial_programs(Random(0), space, 3)) == 3
 
 
+@pytest.mark.slow
 def test_proposals_for_every_registered_task_pass_the_whole_check() -> None:
     with HostPool() as hosts:
         for name in task_names():

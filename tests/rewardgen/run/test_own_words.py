@@ -136,6 +136,7 @@ def test_a_remark_that_comes_while_a_prompt_waits_is_for_the_next_one(tmp_path: 
     assert "- hold still" in (box / "iteration-2" / "c2-1.prompt.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_person_with_a_chat_window(tmp_path: Path) -> None:
     """Designer manual: prompts and answers as files, a pause, a remark that the next prompt has."""
     given = [*run_command(tmp_path, "chat"), "--designer=manual", "--samples=1", "--pause"]

@@ -95,7 +95,7 @@ def test_asha_cuts_by_the_scores_of_earlier_iterations_too(tmp_path: Path) -> No
     assert any(size != 3 for size in sizes)  # the share is not of this iteration alone
 
 
-@pytest.mark.parametrize("race", ["halving", "asha"])
+@pytest.mark.parametrize("race", [pytest.param("halving", marks=pytest.mark.slow), "asha"])
 def test_a_resumed_race_goes_on_as_it_would_have(tmp_path: Path, race: str) -> None:
     whole = _raced(tmp_path / "whole", race=race, wildcards=1)
     folder = tmp_path / "cut"

@@ -153,6 +153,7 @@ def test_a_search_gives_what_it_gives_here(nodes: TwoNodes, tmp_path: Path) -> N
     assert given == expected
 
 
+@pytest.mark.slow
 def test_a_node_that_is_lost_costs_its_share_of_the_rung(nodes: TwoNodes, tmp_path: Path) -> None:
     with LocalExecutor(tmp_path / "here") as local:
         expected = local.train("rung", job(SLOW), quiet, never)
