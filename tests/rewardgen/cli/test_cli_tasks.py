@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,12 @@ def test_a_file_without_a_class_is_answered_with_its_classes(
         assert "ant/run" not in told
     assert main(["tasks", "show", str(tmp_path / "none.py")]) == 2
     assert "none.py does not exist" in capsys.readouterr().err
+
+
+def test_the_command_after_new_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "my task.py"
+    assert main(["tasks", "new", "--out", str(out), "--name", "robot/my-task"]) == 0
+    command = shlex.split(capsys.readouterr().err.splitlines()[-1])
+    assert command[-4:] == ["rewardgen", "tasks", "check", f"{out}:MyTask"]
