@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -12,6 +12,7 @@ from rewardgen.check.mapped import check_mapped
 from rewardgen.check.task import check_task as check_class
 from rewardgen.report.card import Speed, card
 from rewardgen.rewards.findings import Finding
+from rewardgen.run.session import mapped_recipe
 from rewardgen.rungs.offscreen import RenderError
 from rewardgen.rungs.picture import PictureJob, take
 from rewardgen.store import payloads
@@ -33,6 +34,7 @@ from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import any_task, any_task_class, task_names
 from rewardgen_envs.task import Task
 from rewardgen_policies.evaluation import evaluate_random
+from rewardgen_policies.recipe import RecipeError
 
 RANDOM_EPISODES = 20
 STANDARD_ERRORS = 2.0
@@ -153,18 +155,39 @@ def check_task(reference: str, train: TrainingTest | None = None) -> CheckRecord
         train: also train the human reward; None never trains.
 
     Raises:
-        UsageError: no such task or file; a file that cannot be imported is refused instead.
+        UsageError: no such task or file; a file that cannot be read is refused instead.
     """
     try:
         found = any_task_class(reference)
     except TaskError as error:
-        if error.__cause__ is None:
+        is_map = reference.endswith(SUFFIXES) and Path(reference).is_file()
+        if error.__cause__ is None and not is_map:
             raise
-        return _record([_not_imported(error)])
-    findings = list(check_mapped(found) if issubclass(found, MappedTask) else _checked(found))
+        return _record([_not_read(error, is_map)])
+    findings = list(_mapped(found) if issubclass(found, MappedTask) else _checked(found))
     if train is not None and not _errors(findings):
         findings += train.findings(reference)
     return _record(findings)
+
+
+def _mapped(found: type[MappedTask]) -> Iterator[Finding]:
+    """Check a mapped task, and the settings that its map has for training."""
+    findings = check_mapped(found)
+    yield from findings
+    if _errors(findings):
+        return
+    try:
+        mapped_recipe(found)
+    except RecipeError as error:
+        yield Finding(
+            stage="recipe",
+            kind="contract",
+            rule="recipe",
+            severity="error",
+            line=None,
+            message=str(error),
+            remedy="correct the map's entry 'recipe', or leave it out",
+        )
 
 
 def _checked(found: type[BaseTask]) -> tuple[Finding, ...]:
@@ -222,7 +245,8 @@ def _no_better(task: BaseTask, trained: Sequence[float], chance: Sequence[float]
     )
 
 
-def _not_imported(error: TaskError) -> Finding:
+def _not_read(error: TaskError, is_map: bool) -> Finding:
+    python = "correct the file; `python FILE` shows where it stops"
     return Finding(
         stage="load",
         kind="runtime",
@@ -230,7 +254,7 @@ def _not_imported(error: TaskError) -> Finding:
         severity="error",
         line=getattr(error.__cause__, "lineno", None),
         message=str(error),
-        remedy="correct the file; `python FILE` shows where it stops",
+        remedy="correct the map; the message says where" if is_map else python,
     )
 
 

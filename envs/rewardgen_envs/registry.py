@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 
 from rewardgen_envs.adapters.mapped.map_file import SUFFIXES, read_map
 from rewardgen_envs.adapters.mapped.starter import PREFIX
@@ -42,6 +43,8 @@ def any_task_class(reference: str) -> type[BaseTask]:
         return randomized(task_class(plain), parse_randomization(options))
     if ".py:" in reference:
         return _from_file(reference)
+    if reference.endswith(".py"):
+        raise TaskError(_without_class(reference))
     if reference.endswith(SUFFIXES):
         return _from_map(reference)
     if reference.startswith(PREFIX):
@@ -90,17 +93,10 @@ def load_task(reference: str) -> Task:
 
 def _from_file(reference: str) -> type[BaseTask]:
     file_name, _, class_name = reference.rpartition(":")
-    path = Path(file_name).resolve()
-    if not path.is_file():
-        raise TaskError(f"task file {file_name} does not exist")
-    module = load_module(path)
+    module = _module(file_name)
     found = getattr(module, class_name, None)
     if found is None:
-        tasks = [
-            n
-            for n, v in vars(module).items()
-            if isinstance(v, type) and issubclass(v, BaseTask) and v.__module__ == module.__name__
-        ]
+        tasks = _tasks_in(module)
         if not tasks:
             raise TaskError(
                 f"{file_name} defines no task class: write class {class_name}(Task), see "
@@ -108,6 +104,31 @@ def _from_file(reference: str) -> type[BaseTask]:
             )
         raise TaskError(f"{file_name} has no class '{class_name}'{nearest(class_name, tasks)}")
     return _checked(found, reference)
+
+
+def _without_class(file_name: str) -> str:
+    """Return what to say to somebody who named a file, but none of its classes."""
+    tasks = _tasks_in(_module(file_name))
+    if not tasks:
+        return f"{file_name} defines no task class: see docs/add-a-task.md"
+    valid = ", ".join(sorted(tasks))
+    return f"name its class as well: '{file_name}:{tasks[0]}'. Valid: {valid}"
+
+
+def _module(file_name: str) -> ModuleType:
+    path = Path(file_name).resolve()
+    if not path.is_file():
+        raise TaskError(f"task file {file_name} does not exist")
+    return load_module(path)
+
+
+def _tasks_in(module: ModuleType) -> list[str]:
+    """Return the names of the task classes that a module defines, in its order."""
+    return [
+        n
+        for n, v in vars(module).items()
+        if isinstance(v, type) and issubclass(v, BaseTask) and v.__module__ == module.__name__
+    ]
 
 
 def _from_map(reference: str) -> type[BaseTask]:

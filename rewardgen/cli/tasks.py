@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,7 +139,8 @@ class TasksNew:
         say("\n".join(f"wrote {path}" for path in files))
         for note in written.notes:
             complain(note)
-        complain(f"fill in what is marked TODO, then: rewardgen tasks check {written.reference}")
+        check = shlex.join(["rewardgen", "tasks", "check", written.reference])
+        complain(f"fill in what is marked TODO, then: {check}")
         return 0
 
 

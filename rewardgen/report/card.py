@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -13,6 +14,7 @@ from rewardgen.report.environment import environment
 from rewardgen.report.numbers import number
 from rewardgen.store.baselines import Baseline
 from rewardgen.store.records import FeatureRecord, TaskRecord
+from rewardgen_envs.adapters.mapped.map_file import SUFFIXES
 
 SOLVED = 0.3
 """Share of successes of the human reward from which a task counts as solved."""
@@ -60,6 +62,7 @@ def card(
     template = environment(html=False).get_template("card.md.j2")
     return template.render(
         task=task,
+        measured_by=_measured_by(task),
         metric=task.fitness[0],
         words=[Word(f, _correlation(f, baseline)) for f in task.features],
         baseline=baseline,
@@ -69,6 +72,14 @@ def card(
         picture=picture,
         fence=text.fence,
     )
+
+
+def _measured_by(task: TaskRecord) -> str:
+    """Return the command that measures a task's baselines; none does for a mapped one."""
+    if task.class_.endswith(SUFFIXES):
+        return ""
+    reference = task.class_ if ".py:" in task.class_ else task.name
+    return shlex.join(["rewardgen", "tasks", "baseline", reference])
 
 
 def verdict(baseline: Baseline) -> str:

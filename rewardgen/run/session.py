@@ -277,12 +277,17 @@ def recipe_of(task: BaseTask, config: RunConfig | TrainConfig) -> Recipe:
         UsageError: they cannot be read, or are none for what trains this task.
     """
     if isinstance(task, MappedTask):
-        return _mapped_recipe(task, config.recipe)
+        return mapped_recipe(type(task), config.recipe)
     path = recipe_path(task.name, config.recipe)
     return Recipe() if path is None else load_recipe(path)
 
 
-def _mapped_recipe(task: MappedTask, chosen: Path | None) -> Recipe:
+def mapped_recipe(task: type[MappedTask], chosen: Path | None = None) -> Recipe:
+    """Return the PPO settings of a mapped task: the chosen ones, or all tasks' with its own.
+
+    Raises:
+        UsageError: they cannot be read, or are none for Stable-Baselines3's PPO.
+    """
     if chosen is not None:
         recipe = load_recipe(recipe_path(task.name, chosen) or chosen)
     else:

@@ -52,6 +52,19 @@ def test_a_card_without_baseline_and_picture_says_how_to_measure() -> None:
     assert "| pole\\_angle | 1 | rad |" in text
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("my tasks/jump.py:Jump", "yet: `rewardgen tasks baseline 'my tasks/jump.py:Jump'`."),
+        ("tasks/jump.py:Jump@mass=0.2", "`rewardgen tasks baseline tasks/jump.py:Jump@mass=0.2`."),
+        ("maps/car.yaml", "Not measured yet.\n"),
+    ],
+)
+def test_a_card_of_ones_own_task_names_a_command_that_finds_it(written: str, told: str) -> None:
+    record = describe_task("cartpole/balance").model_copy(update={"class_": written})
+    assert told in card(record, None, [], None)
+
+
 def judged(human: BaselineArm, sparse: BaselineArm, random: BaselineArm) -> Baseline:
     return baseline(human, sparse).model_copy(update={"random": random})
 

@@ -19,6 +19,7 @@ from rewardgen_envs.cartpole.balance import Balance
 from rewardgen_envs.checks.finding import TaskFinding
 from rewardgen_envs.checks.pipeline import check_task
 from rewardgen_envs.checks.subject import Subject
+from rewardgen_envs.checks.texts import texts
 from rewardgen_envs.draw import Draw
 from rewardgen_envs.features import Feature, FeatureView
 from rewardgen_envs.hopper.run import Run as HopperRun
@@ -61,6 +62,26 @@ def test_mutant_is_refused_for_its_fault(name: str, base: type[Task]) -> None:
     assert set(rules(findings)) <= set(mutant.rules), findings
     assert any(finding.severity == "error" for finding in findings)
     assert all(finding.message and finding.remedy for finding in findings)
+
+
+def remarks_on(unit: str) -> list[TaskFinding]:
+    first = replace(Balance.features[0], unit=unit)
+    changed = type("Changed", (Balance,), {"features": (first, *Balance.features[1:])})
+    return list(texts(Subject(changed)))
+
+
+@pytest.mark.parametrize("unit", ["deg", "mph", "furlong", "%", "°/s", "km"])
+def test_a_unit_that_nothing_here_knows_is_remarked_on(unit: str) -> None:
+    (finding,) = remarks_on(unit)
+    assert (finding.rule, finding.severity) == ("unit-unknown", "warning")
+    assert f"'{Balance.features[0].name}'" in finding.message
+    assert f"'{unit}'" in finding.message
+    assert "rad" in finding.remedy
+
+
+@pytest.mark.parametrize("unit", ["m/s²", "m/s^2", "kg·m²/s", "N m", "1/s", "m s⁻¹", "px", "J"])
+def test_products_of_units_are_units(unit: str) -> None:
+    assert not remarks_on(unit)
 
 
 class Push(Balance):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from rewardgen_envs.base_task import BaseTask
@@ -12,6 +14,8 @@ from rewardgen_envs.features import Feature
 from rewardgen_envs.metrics import Metric
 
 STAGE = "texts"
+_UNITS = ("", "A", "Hz", "J", "K", "N", "Pa", "T", "V", "W", "bool", "kg", "m", "px", "rad", "s")
+_PARTS = re.compile(r"[\s\d/*·^()+⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹-]+")
 _PLACEHOLDERS = ("todo", "fixme", "xxx", "tbd", "?")
 
 
@@ -63,6 +67,16 @@ def _feature(subject: Described, feature: Feature) -> Iterator[TaskFinding]:
             f"feature '{feature.name}' has no unit",
             "give an SI unit such as 'm/s', '1' for a pure number, 'bool' for 0/1",
         )
+    elif unknown := [part for part in _PARTS.split(feature.unit) if part not in _UNITS]:
+        finding = _missing(
+            subject,
+            "unit-unknown",
+            f"feature '{feature.name}' has the unit '{feature.unit}'; checks of rewards do not "
+            f"know '{unknown[0]}'",
+            f"convert it to products and powers of {', '.join(filter(None, _UNITS))}; '1' is a "
+            "pure number or a count",
+        )
+        yield replace(finding, severity="warning")
     if not _is_sentence(feature.description) or feature.description.strip() == feature.name:
         yield _sentence(subject, f"feature '{feature.name}'", feature.name)
     if not all(size > 0 for size in feature.shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,6 +141,18 @@ def test_actions_beyond_the_bounds_are_clipped(env: IsaacVectorEnv) -> None:
     env.reset()
     env.step(np.full((WORLDS, 1), 3.0))
     assert env.table.view(env.last_step.next_state).last_action.tolist() == [[1.0]] * WORLDS
+
+
+def test_actions_of_another_shape_leave_the_worker_running(env: IsaacVectorEnv) -> None:
+    env.reset()
+    for wrong in (np.zeros((WORLDS, 2)), np.zeros((WORLDS - 1, 1)), np.zeros(WORLDS, np.int64)):
+        shape = re.escape(str(wrong.shape))
+        with pytest.raises(ValueError, match=rf"shape {shape}.*expected \({WORLDS}, 1\): 1 numb"):
+            env.step(wrong)
+    with pytest.raises(ValueError, match="not finite in environment 1"):
+        env.step(np.array([[0.0], [np.nan], *[[0.0]] * (WORLDS - 2)]))
+    assert env.worker.running
+    env.step(np.zeros((WORLDS, 1)))
 
 
 def test_resets_refuse_what_no_simulator_has(env: IsaacVectorEnv) -> None:

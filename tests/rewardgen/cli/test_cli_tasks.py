@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +232,61 @@ def test_new_refuses_a_name_that_is_none(
     assert repr(name) in error
     assert "robot/walk-fast" in error
     assert not list(tmp_path.iterdir())
+
+
+MAP = """\
+env: MountainCar-v0
+name: mountain/discrete
+description: Drive up the hill on the right.
+features:
+  position: {from: 'observation[0]', unit: m, description: Position along the valley.}
+fitness:
+  highest: {value: position, accumulation: best, unit: m, description: Rightmost place reached.}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("env:", "recipe: {gama: 0.9}\nenv:", ["gama", "did you mean 'gamma'"]),
+        ("env:", "recipe: {schedule: adaptive}\nenv:", ["schedule", "set schedule: fixed"]),
+        ("unit: m,", "units: m,", ["features.position.units", "did you mean 'unit'"]),
+        ("from: 'observation[0]'", "function: far.py:place", ["features.position", "far.py"]),
+    ],
+    ids=["recipe", "recipe-value", "entry", "function"],
+)
+def test_what_is_wrong_in_a_map_is_a_finding(
+    old: str, new: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text(MAP, encoding="utf-8")
+    assert main(["tasks", "check", str(path)]) == 0
+    path.write_text(MAP.replace(old, new, 1), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["tasks", "check", str(path), "--json"]) == 1
+    (finding,) = CheckRecord.model_validate(last_json(capsys)).findings
+    assert all(word in finding.message for word in words)
+    assert "map" in finding.remedy
+    assert "python FILE" not in finding.remedy, "a map cannot be run"
+
+
+def test_a_file_without_a_class_is_answered_with_its_classes(
+    task_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given in (str(task_file), f"{task_file}@mass=0.2"):
+        assert main(["tasks", "check", given]) == 2
+        told = capsys.readouterr().err
+        assert f"name its class as well: '{task_file}:Good'" in told
+        assert "Valid: Broken, Good, NoUnit" in told
+        assert "ant/run" not in told
+    assert main(["tasks", "show", str(tmp_path / "none.py")]) == 2
+    assert "none.py does not exist" in capsys.readouterr().err
+
+
+def test_the_command_after_new_can_be_pasted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "my task.py"
+    assert main(["tasks", "new", "--out", str(out), "--name", "robot/my-task"]) == 0
+    command = shlex.split(capsys.readouterr().err.splitlines()[-1])
+    assert command[-4:] == ["rewardgen", "tasks", "check", f"{out}:MyTask"]

@@ -103,13 +103,11 @@ class IsaacVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
         Raises:
             WorkerError: the worker does not answer.
+            ValueError: the actions are none of these environments; the worker goes on.
         """
         if self._state is None:
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        box = isinstance(self.action, BoxAction)
-        given = np.asarray(actions, np.float32 if box else np.int64)
-        if box:
-            given = given.clip(-1.0, 1.0)
+        given = self._given(actions)
         answer = self._expect(
             self.worker.ask("STEP", {}, {"action": given}, deadline_s=self._step_s), "STEPPED"
         )
@@ -168,6 +166,30 @@ class IsaacVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         """End the worker."""
         del kwargs
         self.worker.close()
+
+    def _given(self, actions: np.ndarray) -> np.ndarray:
+        """Return actions as the worker takes them; what is wrong shall not cost a simulator.
+
+        Raises:
+            ValueError: their shape is another, or they are no actions.
+        """
+        if isinstance(self.action, BoxAction):
+            size = self.action.size
+            shape, meaning = (self.num_envs, size), f"{size} numbers in [-1, 1] per environment"
+            given = np.asarray(actions, np.float32)
+            wrong = ~np.isfinite(given)
+            problem = "is not finite"
+        else:
+            count = self.action.count
+            shape, meaning = (self.num_envs,), f"a choice of 0 to {count - 1} per environment"
+            given = np.asarray(actions, np.int64)
+            wrong = (given < 0) | (given >= count)
+            problem = f"is no choice of 0 to {count - 1}"
+        if given.shape != shape:
+            raise ValueError(f"actions have shape {given.shape}, expected {shape}: {meaning}")
+        if wrong.any():
+            raise ValueError(f"the action {problem} in environment {np.argwhere(wrong)[0, 0]}")
+        return given.clip(-1.0, 1.0) if isinstance(self.action, BoxAction) else given
 
     # ---- what the worker says
 
