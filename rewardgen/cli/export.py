@@ -120,7 +120,7 @@ def _lines(record: ExportRecord) -> list[str]:
         if reward.bindings:
             lines.append(
                 f"to bind in it: {', '.join(open_ones) or 'nothing more'}; to check: "
-                f"{len(reward.bindings) - len(open_ones)} proposals"
+                f"proposals ({len(reward.bindings) - len(open_ones)})"
             )
     if policy is not None:
         evaluation = policy.evaluation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from rewardgen.cli.output import UnwritableError, complain, say
@@ -90,10 +90,14 @@ def main(arguments: list[str] | None = None, *, ready: Callable[[], None] = lamb
     try:
         _check_text(given)
         if not given or given[0] in ("-h", "--help"):
-            say(_overview())
+            say(_overview(VERBS))
             return 0 if given else 2
         if given[0] == "--version":
             say(_version())
+            return 0
+        group = [verb for verb in VERBS if verb.startswith(f"{given[0]} ")]
+        if group and given[0] not in VERBS and given[1:] in (["-h"], ["--help"]):
+            say(_overview(group))
             return 0
         verb, rest = _verb(given)
         command = _parse(verb, rest)
@@ -160,9 +164,9 @@ def _parse(verb: str, rest: list[str]) -> Command:
     return parse_flags(command, rest, prog=f"rewardgen {verb}")
 
 
-def _overview() -> str:
-    width = max(len(verb) for verb in VERBS)
-    lines = [f"  {verb:<{width}}  {text}" for verb, (_, _, text) in VERBS.items()]
+def _overview(verbs: Iterable[str]) -> str:
+    width = max(len(verb) for verb in verbs)
+    lines = [f"  {verb:<{width}}  {VERBS[verb][2]}" for verb in verbs]
     return "\n".join(
         ["usage: rewardgen COMMAND [options]    (rewardgen COMMAND --help)", "", *lines]
     )

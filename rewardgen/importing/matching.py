@@ -58,7 +58,7 @@ def parse_binds(texts: tuple[str, ...], table: FeatureTable) -> dict[str, str]:
         name, equals, value = (part.strip() for part in text.rpartition("="))
         if not equals or not name or not value:
             raise UsageError(f"--bind {text}: write --bind NAME=FEATURE, or NAME=NUMBER")
-        binds[name.removeprefix("self.")] = _bound_to(value, table)
+        binds[name.replace("self.", "")] = _bound_to(value, table)
     return binds
 
 

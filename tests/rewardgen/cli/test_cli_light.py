@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rewardgen.cli.main import main
+
 PROBE = """
 import sys
 from rewardgen.cli.main import main
@@ -28,6 +30,13 @@ def test_reading_commands_import_nothing_heavy(arguments: list[str], tmp_path: P
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "HEAVY 0 []"
+
+
+def test_a_group_of_commands_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks", "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "tasks baseline" in printed and "export" not in printed
+    assert main(["tasks"]) == 2
 
 
 def test_output_that_nobody_reads_is_no_error() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from rewardgen.check.samples import Samples
 from rewardgen.cli.main import main
 from rewardgen.importing.entry import find_entry
-from rewardgen.importing.matching import match
+from rewardgen.importing.matching import match, parse_binds
 from rewardgen.importing.meaning import Meaning, meaning
 from rewardgen.importing.refusal import ImportRefused
 from rewardgen.importing.reward import import_reward
@@ -324,6 +324,12 @@ def test_bindings_are_checked(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         write("def mine(torso_up):\n    return torso_up, {}\n", *binds)
+
+
+def test_a_name_may_be_bound_as_it_is_written_in_the_method() -> None:
+    table = load_task(TASK).table.public()
+    bound = "self.joint_pos[:, self._hip_idx[0]]=torso_up"
+    assert list(parse_binds((bound,), table)) == ["joint_pos[:, _hip_idx[0]]"]
 
 
 def test_a_binding_wins_over_the_name_and_takes_the_state_before(write: Write) -> None:

@@ -90,7 +90,8 @@ def _missing(error: Exception) -> str:
     if module in EXTRAS:
         return f"it needs {module}: pip install 'rewardgen-lab[{EXTRAS[module]}]'"
     if module:
-        return f"it needs {module}, which is not installed"
+        # Gymnasium's own error says how to install what its environments need
+        return f"it needs {module}, which is not installed: {error}"
     return str(error)
 
 
