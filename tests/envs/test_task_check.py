@@ -54,7 +54,10 @@ def test_good_task_passes_without_findings(name: str) -> None:
     [Balance, pytest.param(HopperRun, marks=pytest.mark.slow)],  # two seconds for each mutant
     ids=lambda base: base.name,
 )
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize(
+    "name",  # every second one is slow
+    [pytest.param(name, marks=[pytest.mark.slow] * (i % 2)) for i, name in enumerate(MUTANTS)],
+)
 def test_mutant_is_refused_for_its_fault(name: str, base: type[Task]) -> None:
     mutant = MUTANTS[name]
     findings = check_task(mutant.plant(base))

@@ -9,9 +9,16 @@ from tests.faults.conftest import Scene
 from tests.faults.injection import Plan
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
+JUMPS = pytest.mark.parametrize(
+    "jump_s",
+    [
+        pytest.param(-HOUR_S, id="back an hour"),
+        pytest.param(DAY_S, id="forward a day", marks=pytest.mark.slow),
+    ],
+)
 
 
-@pytest.mark.parametrize("jump_s", [-HOUR_S, DAY_S], ids=["back an hour", "forward a day"])
+@JUMPS
 def test_a_clock_that_jumps_in_a_run(scene: Scene, jump_s: float) -> None:
     done = scene.begin(Plan("commit", 1, "clock", jump_s=jump_s, event="rung_started"))
     assert done.status == 0, done.err
@@ -19,7 +26,7 @@ def test_a_clock_that_jumps_in_a_run(scene: Scene, jump_s: float) -> None:
     scene.check_recovery()
 
 
-@pytest.mark.parametrize("jump_s", [-HOUR_S, DAY_S], ids=["back an hour", "forward a day"])
+@JUMPS
 def test_a_clock_that_jumped_while_nothing_ran(scene: Scene, jump_s: float) -> None:
     scene.begin(Plan("commit", 14, "kill after"))
     done = scene.resume(Plan("commit", 1, "clock", jump_s=jump_s))

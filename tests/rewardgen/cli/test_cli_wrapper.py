@@ -91,6 +91,7 @@ def test_check_takes_a_wrapper(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[wrapper-terms]" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_training_with_memory_and_why_no_file_holds_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

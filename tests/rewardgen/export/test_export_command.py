@@ -138,6 +138,7 @@ def test_the_winner_becomes_a_folder_that_is_described_by_json(
     assert str(search) not in (out / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_any_arm_and_policy_of_it(export: Export, search: Path, tmp_path: Path) -> None:
     status, output, _ = export("--arm=human", "--member=1")
     assert status == 0
@@ -226,6 +227,7 @@ def test_play_derives_the_evaluators_random_numbers() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_candidate_of_the_search(export: Export, search: Path, tmp_path: Path) -> None:
     shown = show_record(read_run(search))
     candidate = next(c for c in shown.candidates if c.members and c.members[0].checkpoint)
@@ -248,6 +250,7 @@ def test_the_sparse_reward_is_no_file(export: Export, tmp_path: Path) -> None:
     assert "no file" in (tmp_path / "out" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_by_default_it_lies_in_the_runs_folder(
     search: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,9 @@ def run(code: str, folder: Path) -> str:
     return done.stdout
 
 
+pytestmark = pytest.mark.slow  # a search, and trainings on what it exports
+
+
 @pytest.fixture(scope="module")
 def folder(search: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("guide") / "out"

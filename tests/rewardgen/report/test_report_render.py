@@ -92,7 +92,7 @@ def test_markdown_tells_the_same(example_record: ShowRecord, example_report: Rep
     report = example_report
     assert "**Candidate 2.5 beat the human-written reward.**" in report.markdown
     winner = next(line for line in report.markdown.splitlines() if line.startswith("| winner"))
-    assert "| 10 | 0.763 | [0.725, 0.787] |" in winner
+    assert "| 10 | 0.763 | [0.718, 0.789] |" in winner
     assert winner.rstrip(" |").endswith("0.749")
     for name in report.figures:
         assert f"](figures/{name}.svg)" in report.markdown

@@ -113,6 +113,7 @@ def test_every_figure_comes_with_its_table(record: AnalysisRecord) -> None:
         assert float(row["reward"]) == pytest.approx(sum(float(row[t]) for t in terms), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_analysis_gives_the_same_record(record: AnalysisRecord, runs_dir: Path) -> None:
     assert api.analyze("calm", runs_dir=runs_dir, episodes=12) == record
 
@@ -138,6 +139,7 @@ def test_json_fits_its_schema(analyze: Analyze) -> None:
     assert "at least 6 failed episodes" in printed["failures"]["reason"]
 
 
+@pytest.mark.slow
 def test_sparse_and_candidates_can_be_analyzed(analyze: Analyze, runs_dir: Path) -> None:
     status, output, _ = analyze("calm", "sparse", "--episodes=2")
     assert status == 0 and "sparse" in output

@@ -178,6 +178,7 @@ def test_a_reward_that_fails_is_no_nodes_fault(nodes: TwoNodes, tmp_path: Path) 
     assert [member.failure is None for member in result.members] == [True, True, False, False]
 
 
+@pytest.mark.slow
 def test_what_fails_on_a_node_is_told_with_its_address(nodes: TwoNodes, tmp_path: Path) -> None:
     unknown = job().model_copy(update={"task": "no/such"})
     with (
