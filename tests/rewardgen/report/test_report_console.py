@@ -39,10 +39,10 @@ def test_the_last_lines_say_who_won_and_what_to_type(
     )
     assert (
         human
-        == "Against human (0.594 [0.548, 0.645]): +0.169 [+0.104, +0.221], better, intervals apart."
+        == "Against human (0.594 [0.542, 0.656]): +0.169 [+0.104, +0.221], better, intervals apart."
     )
     assert sparse == (
-        "Against sparse (0.126 [0.088, 0.173]): +0.636 [+0.580, +0.680], better, intervals apart."
+        "Against sparse (0.126 [0.076, 0.188]): +0.636 [+0.580, +0.680], better, intervals apart."
     )
     assert report == "Report: runs/demo/report.html"
     assert next_ == "Next: rewardgen show demo 2.5"
