@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.harness import latest_lines, report
 from benchmarks.tables import table
-from rewardgen.report.card import Speed, overview_row
+from rewardgen.report.card import BEATS, Speed, overview_row, relation
 from rewardgen.store.baselines import baseline_file, load_baseline
 from rewardgen.tasks import describe_task, write_card
 from rewardgen_envs.registry import task_names
@@ -34,11 +34,17 @@ budgets. A dash means that nothing was measured yet.
 
 {table}
 
-{waiting}This page and the cards are written by `python -m benchmarks.cards`; `rewardgen tasks show
-NAME --card DIR` writes the card of a task of your own.
+{ties}{waiting}This page and the cards are written by `python -m benchmarks.cards`; `rewardgen tasks
+show NAME --card DIR` writes the card of a task of your own.
 """
 
 
+TIES = """\
+On {beaten} of {trained} tasks the human reward beats the sparse one: the interval of the difference
+leaves out 0. The others: {others}. A sparse reward pays in every step of success, and there most
+policies come upon it by themselves within the budget.
+
+"""
 WAITING = """\
 ## Without a baseline
 
@@ -74,7 +80,17 @@ def overview() -> str:
         file = baseline_file(name)
         link = f"{CARDS}/{file.with_suffix('.md').name}"
         rows.append(overview_row(describe_task(name), load_baseline(file), link))
-    return TEXT.format(table=table(HEAD, rows), waiting=_waiting())
+    return TEXT.format(table=table(HEAD, rows), ties=_ties(), waiting=_waiting())
+
+
+def _ties() -> str:
+    """Return on how many tasks the human reward beats the sparse one, and on which it does not."""
+    stored = {name: load_baseline(baseline_file(name)) for name in task_names()}
+    trained = {name: baseline for name, baseline in stored.items() if baseline is not None}
+    others = [name for name, b in trained.items() if relation(b, b.sparse) != BEATS]
+    return TIES.format(
+        beaten=len(trained) - len(others), trained=len(trained), others=", ".join(others)
+    )
 
 
 def _waiting() -> str:

@@ -12,12 +12,13 @@ from rewardgen.analysis.statistics import difference_of_iqms
 from rewardgen.report import text
 from rewardgen.report.environment import environment
 from rewardgen.report.numbers import number
-from rewardgen.store.baselines import Baseline
+from rewardgen.store.baselines import Baseline, BaselineArm
 from rewardgen.store.records import FeatureRecord, TaskRecord
 from rewardgen_envs.adapters.mapped.map_file import SUFFIXES
 
 SOLVED = 0.3
 """Share of successes of the human reward from which a task counts as solved."""
+BEATS = "beats"
 _BOOTSTRAP_SEED = 0
 
 
@@ -88,18 +89,19 @@ def verdict(baseline: Baseline) -> str:
     if baseline.human.success is not None and baseline.human.success <= SOLVED:
         said.append("Nothing here solves the task yet")
     for name, arm in (("random actions", baseline.random), ("the sparse reward", baseline.sparse)):
-        gain = difference_of_iqms(baseline.human.points, arm.points, _BOOTSTRAP_SEED)
-        assert gain.interval is not None, "a baseline has several seeds"
-        ends = [end if baseline.higher_is_better else -end for end in gain.interval]
-        if min(ends) > 0.0:
-            relation = "beats"
-        elif max(ends) < 0.0:
-            relation = "loses to"
-        else:
-            relation = "cannot be told from"
-        said.append(f"the human reward {relation} {name}")
+        said.append(f"the human reward {relation(baseline, arm)} {name}")
     line = "; ".join(said)
     return f"{line[0].upper()}{line[1:]}."
+
+
+def relation(baseline: Baseline, other: BaselineArm) -> str:
+    """Return how the human reward does against another arm: beats it, loses to it, or neither."""
+    gain = difference_of_iqms(baseline.human.points, other.points, _BOOTSTRAP_SEED)
+    assert gain.interval is not None, "a baseline has several seeds"
+    ends = [end if baseline.higher_is_better else -end for end in gain.interval]
+    if min(ends) > 0.0:
+        return BEATS
+    return "loses to" if max(ends) < 0.0 else "cannot be told from"
 
 
 def _arms(baseline: Baseline) -> list[tuple[str, object]]:

@@ -178,12 +178,13 @@ class FollowPath(Task):
         path = variables.way_points
         place = place_on(path, car)
         turned = yaw - place.direction
-        speed = seen_from(yaw, qvel[:, None, :2])[:, 0]
         obstacles = qpos[:, -2 * OBSTACLES :].reshape(-1, OBSTACLES, 2)
-        seen = seen_from(yaw, obstacles - car.unsqueeze(1))
         progress = (place.arc - START_ARC_M).clamp(max=ROUTE_M)
         number = torch.arange(1, POINTS_AHEAD + 1, device=car.device)
         ahead = points_at(path, place.arc.unsqueeze(1) + LOOK_AHEAD_M * number)
+        points = torch.cat([obstacles, ahead], dim=1) - car.unsqueeze(1)
+        own = seen_from(yaw, torch.cat([qvel[:, None, :2], points], dim=1))
+        speed, seen, path_ahead = own[:, 0], own[:, 1 : 1 + OBSTACLES], own[:, 1 + OBSTACLES :]
         return {
             "lateral_error": place.left,
             "heading_error": torch.atan2(torch.sin(turned), torch.cos(turned)),
@@ -191,7 +192,7 @@ class FollowPath(Task):
             "sideways_speed": speed[:, 1],
             "yaw_rate": qvel[:, 2],
             "steering_angle": qpos[:, 3],
-            "path_ahead": seen_from(yaw, ahead - car.unsqueeze(1)),
+            "path_ahead": path_ahead,
             "progress": progress,
             "finished": progress >= ROUTE_M,
             "obstacles": seen,
