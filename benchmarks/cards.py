@@ -41,8 +41,8 @@ show NAME --card DIR` writes the card of a task of your own.
 
 TIES = """\
 On {beaten} of {trained} tasks the human reward beats the sparse one: the interval of the difference
-leaves out 0. The others: {others}. A sparse reward pays in every step of success, and there most
-policies come upon it by themselves within the budget.
+leaves out 0. On the others it does not: {others}. A sparse reward pays in every
+step of success, which policies come upon there without help, as the column of its fitness shows.
 
 """
 WAITING = """\
@@ -94,7 +94,7 @@ def _ties() -> str:
 
 
 def _waiting() -> str:
-    """Return the section of the tasks that were measured to be too slow for a baseline."""
+    """Return the section of the tasks that have no baseline, with their measured speed."""
     known = speeds()
     rows = [
         [name, f"{known[name].env_steps_per_s:,.0f}", f"{_steps_in_an_hour(known[name]):,}"]

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.harness import Benchmark, recipe_of, report
-from benchmarks.trained_rewards import BUDGETS, Trained, trained
+from benchmarks.trained_rewards import BUDGETS, Trained, trained, written
 from rewardgen import api
 from rewardgen.analysis.statistics import wilson_interval
 from rewardgen.config import CompareConfig
@@ -83,18 +83,10 @@ def compared(
     """Compare rewards at the data stage; None as source: the task's own of that name."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files: list[str] = []
-        for reward, source in given.items():
-            if source is None:
-                files.append(reward)
-            else:
-                file = folder / f"{reward}.py"
-                file.write_text(source, encoding="utf-8")
-                files.append(str(file))
         record = api.compare(
             CompareConfig(
                 task=task,
-                reward=tuple(files),
+                reward=written(given, folder),
                 reference=reference,
                 seed=SEED,
                 out=folder / "out",
@@ -114,7 +106,7 @@ def _name(given: str) -> str:
 def part(task: str) -> dict[str, Any]:
     """Compare the rewards of a task, and their duplicates."""
     rewards = trained(task)
-    given = {one.name: None if one.name == "human" else source_of(task, one) for one in rewards}
+    given = {one.name: one.source or None for one in rewards}
     began = time.perf_counter()
     said = compared(task, given, "human")
     seconds = time.perf_counter() - began

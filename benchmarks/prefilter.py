@@ -29,13 +29,14 @@ from scipy.stats import ttest_1samp
 
 from benchmarks.harness import Benchmark, MissingPartError, latest, report
 from benchmarks.prediction import NAME as PREDICTION
-from benchmarks.prediction import compared, source_of
+from benchmarks.prediction import compared
 from benchmarks.trained_rewards import (
     BUDGETS,
     EVAL_EPISODES,
     SEEDS_AT_A_TIME,
     Trained,
     trained,
+    written,
 )
 from rewardgen import api
 from rewardgen.config import TrainConfig
@@ -63,7 +64,7 @@ def part(task: str) -> dict[str, Any]:
     turns: list[dict[str, float]] = []
     for number in range(TURNS):
         began = time.perf_counter()
-        compared(task, {one.name: _given(task, one) for one in rewards}, "human")
+        compared(task, {one.name: one.source or None for one in rewards}, "human")
         data_s = time.perf_counter() - began
         turn = {
             "data_s": data_s,
@@ -82,26 +83,14 @@ def part(task: str) -> dict[str, Any]:
     }
 
 
-def _given(task: str, reward: Trained) -> str | None:
-    return None if reward.name == "human" else source_of(task, reward)
-
-
 def _training_s(task: str, rewards: Sequence[Trained]) -> float:
     """Train rewards for a share of their env-steps; return the seconds of training."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        given: list[str] = []
-        for one in rewards:
-            if one.source:
-                file = folder / f"{one.name}.py"
-                file.write_text(one.source, encoding="utf-8")
-                given.append(str(file))
-            else:
-                given.append(one.name)
         api.train(
             TrainConfig(
                 task=task,
-                reward=tuple(given),
+                reward=written({one.name: one.source or None for one in rewards}, folder),
                 seeds=SEEDS_AT_A_TIME,
                 name="slice",
                 runs_dir=folder,

@@ -16,7 +16,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,19 @@ def rewards(task: str, folder: Path) -> dict[str, str]:
     for number, file in enumerate(sorted(folder.glob("*.py"))):
         named[f"evolve_{number}"] = str(file)
     return named
+
+
+def written(rewards: Mapping[str, str | None], folder: Path) -> tuple[str, ...]:
+    """Write rewards to files; return what a command takes: files, or names without text."""
+    given: list[str] = []
+    for name, source in rewards.items():
+        if source is None:
+            given.append(name)
+        else:
+            file = folder / f"{name}.py"
+            file.write_text(source, encoding="utf-8")
+            given.append(str(file))
+    return tuple(given)
 
 
 def part(task: str, batch: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from jaxtyping import Float
 
@@ -37,7 +39,7 @@ def edges(values: Float[np.ndarray, " N"]) -> tuple[float, float]:
 
 def status_on_steps(
     values: Float[np.ndarray, " N"], liveliest: float, share: float | None
-) -> TermStatus:
+) -> Literal[TermStatus.OK, TermStatus.DEAD, TermStatus.SATURATED]:
     """Return a term's status by its values on many steps; along training see ``summary.py``."""
     if is_dead(float(values.std()), liveliest, share):
         return TermStatus.DEAD

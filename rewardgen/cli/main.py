@@ -95,8 +95,8 @@ def main(arguments: list[str] | None = None, *, ready: Callable[[], None] = lamb
         if given[0] == "--version":
             say(_version())
             return 0
-        group = [verb for verb in VERBS if verb.startswith(f"{given[0]} ")]
-        if group and given[0] not in VERBS and given[1:] in (["-h"], ["--help"]):
+        group = _group(given[0])
+        if group and given[1:] in (["-h"], ["--help"]):
             say(_overview(group))
             return 0
         verb, rest = _verb(given)
@@ -147,10 +147,15 @@ def _verb(given: list[str]) -> tuple[str, list[str]]:
         return pair, given[2:]
     if given[0] in VERBS:
         return given[0], given[1:]
-    grouped = [verb for verb in VERBS if verb.startswith(f"{given[0]} ")]
-    if grouped:
-        raise UsageError(f"'rewardgen {given[0]}' needs one of: {', '.join(grouped)}")
+    group = _group(given[0])
+    if group:
+        raise UsageError(f"'rewardgen {given[0]}' needs one of: {', '.join(group)}")
     raise UsageError(f"unknown command '{given[0]}'{nearest(given[0], VERBS)}")
+
+
+def _group(word: str) -> list[str]:
+    """Return the commands of two words that begin with one that is none by itself."""
+    return [] if word in VERBS else [verb for verb in VERBS if verb.startswith(f"{word} ")]
 
 
 def _parse(verb: str, rest: list[str]) -> Command:

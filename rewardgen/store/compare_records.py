@@ -114,7 +114,7 @@ class TermRecord(Data):
     ]
     mean: FiniteFloat
     spread: Annotated[FiniteFloat, Field(description="standard deviation")]
-    status: Annotated[str, Field(description="dead, saturated or ok")]
+    status: Literal["ok", "dead", "saturated"]
 
 
 class ComparedReward(Data):
