@@ -132,6 +132,7 @@ WRONG = {
     "no-such-part": ('["place"][0]', '["plaice"][0]', "no part 'plaice'; did you mean 'place'"),
     "text-part": ('observation["place"][0]', 'observation["words"]', "'words'.* no numbers"),
     "index": ('["place"][0]', '["place"][2]', r"index \[2\] is outside of the shape \(2,\)"),
+    "range": ('["place"]\n', '["place"][0:3]\n', r"index \[0:3\] is outside of the shape \(2,\)"),
     "shape": ("shape: [2]", "shape: [3]", r"shape \(3,\), but .* gives \(2,\)"),
     "unit-of-truth": ("unit: bool\n    description: Whether it is on", "unit: m\n    description: "
                       "Whether it is on", "its unit is 'bool'"),

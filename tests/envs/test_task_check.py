@@ -200,8 +200,8 @@ def test_nan_by_a_cause_that_needs_time_is_named() -> None:
             return super().terminations(features) | {"late": features.episode_time_s > 8.0}
 
         def fitness(self, features: FeatureView) -> dict[str, Tensor]:
-            upright = super().fitness(features)["upright_share"].float()
-            return {"upright_share": torch.where(features.late > 0.5, torch.nan, upright)}
+            upright = super().fitness(features)["balanced_share"].float()
+            return {"balanced_share": torch.where(features.late > 0.5, torch.nan, upright)}
 
     findings = check_task(Late)
     assert rules(findings) == ["fitness-finite"]
@@ -271,7 +271,7 @@ def test_scene_that_differs_each_time_is_refused() -> None:
         ("terminations", torch.ones(3)),
         ("terminations", {"pole_fallen": True}),
         ("fitness", None),
-        ("fitness", {"upright_share": np.zeros(3)}),
+        ("fitness", {"balanced_share": np.zeros(3)}),
         ("observation", [1.0]),
         ("actuate", None),
     ],
@@ -289,7 +289,7 @@ def test_result_that_is_no_tensor_is_a_finding(method: str, value: object) -> No
 def test_code_that_raises_is_named_with_its_line() -> None:
     class Raises(Balance):
         def fitness(self, features: FeatureView) -> dict[str, Tensor]:
-            return {"upright_share": features.pole_angel}
+            return {"balanced_share": features.pole_angel}
 
     findings = check_task(Raises)
     assert rules(findings) == ["raises"]

@@ -27,7 +27,7 @@ def test_all_members_meet_the_same_episodes_in_any_company(balance: Task) -> Non
     a, b = fresh(balance, 1), fresh(balance, 2)
     both = evaluate(balance, [a, b], [100, 101, 102], threads=1)
     swapped = evaluate(balance, [b, a, a], [102, 101], threads=1)
-    fitness, other = both.fitness["upright_share"], swapped.fitness["upright_share"]
+    fitness, other = both.fitness["balanced_share"], swapped.fitness["balanced_share"]
     assert fitness.shape == (2, 3)
     assert torch.equal(fitness[0, [2, 1]], other[1])
     assert torch.equal(fitness[1, [2, 1]], other[0])
@@ -52,9 +52,9 @@ def test_fitness_length_and_cause_are_those_of_the_recorded_episodes(balance: Ta
             assert trajectory.action.shape == (length, 1)
             assert torch.equal(trajectory.state[1:], trajectory.next_state[:-1])
             view = balance.table.view(trajectory.next_state)
-            values = balance.fitness(view)["upright_share"].to(torch.float32)
+            values = balance.fitness(view)["balanced_share"].to(torch.float32)
             expected = float(values.sum()) / balance.episode_steps
-            found = float(evaluation.fitness["upright_share"][member, e])
+            found = float(evaluation.fitness["balanced_share"][member, e])
             assert found == pytest.approx(expected, abs=1e-6)
             fell = bool(view.pole_fallen[-1] > 0.5)
             assert trajectory.terminated == fell
@@ -87,9 +87,10 @@ def test_random_policy_repeats_by_seed(name: str, request: pytest.FixtureRequest
     first = evaluate_random(task, [1, 2, 3, 4], threads=1)
     again = evaluate_random(task, [1, 2, 3, 4], threads=1)
     other = evaluate_random(task, [1, 2, 3, 4], seed=1, threads=1)
-    assert first.fitness["upright_share"].shape == (1, 4)
-    assert torch.equal(first.fitness["upright_share"], again.fitness["upright_share"])
-    assert not torch.equal(first.fitness["upright_share"], other.fitness["upright_share"])
+    metric = task.metric.name
+    assert first.fitness[metric].shape == (1, 4)
+    assert torch.equal(first.fitness[metric], again.fitness[metric])
+    assert not torch.equal(first.fitness[metric], other.fitness[metric])
 
 
 def test_members_that_do_not_fit_the_task_are_refused(balance: Task, swing_up: Task) -> None:
@@ -114,5 +115,5 @@ def test_divergence_counts_like_a_termination(
     monkeypatch.setattr(Simulation, "step", diverging)
     evaluation = evaluate(balance, [fresh(balance, 1)], [1, 2], threads=1)
     assert evaluation.cause[0][0] == "diverged"
-    assert evaluation.fitness["upright_share"][0, 0] == 0.0
-    assert torch.isfinite(evaluation.fitness["upright_share"]).all()
+    assert evaluation.fitness["balanced_share"][0, 0] == 0.0
+    assert torch.isfinite(evaluation.fitness["balanced_share"]).all()

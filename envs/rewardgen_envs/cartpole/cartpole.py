@@ -1,4 +1,4 @@
-"""What both cart-pole tasks share: scene, features, observation, fitness."""
+"""What both cart-pole tasks share: scene, features, observation."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import mujoco
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rewardgen_envs.features import Feature, FeatureView
-from rewardgen_envs.metrics import Metric
 from rewardgen_envs.physics import Physics
 from rewardgen_envs.quantities import Quantities
 from rewardgen_envs.scene import load_scene
@@ -21,14 +20,9 @@ HERE = Path(__file__).parent
 UPRIGHT_COSINE = math.cos(math.radians(12.0))
 
 
-def upright_metric(success: float) -> Metric:
-    """Return the fitness: share of the episode with the pole within 12° of upright."""
-    return Metric(
-        name="upright_share",
-        unit="1",
-        description="Share of the episode with the pole within 12 degrees of upright.",
-        success=success,
-    )
+def upright(features: FeatureView) -> Bool[Tensor, "..."]:
+    """Return where the pole is within 12° of upright."""
+    return features.pole_angle_cosine >= UPRIGHT_COSINE
 
 
 class Cartpole(Task):
@@ -77,7 +71,3 @@ class Cartpole(Task):
             ],
             dim=-1,
         )
-
-    def fitness(self, features: FeatureView) -> dict[str, Tensor]:
-        """Return 1 while the pole is within 12° of upright."""
-        return {"upright_share": features.pole_angle_cosine >= UPRIGHT_COSINE}

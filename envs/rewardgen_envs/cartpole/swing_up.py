@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from rewardgen_envs.cartpole.cartpole import HERE, Cartpole, upright_metric
+from rewardgen_envs.cartpole.cartpole import HERE, Cartpole, upright
 from rewardgen_envs.draw import Draw
+from rewardgen_envs.features import FeatureView
+from rewardgen_envs.metrics import Metric
 from rewardgen_envs.task import Initial
 
 
@@ -20,8 +22,19 @@ class SwingUp(Cartpole):
     description = (
         "Swing the pole up from hanging down and keep it upright, with the cart near the middle."
     )
-    metrics = (upright_metric(success=0.6),)
+    metrics = (
+        Metric(
+            name="upright_share",
+            unit="1",
+            description="Share of the episode with the pole within 12 degrees of upright.",
+            success=0.6,
+        ),
+    )
     human_reward = HERE / "swing_up_reward.py"
+
+    def fitness(self, features: FeatureView) -> dict[str, Tensor]:
+        """Return 1 while the pole is upright."""
+        return {"upright_share": upright(features)}
 
     def reset(self, mask: Bool[Tensor, " R"], draw: Draw) -> Initial:
         """Hang the pole down within ±0.1 rad, the cart within ±0.1 m, almost at rest."""

@@ -324,3 +324,16 @@ def test_a_description_that_makes_no_sense_is_refused(
     assert old in READY
     with pytest.raises(WorkerGarbage, match=said):
         IsaacVectorEnv(script(READY.replace(old, new) + "time.sleep(600)"), 2, start_s=60.0)
+
+
+def test_choices_that_are_none_leave_the_worker_running(script: Start) -> None:
+    ready = READY.replace(
+        '"action_size": 1, "action_count": 0', '"action_size": 0, "action_count": 3'
+    )
+    env = IsaacVectorEnv(script(ready + "time.sleep(600)"), 2, start_s=60.0, step_s=60.0)
+    env.reset()
+    for wrong in (np.array([0.5, 1.0]), np.array([3, 0]), np.array([-1, 0]), np.array([np.nan, 0])):
+        with pytest.raises(ValueError, match="no choice of 0 to 2 in environment 0"):
+            env.step(wrong)
+    assert env.worker.running
+    env.close()

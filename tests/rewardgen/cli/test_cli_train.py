@@ -36,7 +36,7 @@ class Crashing(task_class("cartpole/balance")):
     name = "mine/crashing"
 
     def fitness(self, features):
-        return {"upright_share": features.no_such_feature}
+        return {"balanced_share": features.no_such_feature}
 """
 
 

@@ -407,7 +407,7 @@ def test_changes_of_the_task_since_the_run_are_noted(search: Path, tmp_path: Pat
     facts = started.task.model_copy(update={"version": 3, "scene_sha256": "0" * 64})
     run.state.started = started.model_copy(update={"task": facts})
     notes = export_run(run, tmp_path / "out", arm="sparse").notes
-    assert "the task is at version 1, in the run at 3" in notes
+    assert "the task is at version 2, in the run at 3" in notes
     assert any("scene has changed" in note for note in notes)
 
 

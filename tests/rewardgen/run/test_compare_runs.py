@@ -80,9 +80,9 @@ def test_policies_of_another_version_of_the_task_are_refused(calm_run: Path) -> 
     config = compare_config(
         {**TINY, "reward": ("human",), "runs_dir": calm_run.parent, "data": ("calm",)}
     )
-    with pytest.raises(TransitionFileError, match=r"run 'calm' is of version 1 .* version 7 now"):
+    with pytest.raises(TransitionFileError, match=r"run 'calm' is of version 2 .* version 7 now"):
         transitions_of(config, Newer(), 0.98, print)
-    assert load_task("cartpole/balance").version == 1
+    assert load_task("cartpole/balance").version == 2
 
 
 @pytest.fixture(scope="module")

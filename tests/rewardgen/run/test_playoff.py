@@ -17,7 +17,7 @@ from rewardgen.store.payloads import PLAYOFF
 from rewardgen.store.run_directory import RunDirectory, read_run
 from tests.rewardgen.run.tiny import SETTINGS, call, command
 
-METRIC = "upright_share"
+METRIC = "balanced_share"
 
 
 def test_the_best_candidates_meet_on_fresh_seeds_and_the_best_mean_wins(calm_run: Path) -> None:

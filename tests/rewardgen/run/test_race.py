@@ -46,7 +46,7 @@ def _scores(run: Path) -> list[list[dict[str, float]]]:
         if name.startswith("iteration-") and rung.finished is not None:
             points: dict[str, list[float]] = {}
             for member in rung.finished.members:
-                points.setdefault(member.source, []).extend(member.fitness["upright_share"])
+                points.setdefault(member.source, []).extend(member.fitness["balanced_share"])
             means = {candidate: fmean(some) for candidate, some in points.items()}
             found[int(name.split("-")[1]) - 1].append(means)
     return found

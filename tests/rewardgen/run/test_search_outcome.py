@@ -42,7 +42,7 @@ def test_every_candidate_has_feedback_that_a_designer_can_read(calm_run: Path) -
         text = run.artifacts.read_text(candidate.feedback.text)
         stored = run.artifacts.read_text(candidate.feedback.feedback)
         feedback = Feedback.model_validate_json(stored)
-        assert feedback.failures or "upright_share" in text
+        assert feedback.failures or "balanced_share" in text
 
 
 def test_the_second_iteration_starts_from_the_first(

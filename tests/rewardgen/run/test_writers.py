@@ -170,8 +170,8 @@ def test_wandb_offline_holds_every_policy_and_nothing_leaves(
             (step, pytest.approx(value)) for step, value in curve(snapshot, quantity)
         ]
     member = next(iter(snapshot.state.trials["confirm"].members["winner"].values()))
-    mean = sum(member.fitness["upright_share"]) / len(member.fitness["upright_share"])
-    assert winner["evaluation/upright_share"] == [(member.env_steps, pytest.approx(mean))]
+    mean = sum(member.fitness["balanced_share"]) / len(member.fitness["balanced_share"])
+    assert winner["evaluation/balanced_share"] == [(member.env_steps, pytest.approx(mean))]
     assert not list(home.rglob("*.wandb")), "curves lie in the run's folder"
 
 
@@ -192,7 +192,7 @@ def test_tensorboard_has_curves_and_evaluations(run: Path) -> None:
     scalars.Reload()
     found = [(event.step, event.value) for event in scalars.Scalars("reward")]
     assert found == [(step, pytest.approx(value)) for step, value in curve(snapshot, "reward")]
-    (evaluated,) = scalars.Scalars("evaluation/upright_share")
+    (evaluated,) = scalars.Scalars("evaluation/balanced_share")
     assert evaluated.step == found[-1][0]
     written = {f.parent.parent.name for f in run.glob("tensorboard/*/seed-*/events*")}
     assert written == set(policies(snapshot))

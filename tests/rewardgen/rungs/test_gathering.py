@@ -109,7 +109,7 @@ class Newer(type(load_task(NAME))):
 
 def test_transitions_of_another_version_or_task_are_refused(task: Task, gathered: Gathered) -> None:
     content = encode(gathered, task)
-    with pytest.raises(TransitionFileError, match=r"version 1 of task .* the task is version 99"):
+    with pytest.raises(TransitionFileError, match=r"version 2 of task .* the task is version 99"):
         decode(content, "old.safetensors", Newer(), gamma=0.98)
     with pytest.raises(TransitionFileError, match="is of task 'cartpole/balance', not of"):
         decode(content, "x", load_task("cartpole/swing-up"), gamma=0.98)

@@ -182,8 +182,9 @@ class IsaacVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         else:
             count = self.action.count
             shape, meaning = (self.num_envs,), f"a choice of 0 to {count - 1} per environment"
-            given = np.asarray(actions, np.int64)
-            wrong = (given < 0) | (given >= count)
+            with np.errstate(invalid="ignore"):
+                given = np.asarray(actions).astype(np.int64)
+            wrong = (given < 0) | (given >= count) | (given != actions)
             problem = f"is no choice of 0 to {count - 1}"
         if given.shape != shape:
             raise ValueError(f"actions have shape {given.shape}, expected {shape}: {meaning}")

@@ -10,7 +10,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -210,6 +210,10 @@ class Formula:
         if isinstance(value, Tensor):
             rows: Any = (slice(None), *keys)
             try:
+                if any(
+                    _beyond(key, size) for key, size in zip(keys, value.shape[1:], strict=False)
+                ):
+                    raise IndexError
                 return value[rows]
             except (IndexError, TypeError) as error:
                 raise FormulaError(
@@ -235,6 +239,14 @@ def _literal(node: ast.expr) -> object:
         bounds = (node.lower, node.upper, node.step)
         return slice(*(None if bound is None else ast.literal_eval(bound) for bound in bounds))
     return ast.literal_eval(node)
+
+
+def _beyond(key: object, size: int) -> bool:
+    """Return whether a range leaves what has so many parts; Python would shorten it silently."""
+    if not isinstance(key, slice):
+        return False
+    span = cast("slice[int | None, int | None, int | None]", key)
+    return any(bound is not None and abs(bound) > size for bound in (span.start, span.stop))
 
 
 def _number(value: object) -> object:
