@@ -72,6 +72,11 @@ def brief(config: RunConfig, task: BaseTask) -> Brief:
                 f"the transcript of '{recorded.run}' is of task '{recorded.task}', not "
                 f"'{task.name}'"
             )
+        if config.samples != (samples := recorded.config.get("samples", config.samples)):
+            raise ConfigError(
+                f"designer replay proposes what '{recorded.run}' did, {samples} candidates per "
+                "iteration: leave --samples out"
+            )
         if not recorded.candidates:
             raise UsageError(f"'{recorded.run}' ended before a candidate: there is none to replay")
         start, fitness = recorded.config.get("start"), recorded.config.get("fitness")

@@ -32,6 +32,14 @@ def test_the_example_proposes_the_same_again(tmp_path: Path) -> None:
     assert repaired["attempts"][0]["findings"][0]["rule"] == "unknown-feature"
 
 
+def test_another_number_of_samples_is_refused(tmp_path: Path) -> None:
+    given = [f"--from={EXAMPLE}", f"--runs-dir={tmp_path}", "--name=again", "--samples=5"]
+    done = call(command("run", "--designer=replay", *given))
+    assert done.returncode == 2, done.stderr
+    assert "3 candidates per iteration: leave --samples out" in " ".join(done.stderr.split())
+    assert not (tmp_path / "again").exists()
+
+
 def test_a_run_that_proposed_nothing_is_not_replayed(tmp_path: Path) -> None:
     recorded = read_transcript(EXAMPLE, tmp_path)
     empty = tmp_path / "empty.json"
