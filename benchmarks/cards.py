@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.harness import latest_lines, report
 from benchmarks.tables import table
-from rewardgen.report.card import BEATS, Speed, overview_row, relation
+from rewardgen.report.card import BEATS, Speed, overview_row, relation, unsolved_by_human
 from rewardgen.store.baselines import baseline_file, load_baseline
 from rewardgen.tasks import describe_task, write_card
 from rewardgen_envs.registry import task_names
@@ -41,10 +41,13 @@ show NAME --card DIR` writes the card of a task of your own.
 
 TIES = """\
 On {beaten} of {trained} tasks the human reward beats the sparse one: the interval of the difference
-leaves out 0. On the others it does not: {others}. A sparse reward pays in every
-step of success, which policies come upon there without help, as the column of its fitness shows.
+leaves out 0. {others}
 
 """
+FOUND = """\
+On the others it does not. A sparse reward pays in every step of success, which policies
+come upon there without help, as the column of its fitness shows: {names}."""
+UNSOLVED = "What a human reward does not teach most policies yet: {names}."
 WAITING = """\
 ## Without a baseline
 
@@ -84,13 +87,15 @@ def overview() -> str:
 
 
 def _ties() -> str:
-    """Return on how many tasks the human reward beats the sparse one, and on which it does not."""
+    """Return on how many tasks the human reward beats the sparse one, and why not on the others."""
     stored = {name: load_baseline(baseline_file(name)) for name in task_names()}
     trained = {name: baseline for name, baseline in stored.items() if baseline is not None}
-    others = [name for name, b in trained.items() if relation(b, b.sparse) != BEATS]
-    return TIES.format(
-        beaten=len(trained) - len(others), trained=len(trained), others=", ".join(others)
-    )
+    others = {name: b for name, b in trained.items() if relation(b, b.sparse) != BEATS}
+    unsolved = [name for name, b in others.items() if unsolved_by_human(b)]
+    found = [name for name in others if name not in unsolved]
+    said = [(FOUND, found), (UNSOLVED, unsolved)]
+    reasons = " ".join(text.format(names=", ".join(names)) for text, names in said if names)
+    return TIES.format(beaten=len(trained) - len(others), trained=len(trained), others=reasons)
 
 
 def _waiting() -> str:

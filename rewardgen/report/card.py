@@ -86,12 +86,18 @@ def _measured_by(task: TaskRecord) -> str:
 def verdict(baseline: Baseline) -> str:
     """Say what the baselines of a task show, by the intervals of the differences of their IQMs."""
     said: list[str] = []
-    if baseline.human.success is not None and baseline.human.success <= SOLVED:
+    if unsolved_by_human(baseline):
         said.append("Nothing here solves the task yet")
     for name, arm in (("random actions", baseline.random), ("the sparse reward", baseline.sparse)):
         said.append(f"the human reward {relation(baseline, arm)} {name}")
     line = "; ".join(said)
     return f"{line[0].upper()}{line[1:]}."
+
+
+def unsolved_by_human(baseline: Baseline) -> bool:
+    """Return whether the human reward's policies succeed in too few episodes to call it solved."""
+    success = baseline.human.success
+    return success is not None and success <= SOLVED
 
 
 def relation(baseline: Baseline, other: BaselineArm) -> str:
