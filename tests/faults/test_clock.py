@@ -8,6 +8,8 @@ from rewardgen.store.run_directory import read_run
 from tests.faults.conftest import Scene
 from tests.faults.injection import Plan
 
+pytestmark = pytest.mark.slow
+
 HOUR_S, DAY_S = 3600.0, 86_400.0
 JUMPS = pytest.mark.parametrize(
     "jump_s",

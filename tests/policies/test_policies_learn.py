@@ -42,10 +42,10 @@ def test_balancing_is_learned_in_seconds(balance: Task) -> None:
     source = FunctionSource(upright)
     result = train(balance, [Member(source, s) for s in (1, 2)], recipe, 50_000, threads=1)
     seeds = range(500, 510)
-    learned = evaluate(balance, result.states, seeds, threads=1).fitness["upright_share"]
-    chance = evaluate_random(balance, seeds, threads=1).fitness["upright_share"]
-    assert float(learned.mean()) > 0.9
-    assert float(chance.mean()) < 0.5
+    learned = evaluate(balance, result.states, seeds, threads=1).length
+    chance = evaluate_random(balance, seeds, threads=1).length
+    assert float(learned.double().mean()) > 0.9 * balance.episode_steps
+    assert float(chance.double().mean()) < 0.5 * balance.episode_steps
 
 
 @pytest.mark.slow

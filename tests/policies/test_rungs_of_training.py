@@ -35,7 +35,7 @@ def test_curves_hold_every_quantity_for_every_update(balance: Task, tiny: Recipe
         assert (length <= balance.episode_steps).all()
         # at most 1 per step
         assert (values["episode_return"][ended] <= length + 1e-3).all()
-        fitness = values["fitness/upright_share"][ended]
+        fitness = values["fitness/balanced_share"][ended]
         assert ((fitness >= 0) & (fitness <= 1)).all()
     encoded = json.dumps(result.curves[0].to_json(), allow_nan=False)
     first = result.curves[0].values["episode_return"]

@@ -33,6 +33,8 @@ from rewardgen.rewards.wrappers.catalogue import (
 from rewardgen_envs.registry import load_task
 from tests.rewardgen.rewards.wrappers.test_wrapped_sources import EVERY
 
+pytestmark = pytest.mark.slow
+
 TASK = load_task("hopper/run")
 CODE = """\
 import math

@@ -22,6 +22,8 @@ from rewardgen.store.analysis_records import AnalysisRecord
 from rewardgen.store.run_directory import read_run
 from rewardgen.store.show import show_record
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Path(__file__).parents[3] / "docs" / "schemas" / "analyze.json"
 Analyze = Callable[..., tuple[int, str, str]]
 

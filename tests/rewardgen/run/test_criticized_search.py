@@ -15,6 +15,8 @@ from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, compl
 from tests.rewardgen.run.test_llm_search import KEY, llm_command, reward, shown
 from tests.rewardgen.run.tiny import call, command, events
 
+pytestmark = pytest.mark.slow
+
 ISSUE = "pays for the wrong pole"
 AGAINST = json.dumps({"ok": False, "issues": [{"line": 2, "problem": ISSUE, "remedy": "mend"}]})
 FINE = json.dumps({"ok": True, "issues": []})

@@ -18,6 +18,8 @@ from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, compl
 from tests.rewardgen.run.test_llm_search import KEY, SETTINGS, llm_command, shown
 from tests.rewardgen.run.tiny import call, command
 
+pytestmark = pytest.mark.slow
+
 CODE = """```python
 def compute_reward(state, action, next_state):
     up = (next_state.pole_angle_cosine + 1.0) / 2.0
