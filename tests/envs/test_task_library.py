@@ -43,6 +43,7 @@ def code_of(path: Path) -> str:
 def test_no_two_tasks_ask_for_the_same(tasks: dict[str, Task]) -> None:
     assert shared({name: task.description.casefold() for name, task in tasks.items()}) == []
     assert shared({name: code_of(task.human_reward) for name, task in tasks.items()}) == []
+    # how fast a robot runs is asked of several robots, but of none twice
     fitness = {
         name: (family(name), task.metric.description.casefold()) for name, task in tasks.items()
     }

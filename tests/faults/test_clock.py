@@ -8,16 +8,10 @@ from rewardgen.store.run_directory import read_run
 from tests.faults.conftest import Scene
 from tests.faults.injection import Plan
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # whole runs
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
-JUMPS = pytest.mark.parametrize(
-    "jump_s",
-    [
-        pytest.param(-HOUR_S, id="back an hour"),
-        pytest.param(DAY_S, id="forward a day", marks=pytest.mark.slow),
-    ],
-)
+JUMPS = pytest.mark.parametrize("jump_s", [-HOUR_S, DAY_S], ids=["back an hour", "forward a day"])
 
 
 @JUMPS

@@ -33,7 +33,7 @@ from rewardgen.rewards.wrappers.catalogue import (
 from rewardgen_envs.registry import load_task
 from tests.rewardgen.rewards.wrappers.test_wrapped_sources import EVERY
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # a search, and trainings on what it exports
 
 TASK = load_task("hopper/run")
 CODE = """\

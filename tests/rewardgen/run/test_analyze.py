@@ -22,7 +22,7 @@ from rewardgen.store.analysis_records import AnalysisRecord
 from rewardgen.store.run_directory import read_run
 from rewardgen.store.show import show_record
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # a search, and its policies played again
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "schemas" / "analyze.json"
 Analyze = Callable[..., tuple[int, str, str]]
@@ -115,7 +115,6 @@ def test_every_figure_comes_with_its_table(record: AnalysisRecord) -> None:
         assert float(row["reward"]) == pytest.approx(sum(float(row[t]) for t in terms), abs=1e-5)
 
 
-@pytest.mark.slow
 def test_the_same_analysis_gives_the_same_record(record: AnalysisRecord, runs_dir: Path) -> None:
     assert api.analyze("calm", runs_dir=runs_dir, episodes=12) == record
 
@@ -141,7 +140,6 @@ def test_json_fits_its_schema(analyze: Analyze) -> None:
     assert "at least 6 failed episodes" in printed["failures"]["reason"]
 
 
-@pytest.mark.slow
 def test_sparse_and_candidates_can_be_analyzed(analyze: Analyze, runs_dir: Path) -> None:
     status, output, _ = analyze("calm", "sparse", "--episodes=2")
     assert status == 0 and "sparse" in output

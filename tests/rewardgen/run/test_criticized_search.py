@@ -15,7 +15,7 @@ from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, compl
 from tests.rewardgen.run.test_llm_search import KEY, llm_command, reward, shown
 from tests.rewardgen.run.tiny import call, command, events
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # searches
 
 ISSUE = "pays for the wrong pole"
 AGAINST = json.dumps({"ok": False, "issues": [{"line": 2, "problem": ISSUE, "remedy": "mend"}]})
@@ -127,7 +127,6 @@ def test_the_critic_reads_code_and_measurements(
     assert "Pay for being upright" not in text  # what the designer says of it
 
 
-@pytest.mark.slow
 def test_a_replay_asks_nobody(
     criticized: tuple[Path, ScriptedEndpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +143,6 @@ def test_a_replay_asks_nobody(
     assert len(endpoint.received) == asked
 
 
-@pytest.mark.slow
 def test_a_resume_asks_no_opinion_twice(tmp_path: Path) -> None:
     revoked, answer = threading.Event(), script()
 

@@ -18,7 +18,7 @@ from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, compl
 from tests.rewardgen.run.test_llm_search import KEY, SETTINGS, llm_command, shown
 from tests.rewardgen.run.tiny import call, command
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow  # searches
 
 CODE = """```python
 def compute_reward(state, action, next_state):
@@ -144,7 +144,6 @@ def test_a_candidate_is_exported_with_what_is_around_it(
     assert gamma in (tmp_path / "out" / "reward.py").read_text()
 
 
-@pytest.mark.slow
 def test_replay_wraps_the_same(searched: tuple[Path, ScriptedEndpoint]) -> None:
     runs_dir, endpoint = searched
     asked = len(endpoint.received)
@@ -158,7 +157,6 @@ def test_replay_wraps_the_same(searched: tuple[Path, ScriptedEndpoint]) -> None:
     assert len(endpoint.received) == asked
 
 
-@pytest.mark.slow
 def test_a_wrapper_of_the_configuration_is_around_every_candidate(tmp_path: Path) -> None:
     preset = tmp_path / "mine.yaml"
     flags = {k.replace("-", "_"): v for k, v in SETTINGS.items() if v is not None and k != "model"}
