@@ -41,7 +41,8 @@ PARTS = 6
 RELOADED = 8
 """Steps after which the physics alone gets the task's states again: without resets what falls stays
 fallen, which is other physics. Loading does not count."""
-STATE = ("qpos", "qvel", "act", "qacc_warmstart")
+STATE = ("qpos", "qvel", "act", "qacc_warmstart", "mocap_pos")
+"""Mocap bodies included: a hand that is pulled from afar is dearer than one that is followed."""
 
 
 @torch.inference_mode()

@@ -14,4 +14,4 @@ def test_confirmed_intervals_hold_the_truth_and_selected_scores_flatter(shape: s
     for seeds in (USUAL, 20):
         assert found["coverage"][str(seeds)]["value"] >= 0.9  # 150 races of which 95 % hold it
     assert found["selected_bias"] > 0.5
-    assert abs(found["confirmed_bias"]) < 0.25
+    assert -0.25 < found["confirmed_bias"] < 0.15  # where some seeds fail it is too low, never high
