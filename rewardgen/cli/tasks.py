@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +65,11 @@ class TasksShow:
                 say(draft.rstrip())
             return 0
         if self.card is not None:
-            complain(f"wrote {write_card(reference, self.card)}")
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", UserWarning)
+                written = write_card(reference, self.card)
+            for line in (*(str(one.message) for one in told), f"wrote {written}"):
+                complain(line)
         record = describe_task(reference)
         if self.json:
             say_record(record)

@@ -153,6 +153,16 @@ def test_an_environment_without_a_map_is_answered_with_how_to_get_one(
     assert "did you mean 'Pendulum-v1'" in capsys.readouterr().err
 
 
+def test_a_card_without_a_picture_says_why_in_a_line(
+    car: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tasks", "show", str(car), "--card", str(tmp_path / "cards")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("rewardgen: no picture ")
+    assert lines[1] == f"rewardgen: wrote {next((tmp_path / 'cards').glob('*.md'))}"
+
+
 def test_a_search_cannot_start_from_a_reward_that_nobody_has(
     car: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
