@@ -241,13 +241,13 @@ def time_to_fitness(parts: Figures) -> str:
             f"{f['ours_env_steps_per_s']:,.0f} / {f['sb3_env_steps_per_s']:,.0f}",
             f"{f['ours_s']:,.0f} / {f['sb3_s']:,.0f}",
             f"{f['ours_whole_s']:,.0f} / {f['sb3_whole_s']:,.0f}",
-            f"{f['share_of_time']:.2f}",
+            f"{f['share_of_time']:.1%}",
             "yes" if f["reached"] else "no",
         ]
         for name, f in figures.items()
     ]
     head = ["task", "SB3 (IQM)", "ours (IQM)", "env-steps per member", "env-steps/s, ours / SB3"]
-    head += ["s from rates", "s as trained", "share of time (≤ 0.33)", "reached"]
+    head += ["s from rates", "s as trained", "share of time (≤ 33 %)", "reached"]
     lines = [_curve(name, f) for name, f in figures.items()]
     return "\n\n".join([table(head, rows), *lines])
 
