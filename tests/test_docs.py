@@ -132,9 +132,15 @@ def test_what_a_language_model_costs_is_what_is_estimated() -> None:
     assert said is not None
     task = load_task("half-cheetah/run")
     costs: list[str] = []
+    most: list[str] = []
     for model in ("gpt-5-mini", "gpt-5"):
-        cost = model_cost(RunConfig(task=task.name, designer="llm", model=model), task)
-        assert cost is not None and cost.usd is not None
+        config = RunConfig(task=task.name, designer="llm", model=model)
+        cost = model_cost(config, task)
+        assert cost is not None and cost.usd is not None and cost.at_most_usd is not None
+        criticized = model_cost(config.model_copy(update={"critic": True}), task)
+        assert criticized is not None and criticized.calls == 2 * cost.calls
         assert f"asks for {cost.calls} replies" in text
         costs.append(f"{cost.usd:.2f}")
+        most.append(f"{cost.at_most_usd:.2f}")
     assert [*costs, str(price_table().date)] == list(said.groups())
+    assert f"asked for twice, {' and '.join(most)} USD" in text

@@ -242,7 +242,8 @@ def _status(
     if is_dead(spread, liveliest, share):
         return TermStatus.DEAD
     late, top, reach = _late(finite), max(finite), max(finite) - min(finite)
-    flat = max(late) - min(late) <= SATURATED_WITHIN * abs(top)
+    # a single point is flat whatever the curve does
+    flat = len(late) > 1 and max(late) - min(late) <= SATURATED_WITHIN * abs(top)
     if flat and min(late) >= top - SATURATED_WITHIN * abs(top) and reach > 0.1 * abs(top):
         return TermStatus.SATURATED
     if count > 1 and share is not None and share >= DOMINANT_SHARE:

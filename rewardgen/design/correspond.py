@@ -63,18 +63,35 @@ class WritingDesigner:
             messages = first_messages(context, full_parents=shown)
             return [_letter(context, slot, messages) for slot in range(context.count)]
 
-        answers = [answer for answer in self._ask(letters) if answer is not None]
+        asked = self._ask(letters, len(parents))
+        answers = [answer for answer in asked if answer is not None]
         if not answers:
             raise ExhaustedError("another request could cost more than is left of the cap")
         return [_proposal(answer, parents, origin, context) for answer in answers]
 
     def repair(self, context: DesignContext, refused: Sequence[Refused]) -> list[Proposal | None]:
-        """Return what the correspondent makes of the findings about each; None at the cap.
+        """Return what the correspondent makes of the findings about each; else None.
+
+        That is at the cap, and where the model's context does not hold even a shortened letter.
 
         Raises:
             EndpointError: nobody answers.
         """
+        try:
+            answers = self._ask_to_repair(context, refused)
+        except ContextLengthError:
+            if len(refused) == 1:
+                return [None]
+            # what was answered is kept, and not asked again
+            return [proposal for bad in refused for proposal in self.repair(context, [bad])]
+        return [
+            None if answer is None else _proposal(answer, (), "repair", context)
+            for answer in answers
+        ]
 
+    def _ask_to_repair(
+        self, context: DesignContext, refused: Sequence[Refused]
+    ) -> list[Answer | None]:
         def letters(shown: int) -> list[Letter]:
             return [
                 _letter(
@@ -92,22 +109,19 @@ class WritingDesigner:
                 for bad in refused
             ]
 
-        answers = self._ask(letters)
-        return [
-            None if answer is None else _proposal(answer, (), "repair", context)
-            for answer in answers
-        ]
+        return self._ask(letters, len(context.parents))
 
-    def _ask(self, letters: Callable[[int], list[Letter]]) -> list[Answer | None]:
+    def _ask(self, letters: Callable[[int], list[Letter]], parents: int) -> list[Answer | None]:
         """Ask with as many parents as the model's context holds.
 
         Args:
             letters: how many parents are shown in full → the letters.
+            parents: how many there are.
 
         Raises:
             EndpointError: nobody answers, or even the shortest letter is too long.
         """
-        for shown in range(FULL_PARENTS, 0, -1):
+        for shown in range(min(FULL_PARENTS, parents), 0, -1):
             with suppress(ContextLengthError):
                 return self.correspondent.ask(letters(shown))
         return self.correspondent.ask(letters(0))

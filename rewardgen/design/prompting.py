@@ -22,7 +22,7 @@ from rewardgen.design.wrapping import catalogue, wrapper_line
 from rewardgen.llm.messages import Message
 from rewardgen.rewards.code import VOCABULARY
 from rewardgen.rewards.findings import Finding
-from rewardgen.rewards.format import ENTRY, SIGNATURE
+from rewardgen.rewards.format import ENTRY, MAX_SOURCE_BYTES, SIGNATURE
 from rewardgen.rewards.wrappers.catalogue import plain
 from rewardgen_envs.features import Feature
 from rewardgen_envs.task import BoxAction, DiscreteAction
@@ -83,7 +83,7 @@ def repair_messages(
         full_parents: how many parents are shown in full.
         wrapper: what it named as a wrapper, if the answer is the code alone.
     """
-    said = answer.strip() or "(an empty answer)"
+    said = _quoted(answer.strip()) or "(an empty answer)"
     if "```" not in said and ENTRY in said:  # code that was taken out of its block
         said = f"```python\n{said}\n```"
         if wrapper is not None:
@@ -94,6 +94,14 @@ def repair_messages(
         Message(role="assistant", content=said),
         Message(role="user", content=wanted),
     ]
+
+
+def _quoted(answer: str) -> str:
+    """Return an answer, shortened if it is longer than any reward may be."""
+    if len(answer) <= MAX_SOURCE_BYTES:
+        return answer
+    half = MAX_SOURCE_BYTES // 4
+    return f"{answer[:half]}\n[… {len(answer) - 2 * half} characters left out …]\n{answer[-half:]}"
 
 
 def critic_messages(

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from rewardgen.llm.advice import explain, explain_down, explain_missing_model
 from rewardgen.llm.completions import Completion, TokenCounts
 from rewardgen.llm.costs import estimate_tokens, most_tokens
-from rewardgen.llm.errors import CostCapError, EndpointError, ModelNotFoundError
+from rewardgen.llm.errors import (
+    EndpointDownError,
+    EndpointError,
+    ModelNotFoundError,
+    RequestRefusedError,
+)
 from rewardgen.llm.faults import Fault, Passing, Unsupported
 from rewardgen.llm.ledger import Ledger
 from rewardgen.llm.messages import Reply, Request
@@ -110,12 +115,15 @@ class Caller:
         """Send a call once, unless things changed while it waited, and deal with what comes."""
         parameters = self._parameters.current
         at_most_usd = self._at_most_usd(call.request, parameters)
-        await self._ledger.reserve(at_most_usd)
+        try:
+            await self._ledger.reserve(at_most_usd)
+        except EndpointDownError as error:
+            raise explain(self._settings, error) from None
         fault = None
         try:
             await self._gate.passed()
             if parameters == self._parameters.current and not self._stopping:
-                fault = await self._send(call, parameters, keep)
+                fault = await self._send(call, parameters, at_most_usd, keep)
         except BaseException:
             self._book(call, at_most_usd, charged=call.in_flight)
             raise
@@ -127,6 +135,7 @@ class Caller:
         self,
         call: Call,
         parameters: Mapping[str, float | int],
+        at_most_usd: float,
         keep: Callable[[Reply], Awaitable[None]],
     ) -> Fault | None:
         """Send a call once and keep its reply, or return what came instead."""
@@ -136,7 +145,7 @@ class Caller:
         outcome = await self._transport.complete(call.request.messages, parameters)
         if not isinstance(outcome, Completion):
             return outcome
-        reply = self._reply(call, outcome, self._clock() - started)
+        reply = self._reply(call, outcome, at_most_usd, self._clock() - started)
         await keep(reply)
         call.reply = reply
         self._gate.opened()
@@ -153,16 +162,21 @@ class Caller:
         else:
             self._ledger.settle(reserved_usd, 0.0)
 
-    def _reply(self, call: Call, completion: Completion, latency_s: float) -> Reply:
+    def _reply(
+        self, call: Call, completion: Completion, at_most_usd: float, latency_s: float
+    ) -> Reply:
         counts = completion.counts
         if counts is None:
             read = sum(estimate_tokens(message.content) for message in call.request.messages)
             counts = TokenCounts(read, estimate_tokens(completion.text))
         cost_usd = None
         if self._price is not None:
-            cost_usd = call.lost_usd + self._price.cost_usd(
+            cost_usd = self._price.cost_usd(
                 counts.prompt, counts.completion, counts.cached_prompt, counts.written_prompt
             )
+            if completion.counts is None:  # reasoning is charged, and not in the text
+                cost_usd = max(cost_usd, at_most_usd)
+            cost_usd += call.lost_usd
         return Reply(
             key=call.key,
             text=completion.text,
@@ -182,19 +196,21 @@ class Caller:
         """Return what a call can cost at most.
 
         Raises:
-            CostCapError: that has no bound, and there is a cap.
+            RequestRefusedError: that has no bound, and there is a cap.
         """
         if self._price is None:
             return 0.0
         longest = parameters.get(NEW_LIMIT, parameters.get(OLD_LIMIT, math.inf))
-        if math.isfinite(longest):
-            return self._price.at_most_usd(most_tokens(request.messages), int(longest))
+        if math.isfinite(longest) or not self._price.output:
+            length = int(longest) if math.isfinite(longest) else 0
+            return self._price.at_most_usd(most_tokens(request.messages), length)
         if self._settings.max_cost_usd is None:
             return 0.0
         raise explain(
             self._settings,
-            CostCapError(
-                "it takes no limit on the length of replies, so that --max-cost-usd cannot be kept"
+            RequestRefusedError(
+                "it takes no limit on the length of replies, so that --max-cost-usd cannot be "
+                "kept: start a new run without it, or ask another endpoint"
             ),
         )
 

@@ -130,8 +130,10 @@ def _counts(usage: object) -> TokenCounts | None:
         counted = _Usage.model_validate(usage)
     except ValidationError:
         return None
-    prompt, completion = counted.prompt_tokens or 0, counted.completion_tokens or 0
-    if prompt <= 0 or completion < 0:
+    prompt, completion = counted.prompt_tokens or 0, counted.completion_tokens
+    if completion is None and counted.total_tokens is not None:
+        completion = counted.total_tokens - prompt
+    if prompt <= 0 or completion is None or completion < 0:
         return None
     # Some count reasoning in the total alone, and charge it as output all the same.
     completion = max(completion, (counted.total_tokens or 0) - prompt)

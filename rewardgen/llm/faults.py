@@ -29,6 +29,8 @@ TRIES = 10
 TRIES_WHEN_SLOW = 3
 
 _LONGEST_EXCERPT = 600
+# of a page that is no JSON; more than its message needs
+_LONGEST_PAGE = 8_000
 # A proxy lost patience with a model that may have written all the same.
 _GAVE_UP = {504, 524}
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
@@ -43,7 +45,7 @@ _NO_MODEL = re.compile(
     r"model.{0,120}?(not exist|not found|unknown)|(invalid|unknown|not a valid) model",
     re.IGNORECASE | re.DOTALL,
 )
-_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def read_complaint(body: str) -> Complaint:
     try:
         content = _first(json.loads(body))
     except (ValueError, RecursionError):
-        return Complaint(_excerpt(_MARKUP.sub(" ", body)), frozenset(), None)
+        return Complaint(_excerpt(_MARKUP.sub(" ", body[:_LONGEST_PAGE])), frozenset(), None)
     fields = _mapping(content)
     inner = fields.get("error", fields)
     if isinstance(inner, str):
@@ -170,7 +172,11 @@ def _judge_request(
             f"{whole.group(1)} ({says}). Serve it with a longer context, or start a new run with a "
             "lower --max-completion-tokens"
         )
-    return ContextLengthError(f"the prompt is too long for the model ({says})")
+    room = f", of which a reply may take {limit} (--max-completion-tokens)" if limit else ""
+    return ContextLengthError(
+        f"prompt and reply do not fit the model's context{room}: {says}. Serve it with a longer "
+        "context, or start a new run with shorter replies"
+    )
 
 
 def _named(complaint: Complaint, body: str, sent: Collection[str]) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rewardgen.llm.errors import CostCapError
+from rewardgen.llm.errors import CostCapError, EndpointDownError, EndpointError
 
 _ROUNDING_USD = 1e-9
 
@@ -55,10 +55,12 @@ class Ledger:
 
         Raises:
             CostCapError: it does not fit, and no call in flight could make room.
+            EndpointDownError: the same, and it would fit if no call had broken off: it is the
+                endpoint that is in the way.
         """
         while not self._fits(at_most_usd):
             if not self._in_flight:
-                raise CostCapError(self._explain(at_most_usd))
+                raise self._refusal(at_most_usd)
             self._changed.clear()
             await self._changed.wait()
         self._in_flight += 1
@@ -89,6 +91,15 @@ class Ledger:
 
     def _fits(self, usd: float) -> bool:
         return self._cap_usd is None or self.committed_usd + usd <= self._cap_usd + _ROUNDING_USD
+
+    def _refusal(self, usd: float) -> EndpointError:
+        """Return why a call is not sent, calls in flight there are none."""
+        if self._fits(usd - self._lost):
+            return EndpointDownError(
+                f"calls broke off that may have been charged up to ${self._lost:.4f}, which leaves "
+                f"no room under the cap of ${self._cap_usd:g} to try again"
+            )
+        return CostCapError(self._explain(usd))
 
     def _explain(self, usd: float) -> str:
         left = max(0.0, (self._cap_usd or 0.0) - self.committed_usd)

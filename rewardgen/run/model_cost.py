@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rewardgen.analysis.feedback import Feedback, Fitness, Series, Term, TermStatus
 from rewardgen.config import ConfigError, RunConfig
+from rewardgen.design.critic import critic_letter
 from rewardgen.design.designer import DesignContext, Tried
-from rewardgen.design.prompting import FULL_PARENTS, first_messages
+from rewardgen.design.prompting import FULL_PARENTS, first_messages, repair_messages
 from rewardgen.llm.costs import CostEstimate, estimate_cost
+from rewardgen.llm.messages import Message
 from rewardgen.llm.settings import EndpointSettings
-from rewardgen.rewards.format import read_reward
+from rewardgen.rewards.format import MAX_SOURCE_BYTES, read_reward
 from rewardgen.run.context import task_context
 from rewardgen_envs.base_task import BaseTask
 
@@ -28,7 +31,7 @@ class ModelCost:
     """What a search will ask for.
 
     Attributes:
-        calls: replies, without repairs.
+        calls: replies, the critic's included, without repairs.
         prompt_tokens: tokens sent.
         completion_tokens: tokens received, as assumed.
         usd: what that costs with some repairs; None if the model has no price.
@@ -61,21 +64,38 @@ def model_cost(config: RunConfig, task: BaseTask) -> ModelCost | None:
     settings = config.endpoint
     if settings is None:
         return None
-    prompts = [first_messages(_context(config, task, iteration)) for iteration in (0, 1)]
+    contexts = [_context(config, task, iteration) for iteration in (0, 1)]
     rounds = (1, config.iterations - 1) if config.start is None else (0, config.iterations)
-    parts = [
-        estimate_cost(settings, [prompt], config.samples * count, _REPLY_TOKENS)
-        for prompt, count in zip(prompts, rounds, strict=True)
-    ]
-    _check_cap(settings, parts[0] if config.start is None else parts[1])
-    known = [(part.usd, part.at_most_usd) for part in parts]
+
+    def costs(prompts: Sequence[Sequence[Message]]) -> list[CostEstimate]:
+        return [
+            estimate_cost(settings, [prompt], config.samples * count, _REPLY_TOKENS)
+            for prompt, count in zip(prompts, rounds, strict=True)
+        ]
+
+    asked = costs([first_messages(context) for context in contexts])
+    _check_cap(settings, asked[0] if config.start is None else asked[1])
+    again = costs([_longest_repair(context) for context in contexts])
+    if config.critic:  # of either version of a candidate
+        about = costs([critic_letter(c, 0, 0, _source(task), ()).messages for c in contexts])
+        asked, again = asked + about, again + about
     return ModelCost(
-        calls=sum(part.calls for part in parts),
-        prompt_tokens=sum(part.prompt_tokens for part in parts),
-        completion_tokens=sum(part.completion_tokens for part in parts),
-        usd=_total([usd for usd, _ in known], 1.0 + _REPAIRED),
-        at_most_usd=_total([most for _, most in known], 2.0),
+        calls=sum(part.calls for part in asked),
+        prompt_tokens=sum(part.prompt_tokens for part in asked),
+        completion_tokens=sum(part.completion_tokens for part in asked),
+        usd=_total([part.usd for part in asked], 1.0 + _REPAIRED),
+        at_most_usd=_total([part.at_most_usd for part in (*asked, *again)], 1.0),
     )
+
+
+def _longest_repair(context: DesignContext) -> list[Message]:
+    """Return the longest request to correct an answer: answers are quoted up to a length."""
+    return repair_messages(context, "x" * MAX_SOURCE_BYTES, (), full_parents=FULL_PARENTS)
+
+
+def _source(task: BaseTask) -> str:
+    path = task.human_reward
+    return _REWARD_TEXT if path is None else read_reward(path).source
 
 
 def _check_cap(settings: EndpointSettings, first: CostEstimate) -> None:
@@ -136,6 +156,4 @@ def _tried(task: BaseTask, number: int) -> Tried:
             for i in range(_TERMS)
         ),
     )
-    path = task.human_reward
-    source = _REWARD_TEXT if path is None else read_reward(path).source
-    return Tried(f"c1-{number + 1}", 0, source, "evaluated", feedback)
+    return Tried(f"c1-{number + 1}", 0, _source(task), "evaluated", feedback)

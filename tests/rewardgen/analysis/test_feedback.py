@@ -85,6 +85,11 @@ def test_dead_saturated_and_dominant_terms_are_named() -> None:
     assert "term alive is dead" in to_text(feedback)
 
 
+def test_of_a_few_points_none_says_that_a_term_stays_at_its_best() -> None:
+    risen = summarize([SPEED], [curve(term__a=[-0.94, -0.65, -0.53, -0.47])], {})
+    assert risen.terms[0].status is TermStatus.OK
+
+
 def test_a_flat_mean_that_drives_the_policy_is_not_dead() -> None:
     shares = {"advantage_share__a": [0.6] * 20, "advantage_share__b": [0.4] * 20}
     flat = curve(term__a=[0.5] * 20, term__b=ramp(0, 1), **shares)

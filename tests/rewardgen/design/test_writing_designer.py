@@ -36,10 +36,12 @@ class Scripted:
     script: Callable[[int], Answer | None]
     letters: list[Letter] = field(default_factory=list[Letter])
     longest: int | None = None
+    refused: int = 0
 
     def ask(self, letters: Sequence[Letter]) -> list[Answer | None]:
-        size = sum(len(m.content) for m in letters[0].messages)
+        size = max(sum(len(m.content) for m in letter.messages) for letter in letters)
         if self.longest is not None and size > self.longest:
+            self.refused += 1
             raise ContextLengthError(f"{size} are too many")
         first = len(self.letters)
         self.letters += letters
@@ -136,3 +138,31 @@ def test_a_prompt_that_is_too_long_is_shortened() -> None:
     with pytest.raises(ContextLengthError):
         asked.propose(context)
     assert scripted.letters == []
+
+
+def test_a_long_answer_is_quoted_in_part() -> None:
+    asked, scripted = designer(lambda i: Answer(REPLY))
+    rambling = "first words " + "hm, " * 50_000 + "last words"
+    asked.repair(CONTEXT, [Refused("c1-1", 0, rambling, ())])
+    (letter,) = scripted.letters
+    quoted = letter.messages[-2].content
+    assert len(quoted) < 11_000
+    assert quoted.startswith("first words") and quoted.endswith("last words")
+    assert "characters left out" in quoted
+
+
+def test_a_repair_that_does_not_fit_the_model_costs_that_candidate_alone() -> None:
+    """The first letter fits, the second does not; no letter is sent twice."""
+    size = len("".join(m.content for m in _repair_letter("x").messages))
+    asked, scripted = designer(lambda i: Answer(REPLY), longest=size + 100)
+    refused = [Refused("c1-1", 0, "x", ()), Refused("c1-2", 1, "x" * 9_000, ())]
+    first, second = asked.repair(CONTEXT, refused)
+    assert first is not None and first.source == CODE
+    assert second is None
+    assert scripted.refused == 2
+
+
+def _repair_letter(source: str) -> Letter:
+    asked, scripted = designer(lambda i: Answer(REPLY))
+    asked.repair(CONTEXT, [Refused("c1-1", 0, source, ())])
+    return scripted.letters[0]

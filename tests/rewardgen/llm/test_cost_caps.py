@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rewardgen.llm.costs import most_tokens
-from rewardgen.llm.errors import CostCapError
+from rewardgen.llm.errors import CostCapError, EndpointDownError
 from tests.rewardgen.llm.asking import Asking, requests
 from tests.rewardgen.llm.server import Answer, Received, ScriptedEndpoint, completion, refusal
 
@@ -107,12 +107,29 @@ def test_refused_calls_cost_nothing(tmp_path: Path) -> None:
     assert not reply.estimated
 
 
-def test_cost_without_usage_is_estimated_from_the_text(tmp_path: Path) -> None:
-    """Prompt: 20 + 15 bytes, 7 + 5 tokens of three bytes; reply: 30 bytes, 10 tokens."""
-    with ScriptedEndpoint([completion("x" * 30, usage={})]) as server:
-        (reply,) = Asking(server.url, tmp_path).ask()
+@pytest.mark.parametrize("usage", [{}, {"prompt_tokens": 100}])
+def test_without_usage_tokens_are_those_of_the_text_and_the_cost_is_the_most(
+    tmp_path: Path, usage: dict[str, int]
+) -> None:
+    """Prompt: 20 + 15 bytes, 7 + 5 tokens of three bytes; reply: 30 bytes, 10 tokens.
+
+    What was thought before the reply is charged, and nobody can see how long it was.
+    """
+    with ScriptedEndpoint([completion("x" * 30, usage=usage)]) as server:
+        asking = Asking(server.url, tmp_path, max_completion_tokens=1000)
+        (reply,) = asking.ask()
     assert (reply.prompt_tokens, reply.completion_tokens, reply.estimated) == (12, 10, True)
-    assert reply.cost_usd == pytest.approx((12 * 1.0 + 10 * 10.0) / 1e6)
+    assert reply.cost_usd == pytest.approx(AT_MOST_USD)
+
+
+def test_an_endpoint_that_answers_nonsense_is_down_whatever_the_cap(tmp_path: Path) -> None:
+    """Each try may have been charged: the third does not fit, which is the endpoint's doing."""
+    nonsense = Answer(body={"choices": []})
+    with ScriptedEndpoint([nonsense, nonsense, FULL]) as server:
+        with pytest.raises(EndpointDownError, match="calls broke off that may have been charged"):
+            _asking(server, tmp_path, calls=2.5).ask()
+        assert len(server.received) == 2
+        _asking(server, tmp_path, calls=2.5).ask()
 
 
 def test_prices_of_the_table_with_their_discounts(tmp_path: Path) -> None:
@@ -143,7 +160,7 @@ def test_cap_holds_whatever_breaks_off_or_is_refused(tmp_path: Path) -> None:
 
     with ScriptedEndpoint(answer) as server:
         asking = _asking(server, tmp_path, calls=12.5)
-        with pytest.raises(CostCapError):
+        with pytest.raises((CostCapError, EndpointDownError)):
             asking.ask(samples=30)
     charged = [AT_MOST_USD if r.number % 5 == 3 else FULL_USD for r in server.received]
     refused = sum(r.number % 5 == 4 for r in server.received) * FULL_USD

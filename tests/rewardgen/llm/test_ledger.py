@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardgen.llm.errors import CostCapError
+from rewardgen.llm.errors import CostCapError, EndpointDownError
 from rewardgen.llm.ledger import Ledger
 
 USD = st.floats(0.0, 2.0)
@@ -50,7 +50,7 @@ def test_spent_never_exceeds_the_cap(
     assert highest <= max(before, cap + 1e-6)
     assert charged <= ledger.committed_usd + 1e-9
     assert ledger.committed_usd <= max(before, cap + 1e-6)
-    assert {type(result) for result in results} <= {type(None), CostCapError}
+    assert {type(result) for result in results} <= {type(None), CostCapError, EndpointDownError}
 
 
 @settings(deadline=None)
@@ -94,6 +94,22 @@ def test_a_call_without_hope_is_refused_when_the_last_in_flight_is_settled() -> 
         ledger.settle(0.6, 0.5)
         with pytest.raises(CostCapError, match=r"may cost \$0.7000, but only \$0.5000 of the cap"):
             await second
+
+    ledger = Ledger(1.0)
+    asyncio.run(story())
+
+
+def test_where_calls_that_broke_off_take_the_room_the_endpoint_is_to_blame() -> None:
+    """Cap 1.00: 0.30 spent, 0.60 lost. 0.40 would fit without the loss; 0.80 would not."""
+
+    async def story() -> None:
+        ledger.begin(0.3)
+        await ledger.reserve(0.6)
+        ledger.lose(0.6)
+        with pytest.raises(EndpointDownError, match=r"charged up to \$0.6000"):
+            await ledger.reserve(0.4)
+        with pytest.raises(CostCapError, match=r"and \$0.6000 for calls that broke off"):
+            await ledger.reserve(0.8)
 
     ledger = Ledger(1.0)
     asyncio.run(story())

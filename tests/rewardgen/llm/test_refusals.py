@@ -37,6 +37,20 @@ def test_prompt_too_long(body: str) -> None:
     assert isinstance(_judge(body), ContextLengthError)
 
 
+def test_where_prompt_and_reply_do_not_fit_either_may_be_shorter() -> None:
+    fault = _judge(
+        '{"message": "This model\'s maximum context length is 4096 tokens. However, you requested '
+        '4500 tokens (3500 in the messages, 1000 in the completion)."}'
+    )
+    assert isinstance(fault, ContextLengthError)
+    assert "of which a reply may take 1000 (--max-completion-tokens)" in str(fault)
+
+
+def test_a_page_of_brackets_is_read_at_once() -> None:
+    """Two million of them would take hours if every one were looked up to the end."""
+    assert read_complaint("<" * 2_000_000).message.endswith("…")
+
+
 def test_limit_that_leaves_no_room_is_not_the_prompts_fault() -> None:
     fault = _judge('{"message": "This model\'s maximum context length is 512 tokens."}')
     assert isinstance(fault, RequestRefusedError)

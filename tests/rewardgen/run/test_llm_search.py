@@ -204,6 +204,30 @@ def test_another_run_with_the_same_question_pays_nothing(
 
 
 @pytest.mark.slow
+def test_an_endpoint_that_breaks_under_a_cap_stops_a_run_that_can_be_resumed(
+    tmp_path: Path,
+) -> None:
+    broken = threading.Event()
+    broken.set()
+
+    def script(received: Received) -> Answer:
+        if received.number >= 2 and broken.is_set():
+            return Answer(body={"choices": []})
+        return good(received)
+
+    with ScriptedEndpoint(script) as endpoint:
+        cap = ["--max-completion-tokens=1000", "--max-cost-usd=0.04"]
+        done = call(llm_command(endpoint.url, tmp_path, "broken", *cap))
+        assert done.returncode == 1
+        assert "calls broke off" in done.stderr and "rewardgen resume broken" in done.stderr
+        assert shown(tmp_path, "broken")["state"] == "failed"
+        broken.clear()
+        done = call(command("resume", "broken", f"--runs-dir={tmp_path}"))
+        assert done.returncode == 0, done.stderr
+    assert len(shown(tmp_path, "broken")["candidates"]) == 4
+
+
+@pytest.mark.slow
 def test_a_revoked_key_stops_a_run_that_can_be_resumed(tmp_path: Path) -> None:
     revoked = threading.Event()
 
