@@ -190,6 +190,7 @@ class Caller:
             estimated=completion.counts is None or call.lost_usd > 0.0,
             latency_s=latency_s,
             attempts=call.attempts,
+            dropped=self._parameters.dropped,
         )
 
     def _at_most_usd(self, request: Request, parameters: Mapping[str, float | int]) -> float:

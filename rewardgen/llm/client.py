@@ -63,6 +63,8 @@ class Endpoint:
         self._now = now
         self._sleep = sleep
         self._parameters = Parameters(settings)
+        for name in notebook.dropped:
+            self._parameters.drop(name)
         self._usage = Usage(cost_usd=None if self._price is None else 0.0)
         self._ledger = Ledger(settings.max_cost_usd)
         self._gate = Gate(clock, sleep, say)

@@ -72,6 +72,7 @@ class Reply(BaseModel):
         latency_s: seconds from sending the request to the whole reply.
         attempts: how often it was sent.
         cached: whether an earlier command paid for it.
+        dropped: parameters that the endpoint had refused by then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,3 +90,4 @@ class Reply(BaseModel):
     latency_s: float
     attempts: int = 1
     cached: bool = False
+    dropped: tuple[str, ...] = ()

@@ -19,6 +19,11 @@ class Notebook(Protocol):
         """What was paid for all replies kept so far, by earlier processes of the run too."""
         ...
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Parameters that the endpoint refused, of earlier processes of the run too."""
+        ...
+
     def find(self, key: str) -> Reply | None:
         """Return the reply kept under a key."""
         ...
@@ -49,6 +54,11 @@ class FileCache:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._spent_usd = 0.0
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Nothing: the files are of many commands, and of any endpoint."""
+        return ()
 
     @property
     def spent_usd(self) -> float:

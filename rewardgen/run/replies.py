@@ -35,6 +35,12 @@ class RunNotebook:
         """What the run has paid so far."""
         return self.directory.state.cost_usd
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Parameters that the endpoint refused in this run."""
+        found = [reply.dropped for reply in self.directory.state.replies.values()]
+        return max(found, key=len, default=())
+
     def find(self, key: str) -> Reply | None:
         """Return the reply recorded under a key."""
         recorded = self.directory.state.replies.get(key)
@@ -67,6 +73,7 @@ class RunNotebook:
                 cost_usd=reply.cost_usd,
                 cached=reply.cached,
                 attempts=reply.attempts,
+                dropped=() if reply.cached else reply.dropped,
             )
         )
 

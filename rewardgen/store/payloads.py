@@ -301,6 +301,7 @@ class ReplyReceived(Payload):
         cost_usd: what it cost; None if the model has no price.
         cached: whether it was known from an earlier run, and cost nothing.
         attempts: how often it was asked for.
+        dropped: parameters that the endpoint had refused by then; they are not sent again.
     """
 
     key: Sha256
@@ -313,6 +314,7 @@ class ReplyReceived(Payload):
     cost_usd: FiniteFloat | None
     cached: bool = False
     attempts: Annotated[int, Field(ge=1)] = 1
+    dropped: tuple[str, ...] = ()
 
 
 class CandidateChecked(Payload):

@@ -204,6 +204,33 @@ def test_another_run_with_the_same_question_pays_nothing(
 
 
 @pytest.mark.slow
+def test_what_an_endpoint_refused_is_not_sent_again_by_a_resumed_run(tmp_path: Path) -> None:
+    revoked = threading.Event()
+    revoked.set()
+
+    def script(received: Received) -> Answer:
+        if "temperature" in received.body:
+            return refusal(400, "unsupported", param="temperature")
+        if (
+            len(received.body["messages"]) == 2
+            and "c1-1" in str(received.body)
+            and revoked.is_set()
+        ):
+            return refusal(401, "revoked", code="invalid_api_key")
+        return good(received)
+
+    with ScriptedEndpoint(script) as endpoint:
+        done = call(llm_command(endpoint.url, tmp_path, "dropped", "--temperature=0.7"))
+        assert done.returncode == 1 and "does not take temperature" in done.stderr
+        before = len(endpoint.received)
+        revoked.clear()
+        done = call(command("resume", "dropped", f"--runs-dir={tmp_path}"))
+        assert done.returncode == 0, done.stderr
+        assert "does not take" not in done.stderr
+        assert not any("temperature" in r.body for r in endpoint.received[before:])
+
+
+@pytest.mark.slow
 def test_an_endpoint_that_breaks_under_a_cap_stops_a_run_that_can_be_resumed(
     tmp_path: Path,
 ) -> None:
