@@ -497,5 +497,4 @@ PAYLOADS: dict[str, type[Payload]] = {
     "deadline_fired": DeadlineFired,
     "video_rendered": VideoRendered,
 }
-
 EVENT_NAMES: dict[type[Payload], str] = {kind: name for name, kind in PAYLOADS.items()}
