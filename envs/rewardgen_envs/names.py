@@ -12,9 +12,11 @@ MANY, MOST_LISTED = 60, 20
 def nearest(name: str, choices: Iterable[str]) -> str:
     """Return an error suffix: the nearest choice if there is one, and all valid choices.
 
-    Of many, such as the candidates of a large run, the nearest are listed.
+    Of many, such as the candidates of a large run, the nearest are listed; of none, that is said.
     """
     names = sorted(choices)
+    if not names:
+        return "; there is none"
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f"; did you mean '{close[0]}'?" if close else "."
     if len(names) <= MANY:

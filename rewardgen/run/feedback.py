@@ -44,8 +44,7 @@ def give_feedback(
             f"{' and '.join(READERS)} read words"
         )
     if candidate is not None and candidate not in state.candidates:
-        none_yet = ": it has none yet" if not state.candidates else ""
-        hint = none_yet or nearest(candidate, state.candidates)
+        hint = nearest(candidate, state.candidates)
         raise UsageError(f"run '{name}' has no candidate '{candidate}'{hint}")
     following = max(state.iterations, default=-1) + 1
     if following >= _rounds(started) or state.winner is not None:
