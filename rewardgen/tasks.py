@@ -15,7 +15,7 @@ from rewardgen.rewards.findings import Finding
 from rewardgen.run.session import mapped_recipe
 from rewardgen.rungs.offscreen import RenderError
 from rewardgen.rungs.picture import PictureJob, take
-from rewardgen.store import payloads
+from rewardgen.store import parts
 from rewardgen.store.atomic import clear_errors, write_file
 from rewardgen.store.baselines import DIRECTORY, baseline_file, load_baseline
 from rewardgen.store.records import (
@@ -266,7 +266,7 @@ def _record(findings: Sequence[Finding]) -> CheckRecord:
     return CheckRecord(
         verdict="refused" if _errors(findings) else "accepted",
         findings=tuple(
-            payloads.Finding(
+            parts.Finding(
                 stage=finding.stage,
                 kind=finding.kind,
                 rule=finding.rule,
@@ -278,5 +278,5 @@ def _record(findings: Sequence[Finding]) -> CheckRecord:
             for finding in findings
         ),
         # a task and its human reward are the user's own code: nothing keeps them from anything
-        isolation=payloads.Isolation(mode="none"),
+        isolation=parts.Isolation(mode="none"),
     )

@@ -22,13 +22,8 @@ from rewardgen.racing import survivors, wildcards
 from rewardgen.rewards.wrappers.catalogue import plain
 from rewardgen.rungs.jobs import RewardRef
 from rewardgen.rungs.rung import Member, MemberOutcome, Place, Workshop
-from rewardgen.store.payloads import (
-    ArmStatistics,
-    Comparison,
-    TrialArm,
-    TrialFinished,
-    TrialStarted,
-)
+from rewardgen.store.parts import ArmStatistics, Comparison, TrialArm
+from rewardgen.store.payloads import TrialFinished, TrialStarted
 from rewardgen_envs.metrics import Metric
 
 

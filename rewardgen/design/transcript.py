@@ -10,7 +10,8 @@ from pydantic import JsonValue, ValidationError
 
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.errors import StoreError
-from rewardgen.store.payloads import Data, Finding, RunStarted
+from rewardgen.store.parts import Data, Finding
+from rewardgen.store.payloads import RunStarted
 from rewardgen.store.run_directory import RunSnapshot, find_run, read_run
 from rewardgen.store.state import CandidateState
 from rewardgen_envs.errors import UsageError

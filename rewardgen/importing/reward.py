@@ -21,7 +21,7 @@ from rewardgen.isolation.host import HostOptions, HostPool
 from rewardgen.isolation.protection import Mode
 from rewardgen.rewards.findings import Finding, recorded
 from rewardgen.rewards.format import ENTRY, ParseError, bounded, read_source, reply_code
-from rewardgen.store import payloads as p
+from rewardgen.store import parts
 from rewardgen.store.atomic import clear_errors, write_file
 from rewardgen.store.export_records import ImportRecord
 from rewardgen_envs.errors import UsageError
@@ -159,5 +159,5 @@ def _checked(
         verdict=result.verdict,
         findings=tuple(recorded(each) for each in result.findings),
         source=source,
-        isolation=p.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
+        isolation=parts.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
     )

@@ -46,7 +46,7 @@ from rewardgen.report.outcome import (
     standing,
 )
 from rewardgen.report.text import printable, wrapping
-from rewardgen.store.payloads import Finding
+from rewardgen.store.parts import Finding
 from rewardgen.store.records import (
     ArmRecord,
     CandidateRecord,

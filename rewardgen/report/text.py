@@ -6,7 +6,7 @@ import json
 
 from pydantic import JsonValue
 
-from rewardgen.store.payloads import Finding
+from rewardgen.store.parts import Finding
 
 _MARKDOWN = "\\|`*_<["
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160))}

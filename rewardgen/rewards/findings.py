@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rewardgen.store import payloads
+from rewardgen.store import parts
 from rewardgen_envs.errors import UsageError
 
 Kind = Literal["policy", "contract", "runtime"]
@@ -48,9 +48,9 @@ class Finding:
         return f"{place}{self.message} [{self.rule}]{remedy}"
 
 
-def recorded(finding: Finding) -> payloads.Finding:
+def recorded(finding: Finding) -> parts.Finding:
     """Return a finding as it is stored and printed."""
-    return payloads.Finding(
+    return parts.Finding(
         stage=finding.stage,
         kind=finding.kind,
         rule=finding.rule,
@@ -61,7 +61,7 @@ def recorded(finding: Finding) -> payloads.Finding:
     )
 
 
-def restored(finding: payloads.Finding) -> Finding:
+def restored(finding: parts.Finding) -> Finding:
     """Return a stored finding."""
     return Finding(
         stage=finding.stage,

@@ -8,6 +8,7 @@ from rewardgen.config import RunConfig, TrainConfig
 from rewardgen.rewards.fitness import FitnessCode
 from rewardgen.run.budget import plan_env_steps
 from rewardgen.run.session import task_facts
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
 from rewardgen_envs.base_task import BaseTask
@@ -46,7 +47,7 @@ def run_started(
             "recipe_sha256": recipe.sha256,
             "designer": designer,
             "seed": config.seed,
-            "isolation": p.Isolation(mode=config.isolation),
+            "isolation": parts.Isolation(mode=config.isolation),
             "manifest": collect_manifest(),
             "budget_env_steps": plan_env_steps(config, task, recipe),
         }

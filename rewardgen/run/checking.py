@@ -25,7 +25,7 @@ from rewardgen.run.context import task_context
 from rewardgen.run.designers import REPLIES
 from rewardgen.run.replies import ModelCorrespondent
 from rewardgen.run.session import recipe_of
-from rewardgen.store import payloads as p
+from rewardgen.store import parts
 from rewardgen.store.records import CheckRecord
 from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.errors import UsageError
@@ -80,7 +80,7 @@ def check(
         return CheckRecord(
             verdict="refused",
             findings=(recorded(error.finding),),
-            isolation=p.Isolation(mode=isolation, applied=()),
+            isolation=parts.Isolation(mode=isolation, applied=()),
         )
     result = check_reward(
         text,
@@ -146,6 +146,6 @@ def _record(result: CheckResult, said: Sequence[Finding], cost_usd: float) -> Ch
     return CheckRecord(
         verdict="refused" if against else result.verdict,
         findings=tuple(recorded(finding) for finding in (*result.findings, *said)),
-        isolation=p.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
+        isolation=parts.Isolation(mode=result.isolation.mode, applied=result.isolation.applied),
         cost_usd=cost_usd,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from rewardgen.run.display import Display
 from rewardgen.rungs.offscreen import RenderError
 from rewardgen.rungs.video import VideoJob, render
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.run_directory import RunDirectory
@@ -52,7 +53,7 @@ def video_job(state: RunState, artifacts: ArtifactReader, output: Path) -> Video
     )
 
 
-def _best_candidates(state: RunState, metric: p.MetricFacts) -> dict[str, str]:
+def _best_candidates(state: RunState, metric: parts.MetricFacts) -> dict[str, str]:
     """Return the candidates of a search that have a policy, best first, each with its first."""
     sign = 1.0 if metric.higher_is_better else -1.0
     scored: list[tuple[float, str, str]] = []

@@ -18,6 +18,7 @@ from rewardgen.rewards.findings import Finding, restored
 from rewardgen.rewards.findings import recorded as as_recorded
 from rewardgen.rungs.jobs import Columns, LateAnswer, RewardRef, TrainJob
 from rewardgen.rungs.rung import Curves, Place, RungOutcome
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.feedback_notes import read_notes
 from rewardgen.store.run_directory import RunDirectory
@@ -96,7 +97,8 @@ class RunJournal:
                 number=job.rung,
                 env_steps=job.env_steps,
                 members=tuple(
-                    p.MemberKey(source=job.rewards[m.reward].name, seed=m.seed) for m in job.members
+                    parts.MemberKey(source=job.rewards[m.reward].name, seed=m.seed)
+                    for m in job.members
                 ),
             )
         )
@@ -132,7 +134,7 @@ class RunJournal:
             p.RungFinished(
                 rung=key,
                 members=tuple(
-                    p.MemberOutcome(
+                    parts.MemberOutcome(
                         source=job.rewards[m.reward].name,
                         seed=m.seed,
                         env_steps=m.env_steps,
@@ -369,7 +371,7 @@ class RunJournal:
     def settle(
         self,
         candidate: str,
-        state: p.FinalState,
+        state: parts.FinalState,
         reason: str,
         summarize: Callable[[], Feedback],
     ) -> None:

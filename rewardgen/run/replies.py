@@ -74,6 +74,7 @@ class RunNotebook:
                 cached=reply.cached,
                 attempts=reply.attempts,
                 dropped=() if reply.cached else reply.dropped,
+                estimated=reply.estimated,
             )
         )
 

@@ -12,6 +12,7 @@ from rewardgen.isolation.protection import IsolationError, Mode
 from rewardgen.rewards.format import RewardCode, parse_reward, read_reward
 from rewardgen.run.display import Display
 from rewardgen.run.preflight import OWN_REWARDS
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest, differences
 from rewardgen.store.run_directory import RunDirectory
@@ -84,7 +85,7 @@ def take_up(
     directory.append(
         p.Resumed(
             command=tuple(command),
-            isolation=p.Isolation(mode=started.isolation.mode),
+            isolation=parts.Isolation(mode=started.isolation.mode),
             manifest=manifest,
         ),
         *([p.Note(message=changed)] if changed else []),

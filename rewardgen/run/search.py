@@ -37,7 +37,8 @@ from rewardgen.run.prejudging import data_remarks, is_duplicate
 from rewardgen.run.screening import Screening
 from rewardgen.run.verdicts import failures, rejection, verdict
 from rewardgen.rungs.rung import Place, RungOutcome, Workshop
-from rewardgen.store.payloads import CandidateChecked, FinalState
+from rewardgen.store.parts import FinalState
+from rewardgen.store.payloads import CandidateChecked
 from rewardgen.store.seeds import Purpose, derive_seed, derive_seeds
 from rewardgen_envs.base_task import BaseTask
 from rewardgen_envs.metrics import Metric

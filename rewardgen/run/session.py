@@ -25,6 +25,7 @@ from rewardgen.run.pausing import PausedError
 from rewardgen.rungs.executor import ExecutorError, LocalExecutor
 from rewardgen.rungs.rung import Workshop
 from rewardgen.rungs.shares import processes
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.atomic import clear_errors
 from rewardgen.store.errors import StoreError, StoreMovedError
@@ -302,15 +303,15 @@ def metrics_of(task: BaseTask, fitness: FitnessCode | None) -> tuple[Metric, ...
     return task.metrics if fitness is None else (METRIC,)
 
 
-def task_facts(task: BaseTask, text: str | None, fitness: FitnessCode | None) -> p.TaskFacts:
+def task_facts(task: BaseTask, text: str | None, fitness: FitnessCode | None) -> parts.TaskFacts:
     """Return what a run records of its task, with the user's words and fitness if given."""
-    return p.TaskFacts(
+    return parts.TaskFacts(
         name=task.name,
         version=task.version,
         description=text or task.description,
         scene_sha256=task.scene_sha256,
         metrics=tuple(
-            p.MetricFacts(
+            parts.MetricFacts(
                 name=m.name, unit=m.unit, higher_is_better=m.higher_is_better, success=m.success
             )
             for m in metrics_of(task, fitness)

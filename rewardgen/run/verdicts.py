@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rewardgen.analysis.feedback import Failure
 from rewardgen.check.critic import STAGE as CRITIC
-from rewardgen.store.payloads import CandidateChecked, Finding
+from rewardgen.store.parts import Finding
+from rewardgen.store.payloads import CandidateChecked
 
 
 def verdict(checked: CandidateChecked) -> str:

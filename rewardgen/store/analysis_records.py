@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from rewardgen.store.payloads import Count, Data, Interval, Sha256
+from rewardgen.store.parts import Count, Data, Interval, Sha256
 from rewardgen.store.records import FitnessRecord
 
 Severity = Literal["info", "warning"]

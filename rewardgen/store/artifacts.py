@@ -19,7 +19,7 @@ from rewardgen.store.atomic import (
     temporary_file,
 )
 from rewardgen.store.errors import StoreCorruptError, StoreError
-from rewardgen.store.payloads import Artifact
+from rewardgen.store.parts import Artifact
 
 ARTIFACTS_NAME = "artifacts"
 

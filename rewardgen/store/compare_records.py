@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from rewardgen.store.payloads import Count, Data, Finding, Interval, Sha256
+from rewardgen.store.parts import Count, Data, Finding, Interval, Sha256
 from rewardgen.store.records import ArmRecord, FitnessRecord, Wrapping
 
 Stage = Literal["static", "data", "race", "confirm"]

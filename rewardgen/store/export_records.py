@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from rewardgen.store.payloads import Count, Data, Finding, Isolation, Sha256, Verdict
+from rewardgen.store.parts import Count, Data, Finding, Isolation, Sha256, Verdict
 from rewardgen.store.records import FeatureRecord, Wrapping
 
 

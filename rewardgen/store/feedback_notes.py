@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rewardgen.store.atomic import TEMPORARY_PREFIX, clear_errors, write_file
 from rewardgen.store.errors import StoreError
-from rewardgen.store.payloads import Data
+from rewardgen.store.parts import Data
 
 _FOLDER = "feedback"
 

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rewardgen.store.payloads import Manifest
+from rewardgen.store.parts import Manifest
 from rewardgen_envs.cpus import cpu_count
 
 _PACKAGES = (

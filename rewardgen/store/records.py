@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, FiniteFloat, JsonValue
 
-from rewardgen.store.payloads import (
+from rewardgen.store.parts import (
     Comparison,
     Count,
     Data,
@@ -191,6 +191,9 @@ class LlmUsage(Data):
     prompt_tokens: Annotated[Count, Field(description="sent in the calls")]
     completion_tokens: Annotated[Count, Field(description="received in them, reasoning included")]
     cost_usd: Annotated[FiniteFloat | None, Field(description="null if the model has no price")]
+    estimated: Annotated[
+        Count, Field(description="calls whose tokens or cost are the most that they can be")
+    ]
 
 
 class ShowRecord(Data):

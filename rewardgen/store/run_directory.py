@@ -20,7 +20,8 @@ from rewardgen.store.errors import (
 from rewardgen.store.events import DATABASE_NAME, EventLog, read_events
 from rewardgen.store.fold import Event, fold
 from rewardgen.store.lock import RunLock, is_locked
-from rewardgen.store.payloads import Artifact, ArtifactsStored, Payload
+from rewardgen.store.parts import Artifact
+from rewardgen.store.payloads import ArtifactsStored, Payload
 from rewardgen.store.state import RunState
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.names import nearest

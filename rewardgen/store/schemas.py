@@ -9,7 +9,7 @@ from pathlib import Path
 from rewardgen.store.analysis_records import AnalysisRecord
 from rewardgen.store.compare_records import CompareRecord
 from rewardgen.store.export_records import ExportRecord, ImportRecord, PolicyRecord
-from rewardgen.store.payloads import Data
+from rewardgen.store.parts import Data
 from rewardgen.store.records import (
     CheckRecord,
     FeedbackRecord,

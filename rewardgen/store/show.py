@@ -13,10 +13,9 @@ from rewardgen.store.events import DATABASE_NAME, read_ends
 from rewardgen.store.fold import Event
 from rewardgen.store.lock import is_locked
 from rewardgen.store.normalized import StoredBaseline, stored_baseline
+from rewardgen.store.parts import Isolation, MetricFacts
 from rewardgen.store.payloads import (
     PLAYOFF,
-    Isolation,
-    MetricFacts,
     Resumed,
     RunFailed,
     RunFinished,
@@ -229,6 +228,7 @@ def _llm(state: RunState) -> LlmUsage | None:
         prompt_tokens=sum(reply.prompt_tokens for reply in asked),
         completion_tokens=sum(reply.completion_tokens for reply in asked),
         cost_usd=sum(costs) if len(costs) == len(asked) else None,
+        estimated=sum(reply.estimated for reply in asked),
     )
 
 

@@ -6,18 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rewardgen.store.parts import Artifact, FinalState, Manifest
 from rewardgen.store.payloads import (
-    Artifact,
     CandidateChecked,
     CandidateProposed,
     DeadlineFired,
     FeedbackGiven,
     FeedbackStored,
-    FinalState,
     InputsStored,
     IterationFinished,
     JobFinished,
-    Manifest,
     ReplyReceived,
     RungFinished,
     RungStarted,

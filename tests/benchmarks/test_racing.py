@@ -8,7 +8,8 @@ import pytest
 from benchmarks.racing import Raced, drawn, race, resampled
 from benchmarks.trained_rewards import RUNGS, Trained, by_arm
 from rewardgen.store.fold import Event
-from rewardgen.store.payloads import MemberOutcome, RungFinished
+from rewardgen.store.parts import MemberOutcome
+from rewardgen.store.payloads import RungFinished
 
 STEADY = {name: [float(level)] * RUNGS for level, name in enumerate("abcdefgh")}
 BLOOMER = {**STEADY, "a": [float(rung * 3) for rung in range(RUNGS)]}

@@ -12,6 +12,7 @@ from benchmarks import harness, references, search
 from benchmarks.search import combine, winners
 from benchmarks.tables import TABLES
 from benchmarks.timeline import timeline
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.fold import Event
 
@@ -25,11 +26,11 @@ def log(*entries: tuple[float, p.Payload]) -> list[Event]:
 
 
 def started_run() -> p.RunStarted:
-    metric = p.MetricFacts(name="speed", unit="m/s", higher_is_better=True, success=None)
-    task = p.TaskFacts(
+    metric = parts.MetricFacts(name="speed", unit="m/s", higher_is_better=True, success=None)
+    task = parts.TaskFacts(
         name="half-cheetah/run", version=1, description="", scene_sha256=SHA, metrics=(metric,)
     )
-    manifest = p.Manifest(
+    manifest = parts.Manifest(
         python="", system="", machine="", cpu="", cpus=2, memory_bytes=1, packages={}
     )
     return p.RunStarted(
@@ -41,14 +42,14 @@ def started_run() -> p.RunStarted:
         recipe_sha256=SHA,
         designer="evolve",
         seed=0,
-        isolation=p.Isolation(mode="standard"),
+        isolation=parts.Isolation(mode="standard"),
         manifest=manifest,
     )
 
 
 def rung(name: str, members: int, train_s: float) -> tuple[p.RungStarted, p.RungFinished]:
-    keys = tuple(p.MemberKey(source=f"c{i}", seed=i) for i in range(members))
-    outcomes = tuple(p.MemberOutcome(source=k.source, seed=k.seed, env_steps=100) for k in keys)
+    keys = tuple(parts.MemberKey(source=f"c{i}", seed=i) for i in range(members))
+    outcomes = tuple(parts.MemberOutcome(source=k.source, seed=k.seed, env_steps=100) for k in keys)
     return (
         p.RungStarted(rung=name, trial=None, iteration=0, number=0, env_steps=100, members=keys),
         p.RungFinished(

@@ -17,6 +17,7 @@ from rewardgen.analysis.statistics import (
     estimate_iqm,
     probability_of_improvement,
 )
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
 from rewardgen.store.run_directory import RunDirectory
@@ -110,13 +111,13 @@ class ExampleRun:
                     "confirm_seeds": self._confirm_seeds,
                     "env_steps": 2 * RUNG_STEPS,
                 },
-                task=p.TaskFacts(
+                task=parts.TaskFacts(
                     name="cartpole/swing-up",
                     version=1,
                     description="Swing the hanging pole up and keep it upright.",
                     scene_sha256="ab" * 32,
                     metrics=(
-                        p.MetricFacts(
+                        parts.MetricFacts(
                             name="upright_share", unit="1", higher_is_better=True, success=0.6
                         ),
                     ),
@@ -125,7 +126,9 @@ class ExampleRun:
                 recipe_sha256="cd" * 32,
                 designer="evolve",
                 seed=SEED,
-                isolation=p.Isolation(mode="standard", applied=("process", "clean environment")),
+                isolation=parts.Isolation(
+                    mode="standard", applied=("process", "clean environment")
+                ),
                 manifest=collect_manifest(),
                 budget_env_steps=10_000_000,
             )
@@ -183,7 +186,7 @@ class ExampleRun:
         self._run.append(
             p.TrialStarted(
                 trial="confirm",
-                arms=tuple(p.TrialArm(arm=a, source=s) for a, s in arms.items()),
+                arms=tuple(parts.TrialArm(arm=a, source=s) for a, s in arms.items()),
                 seeds=seeds,
                 env_steps=CONFIRM_STEPS,
             )
@@ -217,7 +220,7 @@ class ExampleRun:
         return name
 
     def _reject(self, name: str) -> None:
-        finding = p.Finding(
+        finding = parts.Finding(
             stage="probe",
             kind="contract",
             rule="row-wise",
@@ -229,7 +232,7 @@ class ExampleRun:
         self._run.append(p.CandidateChecked(candidate=name, verdict="refused", findings=(finding,)))
         self._settle(name, "rejected", finding.message)
 
-    def _settle(self, name: str, state: p.FinalState, reason: str) -> None:
+    def _settle(self, name: str, state: parts.FinalState, reason: str) -> None:
         self._run.append(p.CandidateSettled(candidate=name, state=state, reason=reason))
 
     def _rung(
@@ -270,12 +273,12 @@ class ExampleRun:
                 iteration=iteration,
                 number=number,
                 env_steps=steps,
-                members=tuple(p.MemberKey(source=n, seed=s) for n, s in members),
+                members=tuple(parts.MemberKey(source=n, seed=s) for n, s in members),
             )
         )
         purpose = Purpose.SEARCH_EVALUATION if trial is None else Purpose.TRIAL_EVALUATION
         eval_seeds = derive_seeds(SEED, purpose, 10, iteration=iteration or 0, rung=number)
-        outcomes: list[p.MemberOutcome] = []
+        outcomes: list[parts.MemberOutcome] = []
         curves: list[dict[str, list[float | None]]] = []
         points: dict[str, list[float]] = {name: [] for name, _ in members if name != failing}
         for name, seed in members:
@@ -283,7 +286,7 @@ class ExampleRun:
             curves.append(self._curve(level, steps, number))
             if name == failing:
                 outcomes.append(
-                    p.MemberOutcome(
+                    parts.MemberOutcome(
                         source=name, seed=seed, env_steps=4096, failure="term 'slow' is not finite"
                     )
                 )
@@ -296,7 +299,7 @@ class ExampleRun:
                 media_type="application/octet-stream",
             )
             outcomes.append(
-                p.MemberOutcome(
+                parts.MemberOutcome(
                     source=name,
                     seed=seed,
                     env_steps=steps,
@@ -352,18 +355,18 @@ def _statistics(points: dict[str, list[float]]) -> p.TrialFinished:
     return p.TrialFinished(
         trial="confirm",
         arms=tuple(
-            p.ArmStatistics(arm=a, iqm=e.value, interval=e.interval, method=e.method)
+            parts.ArmStatistics(arm=a, iqm=e.value, interval=e.interval, method=e.method)
             for a, e in estimates.items()
         ),
         comparisons=comparisons,
     )
 
 
-def _comparison(arm: str, over: str, points: dict[str, list[float]]) -> p.Comparison:
+def _comparison(arm: str, over: str, points: dict[str, list[float]]) -> parts.Comparison:
     improvement = probability_of_improvement(points[arm], points[over])
     difference = difference_of_iqms(points[arm], points[over], seed=0)
     assert improvement.interval is not None
-    return p.Comparison(
+    return parts.Comparison(
         arm=arm,
         over=over,
         probability=improvement.value,

@@ -320,9 +320,22 @@ def test_costs_of_the_simulation_add_up(example_record: ShowRecord, example_repo
     assert "No language model was asked." in costs
 
 
-@pytest.mark.parametrize(("cost_usd", "shown"), [(0.0123, "0.0123 USD"), (None, "not known")])
+@pytest.mark.parametrize(
+    ("cost_usd", "estimated", "shown", "in_all"),
+    [
+        (0.0123, 0, "0.0123 USD", "0.0123 USD"),
+        (0.0123, 2, "0.0123 USD", "at most 0.0123 USD"),
+        (None, 0, "not known", "not known"),
+        (None, 2, "not known", "not known"),
+    ],
+)
 def test_costs_of_a_language_model_are_told(
-    example_record: ShowRecord, example_run: RunSnapshot, cost_usd: float | None, shown: str
+    example_record: ShowRecord,
+    example_run: RunSnapshot,
+    cost_usd: float | None,
+    estimated: int,
+    shown: str,
+    in_all: str,
 ) -> None:
     llm = LlmUsage(
         model="some|model",
@@ -332,11 +345,15 @@ def test_costs_of_a_language_model_are_told(
         prompt_tokens=45_678,
         completion_tokens=9_012,
         cost_usd=cost_usd,
+        estimated=estimated,
     )
     short = {"llm": llm, "candidates": (), "iterations": (), "winner": None, "arms": ()}
     report = render(example_record.model_copy(update=short), example_run.artifacts)
     assert f"| some\\|model | 12 | 3 | 4 | 45.7 k | 9,012 | {shown} |" in report.markdown
-    assert f"| Cost | {shown} |" in report.markdown
+    assert f"| Cost | {in_all} |" in report.markdown
+    assert f"<dd>{in_all}</dd>" in report.html
+    for text in (report.markdown, report.html):
+        assert ("2 of the calls did not say how much they used" in text) == (estimated > 0)
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", report.html.split("<th>Language model</th>")[1])
     assert cells[:7] == ["some|model", "12", "3", "4", "45.7 k", "9,012", shown]
     assert "No language model" not in report.html

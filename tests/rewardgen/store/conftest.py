@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.manifest import collect_manifest
 from rewardgen.store.run_directory import RunDirectory
@@ -15,21 +16,21 @@ def run_started() -> p.RunStarted:
         verb="run",
         command=("rewardgen", "run"),
         config={"iterations": 1},
-        task=p.TaskFacts(
+        task=parts.TaskFacts(
             name="cartpole/swing-up",
             version=1,
             description="Swing the pole up.",
             scene_sha256="0" * 64,
             metrics=(
-                p.MetricFacts(name="upright", unit="1", higher_is_better=True, success=0.6),
-                p.MetricFacts(name="effort", unit="1", higher_is_better=False, success=None),
+                parts.MetricFacts(name="upright", unit="1", higher_is_better=True, success=0.6),
+                parts.MetricFacts(name="effort", unit="1", higher_is_better=False, success=None),
             ),
         ),
         recipe={"epochs": 5},
         recipe_sha256="1" * 64,
         designer="evolve",
         seed=0,
-        isolation=p.Isolation(mode="standard"),
+        isolation=parts.Isolation(mode="standard"),
         manifest=collect_manifest(),
     )
 

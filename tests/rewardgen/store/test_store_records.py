@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.errors import RunNotFoundError
 from rewardgen.store.events import DATABASE_NAME
@@ -46,7 +47,7 @@ def searched_path(run_path: Path) -> Path:
         checkpoint = run.artifacts.put_bytes(b"w", name="w.safetensors", media_type="x/y")
 
         def rung(rung: str, trial: str | None, source: str, fitness: float) -> list[p.Payload]:
-            outcome = p.MemberOutcome(
+            outcome = parts.MemberOutcome(
                 source=source,
                 seed=5,
                 env_steps=100,
@@ -79,7 +80,7 @@ def searched_path(run_path: Path) -> Path:
                 candidate="b",
                 verdict="refused",
                 findings=(
-                    p.Finding(
+                    parts.Finding(
                         stage="gate",
                         kind="policy",
                         rule="import",
@@ -96,7 +97,10 @@ def searched_path(run_path: Path) -> Path:
             p.WinnerSelected(candidate="a", fitness=0.5, reason="best"),
             p.TrialStarted(
                 trial="confirm",
-                arms=(p.TrialArm(arm="winner", source=code), p.TrialArm(arm="human", source=None)),
+                arms=(
+                    parts.TrialArm(arm="winner", source=code),
+                    parts.TrialArm(arm="human", source=None),
+                ),
                 seeds=(5,),
                 env_steps=100,
             ),
@@ -112,11 +116,11 @@ def done_path(searched_path: Path) -> Path:
             p.TrialFinished(
                 trial="confirm",
                 arms=(
-                    p.ArmStatistics(arm="winner", iqm=0.4, interval=(0.3, 0.5), method="t"),
-                    p.ArmStatistics(arm="human", iqm=None, interval=None),
+                    parts.ArmStatistics(arm="winner", iqm=0.4, interval=(0.3, 0.5), method="t"),
+                    parts.ArmStatistics(arm="human", iqm=None, interval=None),
                 ),
                 comparisons=(
-                    p.Comparison(
+                    parts.Comparison(
                         arm="winner",
                         over="human",
                         probability=0.9,
@@ -148,7 +152,7 @@ def test_show_says_everything_about_a_finished_run(done_path: Path) -> None:
     validate("show", record.model_dump_json())
     assert (record.run, record.task, record.task_version) == ("first", "cartpole/swing-up", 1)
     assert (record.state, record.winner, record.env_steps) == ("done", "a", 240)
-    assert record.isolation == p.Isolation(mode="standard", applied=("process",))
+    assert record.isolation == parts.Isolation(mode="standard", applied=("process",))
     first, second = record.candidates
     assert (first.id, first.source, first.fitness, first.origin) == ("a", "code", 0.5, "random")
     (member,) = first.members
@@ -187,8 +191,8 @@ def test_show_says_what_a_language_model_was_asked(done_path: Path) -> None:
         return p.ReplyReceived.model_validate({**kept, **told, **changes})
 
     with RunDirectory.resume(done_path) as run:
-        run.append(reply("a", attempts=3), reply("b", model="m-2", prompt_tokens=1))
-        run.append(reply("c", cached=True, cost_usd=0.0, attempts=9))
+        run.append(reply("a", attempts=3), reply("b", model="m-2", prompt_tokens=1, estimated=True))
+        run.append(reply("c", cached=True, cost_usd=0.0, attempts=9, estimated=True))
         run.append(reply("a", attempts=3))  # a repetition counts once
     record = show_record(read_run(done_path))
     validate("show", record.model_dump_json())
@@ -200,6 +204,7 @@ def test_show_says_what_a_language_model_was_asked(done_path: Path) -> None:
         prompt_tokens=101,
         completion_tokens=20,
         cost_usd=1.0,
+        estimated=1,
     )
     assert record.cost_usd == record.llm.cost_usd
     with RunDirectory.resume(done_path) as run:
@@ -285,7 +290,7 @@ def test_the_records_of_tasks_and_checks_fit_their_schemas() -> None:
     )
     validate("tasks-show", task.model_dump_json(by_alias=True))
     assert json.loads(task.model_dump_json(by_alias=True))["class"] == "module:Class"
-    check = CheckRecord(verdict="accepted", findings=(), isolation=p.Isolation(mode="none"))
+    check = CheckRecord(verdict="accepted", findings=(), isolation=parts.Isolation(mode="none"))
     validate("check", check.model_dump_json())
 
 

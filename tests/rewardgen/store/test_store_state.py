@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from rewardgen.store import parts
 from rewardgen.store import payloads as p
 from rewardgen.store.errors import StoreError
 from rewardgen.store.events import DATABASE_NAME, read_events
@@ -32,14 +33,14 @@ def rung_events(
         iteration=0 if trial is None else None,
         number=0,
         env_steps=100,
-        members=tuple(p.MemberKey(source=source, seed=seed) for seed in seeds),
+        members=tuple(parts.MemberKey(source=source, seed=seed) for seed in seeds),
     )
     finished = p.RungFinished(
         rung=rung,
         members=tuple(
-            p.MemberOutcome(source=source, seed=seed, env_steps=30, failure="NaN at step 30")
+            parts.MemberOutcome(source=source, seed=seed, env_steps=30, failure="NaN at step 30")
             if value is None
-            else p.MemberOutcome(
+            else parts.MemberOutcome(
                 source=source,
                 seed=seed,
                 env_steps=100,
@@ -147,7 +148,7 @@ def test_candidates_move_through_their_states(searched: RunState) -> None:
 def test_wall_time_adds_up_over_processes(run_started: p.RunStarted) -> None:
     resumed = p.Resumed(
         command=("rewardgen", "resume"),
-        isolation=p.Isolation(mode="none"),
+        isolation=parts.Isolation(mode="none"),
         manifest=collect_manifest(),
     )
     note = p.Note(message="x")
@@ -163,7 +164,9 @@ def test_the_status_follows_the_life_of_a_run(run_started: p.RunStarted) -> None
     assert state.status == "running"
     fold(state, numbered([p.RunFailed(reason="no memory")], 2))
     assert (state.status, state.reason) == ("failed", "no memory")
-    resumed = p.Resumed(command=(), isolation=p.Isolation(mode="none"), manifest=collect_manifest())
+    resumed = p.Resumed(
+        command=(), isolation=parts.Isolation(mode="none"), manifest=collect_manifest()
+    )
     fold(state, numbered([resumed, p.RunInterrupted(reason="Ctrl-C")], 3))
     assert (state.status, state.reason) == ("interrupted", "Ctrl-C")
     fold(state, numbered([resumed, p.RunFinished()], 5))
@@ -258,20 +261,22 @@ def test_the_fold_does_not_depend_on_where_it_pauses(
             verb="run",
             command=(),
             config={},
-            task=p.TaskFacts(
+            task=parts.TaskFacts(
                 name="t",
                 version=1,
                 description="d",
                 scene_sha256="0" * 64,
                 metrics=(
-                    p.MetricFacts(name="upright", unit="1", higher_is_better=True, success=None),
+                    parts.MetricFacts(
+                        name="upright", unit="1", higher_is_better=True, success=None
+                    ),
                 ),
             ),
             recipe={},
             recipe_sha256="1" * 64,
             designer=None,
             seed=0,
-            isolation=p.Isolation(mode="none"),
+            isolation=parts.Isolation(mode="none"),
             manifest=_MANIFEST,
         ),
         p.IterationStarted(iteration=0),
@@ -312,7 +317,7 @@ def test_numbers_that_json_cannot_hold_are_refused(value: float) -> None:
     with pytest.raises(ValidationError, match="finite"):
         p.IterationFinished(iteration=0, best="a", fitness=value)
     with pytest.raises(ValidationError, match="finite"):
-        p.MemberOutcome(source="a", seed=1, env_steps=1, fitness={"upright": (value,)})
+        parts.MemberOutcome(source="a", seed=1, env_steps=1, fitness={"upright": (value,)})
 
 
 @pytest.mark.slow
@@ -338,7 +343,7 @@ def test_ten_thousand_candidates_are_read_in_seconds(
 
 
 def test_what_protected_a_run_is_what_every_rung_had(run_started: p.RunStarted) -> None:
-    unprotected = run_started.model_copy(update={"isolation": p.Isolation(mode="standard")})
+    unprotected = run_started.model_copy(update={"isolation": parts.Isolation(mode="standard")})
 
     def state_after(*applied: tuple[str, ...]) -> list[str]:
         payloads: list[p.Payload] = [unprotected, p.IterationStarted(iteration=0), proposed("c1-1")]
