@@ -15,6 +15,7 @@ from rewardgen.export.results import Form, export_file, export_run
 from rewardgen.importing.reward import import_reward
 from rewardgen.isolation.doctor import ensure
 from rewardgen.isolation.protection import Mode
+from rewardgen.llm.errors import KeyMissingError
 from rewardgen.report.names import HTML_NAME
 from rewardgen.report.write import write_report
 from rewardgen.rewards.fitness import FitnessCode
@@ -30,6 +31,7 @@ from rewardgen.run.designers import (
     brief,
     cache_of,
     check_endpoint,
+    check_key,
     designer_alone,
     designer_of,
     given_texts,
@@ -118,6 +120,7 @@ def run(
     check_memory(task, recipe, config)
     ensure(config.isolation)
     check_writers(config.writers)
+    check_key(config)
     made = brief(config, task)
     try_task(task)
     if made.fitness is not None:
@@ -153,6 +156,7 @@ def generate(config: GenerateConfig) -> GenerateRecord:
     ensure(config.isolation)
     check_folder(config)
     check_endpoint(config)
+    check_key(config)
     start = start_reward(config.start, task)
     try_task(task)
     replies = cache_of(config)
@@ -406,8 +410,18 @@ def dry_run(config: RunConfig | TrainConfig) -> Estimate:
             "cost_usd": cost.usd,
             "cost_at_most_usd": cost.at_most_usd,
             "model": str(cost),
+            "missing": _missing_key(config),
         }
     )
+
+
+def _missing_key(config: RunConfig) -> str:
+    """Return what is wrong with the endpoint's key, which an estimate does not need."""
+    try:
+        check_key(config)
+    except KeyMissingError as missing:
+        return str(missing)
+    return ""
 
 
 def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> BaseTask:

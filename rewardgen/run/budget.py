@@ -47,6 +47,7 @@ class Estimate(BaseModel):
         cost_usd: money for the language model; 0 without one, None if it has no price.
         cost_at_most_usd: the same if every reply is as long as allowed, and repaired.
         model: the same in words; empty without one.
+        missing: what has to be mended before the run can start; empty if nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,12 +59,14 @@ class Estimate(BaseModel):
     cost_usd: float | None = 0.0
     cost_at_most_usd: float | None = 0.0
     model: str = ""
+    missing: str = ""
 
     def __str__(self) -> str:
+        missing = f". It cannot start yet: {self.missing}" if self.missing else ""
         return (
             f"up to {self.env_steps:,} environment steps, about {self.minutes:.1f} minutes at "
             f"{self.steps_per_s:,.0f} steps/s, {self.memory_mib:,} MiB of memory, "
-            f"{self.model or '0.00 USD'}"
+            f"{self.model or '0.00 USD'}{missing}"
         )
 
 

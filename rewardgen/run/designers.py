@@ -53,11 +53,11 @@ class Brief:
 
 
 def brief(config: RunConfig, task: BaseTask) -> Brief:
-    """Read what the configuration refers to, and try what the designer needs.
+    """Read what the configuration refers to, and try what the designer needs, but for a key.
 
     Raises:
-        UsageError: a flag is missing or has no use, a file cannot be read, the endpoint's key or
-            price is missing.
+        UsageError: a flag is missing or has no use, a file cannot be read, the endpoint's price is
+            missing.
         RefusedRewardError: the reward to start from does not pass its check.
         HostUnavailable: no reward host can be started to check it.
     """
@@ -99,14 +99,23 @@ def check_endpoint(config: DesignConfig) -> None:
     """Refuse an endpoint that cannot be used as configured.
 
     Raises:
-        UsageError: no model, no key, no price, or a model that nobody would ask.
+        UsageError: no model, no price, or a model that nobody would ask.
     """
     if config.model is not None and config.designer in ("evolve", "manual"):
         raise ConfigError(f"--model is for designer llm, not {config.designer}: add --designer llm")
     settings = config.endpoint
     if settings is not None:
-        read_key(settings)
         price_of(settings)
+
+
+def check_key(config: DesignConfig) -> None:
+    """Refuse to ask an endpoint without its key.
+
+    Raises:
+        KeyMissingError: it needs one, and there is none that could be used.
+    """
+    if config.endpoint is not None:
+        read_key(config.endpoint)
 
 
 def start_reward(start: str | None, task: BaseTask) -> Proposal | None:
@@ -168,6 +177,7 @@ def kept_inputs(directory: RunDirectory, config: RunConfig, task: BaseTask) -> B
             have changed; or the endpoint's key or price is missing.
         StoreError: an artifact is missing or was changed.
     """
+    check_key(config)
     kept = directory.state.inputs
     if kept is None:
         made = brief(config, task)

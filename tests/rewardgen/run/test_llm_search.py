@@ -135,6 +135,7 @@ def test_costs_are_counted(searched: tuple[Path, ScriptedEndpoint]) -> None:
         "prompt_tokens": calls * 100,
         "completion_tokens": calls * 50,
         "cost_usd": expected,
+        "estimated": 0,
     }
     costs = (runs_dir / "searched" / "report.md").read_text().split("## Costs")[1]
     assert f"| scripted-2026-01-01 | {calls} | 0 | 0 | {calls * 100} | {calls * 50} | 0.00" in costs
@@ -358,3 +359,17 @@ def test_what_cannot_work_starts_nothing(
     assert done.returncode == 2
     assert says in done.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_an_estimate_needs_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    given = llm_command("http://127.0.0.1:9/v1", tmp_path, "none", "--dry-run")
+    given = [g for g in given if not g.startswith("--base-url")]
+    done = call(given)
+    assert done.returncode == 0, done.stderr
+    assert " USD" in done.stdout
+    assert "cannot start yet" in done.stdout
+    assert "OPENAI_API_KEY" in done.stdout
+    assert not (tmp_path / "none").exists()
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert "cannot start yet" not in call(given).stdout
