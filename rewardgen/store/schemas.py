@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 from rewardgen.store.analysis_records import AnalysisRecord
@@ -58,4 +58,6 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/schemas"))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=Path("docs/schemas"))
+    main(parser.parse_args().directory)
