@@ -168,6 +168,7 @@ def generate(config: GenerateConfig) -> GenerateRecord:
         designer=config.designer,
         rewards=tuple(rewards),
         cost_usd=replies.spent_usd,
+        estimated=replies.estimated,
     )
 
 
@@ -427,6 +428,8 @@ def _missing_key(config: RunConfig) -> str:
 def _task_of(config: RunConfig | TrainConfig | GenerateConfig) -> BaseTask:
     """Return the task of a search; it has no default."""
     if not config.task:
+        if isinstance(config, RunConfig) and config.designer == "replay":
+            raise UsageError("designer replay needs a run to repeat: give --from RUN")
         names = ", ".join(task_names())
         raise UsageError(
             f"no task given: add --task NAME, or 'task: NAME' to the preset. Installed: {names}"

@@ -44,10 +44,17 @@ def _known_device(value: str) -> str:
     return value
 
 
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it says nothing; give words, or leave it out")
+    return value
+
+
 def _of_flag(value: object) -> object:
     return read_value(value) if isinstance(value, str) else value
 
 
+_Words = Annotated[str, AfterValidator(_not_blank)]
 _Wrapper = Annotated[AnyWrapper, BeforeValidator(_of_flag)]
 PrefilterName = Literal["duplicates", "sign", "ranking", "shares"]
 DesignerName = Literal["evolve", "llm", "manual", "replay"]
@@ -66,7 +73,7 @@ class DesignConfig(BaseModel):
 
     task: str = ""
     """Installed task, path/to/file.py:Class, or path/to/map.yaml. There is no default."""
-    text: str | None = None
+    text: _Words | None = None
     """What the robot shall do, in your words, in place of the task's sentence."""
     designer: DesignerName = "evolve"
     """Who proposes candidates: evolve varies programs, llm asks a language model, manual writes
@@ -130,7 +137,7 @@ class GenerateConfig(DesignConfig):
     """Folder that the files are written to."""
     start: str | None = None
     """Reward file to refine, or human for the task's own."""
-    feedback: str | None = None
+    feedback: _Words | None = None
     """What is to change about the start, in your words."""
 
 

@@ -57,5 +57,7 @@ class Generate:
                 say(finding_text(reward.file, finding))
             repaired = ", after a repair" if reward.repaired else ""
             say(printable(f"{reward.file}: {reward.verdict}{repaired}"))
-        say(f"{len(accepted)} of {len(record.rewards)} accepted, {record.cost_usd:.4f} USD")
+        at_most = "at most " if record.estimated else ""
+        money = f"{at_most}{record.cost_usd:.4f} USD"
+        say(f"{len(accepted)} of {len(record.rewards)} accepted, {money}")
         return 0 if accepted else 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rewardgen.design.designer import DesignContext, ExhaustedError, Proposal, Refused
-from rewardgen.design.transcript import Attempt, Transcript
+from rewardgen.design.transcript import Attempt, RecordedCandidate, Transcript
 from rewardgen.rewards.findings import restored
 
 
@@ -28,7 +28,7 @@ class ReplayDesigner:
         Raises:
             ExhaustedError: the transcript has no such iteration.
         """
-        found = [c for c in self.transcript.candidates if c.iteration == context.iteration]
+        found = self._candidates(context.iteration)
         if not found:
             raise ExhaustedError(
                 f"the transcript of '{self.transcript.run}' ends after "
@@ -38,12 +38,16 @@ class ReplayDesigner:
 
     def repair(self, context: DesignContext, refused: Sequence[Refused]) -> list[Proposal | None]:
         """Return the second version of each that has one."""
+        # places are given anew, in the order of the proposals
         repaired = {
-            c.slot: c.attempts[1]
-            for c in self.transcript.candidates
-            if c.iteration == context.iteration and len(c.attempts) > 1
+            place: candidate.attempts[1]
+            for place, candidate in enumerate(self._candidates(context.iteration))
+            if len(candidate.attempts) > 1
         }
         return [_proposal(repaired[bad.slot]) if bad.slot in repaired else None for bad in refused]
+
+    def _candidates(self, iteration: int) -> list[RecordedCandidate]:
+        return [c for c in self.transcript.candidates if c.iteration == iteration]
 
 
 def _proposal(attempt: Attempt) -> Proposal:

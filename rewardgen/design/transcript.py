@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from rewardgen.store.artifacts import ArtifactReader
 from rewardgen.store.errors import StoreError
@@ -34,7 +34,7 @@ class RecordedCandidate(Data):
     candidate: str
     iteration: int
     slot: int
-    attempts: tuple[Attempt, ...]
+    attempts: Annotated[tuple[Attempt, ...], Field(min_length=1)]
     state: str
     reason: str
 
@@ -92,8 +92,8 @@ def read_transcript(reference: Path, runs_dir: Path) -> Transcript:
             return Transcript.model_validate_json(reference.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UsageError(f"{reference} is no transcript: {place}: {first['msg']}") from error
+            place = "".join(f"{part}: " for part in first["loc"])
+            raise UsageError(f"{reference} is no transcript: {place}{first['msg']}") from error
     return transcript(read_run(find_run(str(reference), runs_dir)))
 
 

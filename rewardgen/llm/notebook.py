@@ -54,6 +54,12 @@ class FileCache:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._spent_usd = 0.0
+        self._estimated = 0
+
+    @property
+    def estimated(self) -> int:
+        """How many of the replies kept through this object have a cost that is an estimate."""
+        return self._estimated
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -87,6 +93,7 @@ class FileCache:
         data = _Entry(request=request, reply=reply).model_dump_json(indent=1).encode()
         write_file(self._path(key), data)
         self._spent_usd += reply.cost_usd or 0.0
+        self._estimated += reply.estimated
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{key}.json"

@@ -302,7 +302,8 @@ def _facts(record: ShowRecord) -> RenderableType:
 
 
 def _spent(record: ShowRecord) -> str:
-    money = f", {record.cost_usd:.4f} USD" if record.cost_usd else ""
+    at_most = "at most " if record.llm is not None and record.llm.estimated else ""
+    money = f", {at_most}{record.cost_usd:.4f} USD" if record.cost_usd else ""
     return f"{count(record.env_steps)} environment steps, {duration(record.wall_s)}{money}"
 
 

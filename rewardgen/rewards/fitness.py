@@ -120,7 +120,7 @@ class StepFitness:
         """Return the fitness of B transitions; it may hold numbers that are not finite.
 
         Raises:
-            FitnessError: the function raised, or returned no tensor (B,).
+            FitnessError: the function raised, or returned no tensor (B,) of real numbers.
         """
         try:
             value = self._function(
@@ -136,6 +136,8 @@ class StepFitness:
                 f"{ENTRY} returned {shape}, not a tensor of shape (B,) with B = {len(state)}: give "
                 "one number per transition"
             )
+        if value.is_complex():
+            raise FitnessError(f"{ENTRY} returned complex numbers, which cannot be ranked")
         return value.to(torch.float32)
 
 

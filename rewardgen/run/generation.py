@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,8 +45,12 @@ def check_output(config: GenerateConfig) -> None:
     there = next(folder for folder in places if folder.exists())
     if not there.is_dir():
         raise UsageError(f"{there} is a file; choose a folder with --out")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"{there}: permission denied; choose another folder with --out")
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        why = f"cannot be written to ({error.strerror})"
+        raise UsageError(f"{there} {why}; choose another folder with --out") from error
     if any(config.out.glob("reward_*.py")):
         raise UsageError(f"{config.out} holds rewards already; choose another folder with --out")
     if config.designer == "replay":

@@ -347,6 +347,9 @@ class GenerateRecord(Data):
     designer: str
     rewards: tuple[GeneratedReward, ...]
     cost_usd: Annotated[FiniteFloat, Field(description="money for the endpoint")]
+    estimated: Annotated[
+        Count, Field(description="calls whose tokens or cost are the most that they can be")
+    ] = 0
 
 
 class FeedbackRecord(Data):

@@ -27,6 +27,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (["run", "demoo"], ["did you mean 'demo'"]),
         (["run"], ["no task given", "--task", "ant/run", "cartpole/balance"]),
         (["run", "--dry-run"], ["no task given", "--task"]),
+        (["run", "--designer", "replay"], ["--from RUN"]),
+        (["run", "smoke", "--text", " ", "--dry-run"], ["--text", "it says nothing"]),
         (["run", "--task", "ant/run", "--device", "gpu"], ["--device", "cuda:N", "got 'gpu'"]),
         (["run", "--task", "ant/walk"], ["'ant/walk'", "ant/run", "cartpole/balance"]),
         (["tasks", "show", "hoper/run"], ["did you mean 'hopper/run'"]),

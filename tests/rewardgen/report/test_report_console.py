@@ -19,7 +19,7 @@ from rewardgen.report.console import (
     trial_lines,
 )
 from rewardgen.report.outcome import candidate
-from rewardgen.store.records import ListRecord, RunEntry, ShowRecord, TrialRecord
+from rewardgen.store.records import ListRecord, LlmUsage, RunEntry, ShowRecord, TrialRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import list_record, show_record
 
@@ -142,6 +142,24 @@ def test_show_lists_all_of_a_hundred_candidates_as_they_came(example_record: Sho
     text = show_text(many(example_record, 100))
     assert listed(text) == [f"c{i}" for i in range(100)]
     assert "more:" not in text
+
+
+@pytest.mark.parametrize(("estimated", "shown"), [(0, ", 0.1250 USD"), (1, ", at most 0.1250 USD")])
+def test_show_says_where_costs_are_estimates(
+    example_record: ShowRecord, estimated: int, shown: str
+) -> None:
+    llm = LlmUsage(
+        model="m",
+        calls=2,
+        retried=0,
+        cached=0,
+        prompt_tokens=100,
+        completion_tokens=10,
+        cost_usd=0.125,
+        estimated=estimated,
+    )
+    record = example_record.model_copy(update={"llm": llm, "cost_usd": 0.125})
+    assert shown in " ".join(show_text(record).split())
 
 
 def test_show_works_for_an_unfinished_run(write_example: Callable[..., RunSnapshot]) -> None:

@@ -65,6 +65,7 @@ def test_own_fitness_ranks_and_is_what_is_shown(tmp_path: Path) -> None:
         ("def fitness(state, action, next_state):\n    return next_state.spin\n", "line 2"),
         ("def fitness(state, action, next_state):\n    return 1.0\n", "one number per transition"),
         (f"def fitness(state, action, next_state):\n    return {NAN}\n", "no finite number"),
+        (f"def fitness(state, action, next_state):\n    return {NAN} * 1j\n", "complex numbers"),
         (None, "No such file"),
     ],
 )

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rewardgen.design.designer import DesignContext, Refused
+from rewardgen.design.replay import ReplayDesigner
 from rewardgen.design.transcript import read_transcript
+from rewardgen_envs.errors import UsageError
+from rewardgen_envs.registry import load_task
 from tests.rewardgen.run.tiny import call, command
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "swing-up.json"
@@ -38,6 +42,39 @@ def test_another_number_of_samples_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "3 candidates per iteration: leave --samples out" in " ".join(done.stderr.split())
     assert not (tmp_path / "again").exists()
+
+
+def test_a_repair_is_found_by_the_order_of_the_proposals() -> None:
+    recorded = read_transcript(EXAMPLE, Path())
+    moved = [c.model_copy(update={"slot": c.slot + 5}) for c in recorded.candidates]
+    designer = ReplayDesigner(recorded.model_copy(update={"candidates": tuple(moved)}))
+    (fixed,) = [c for c in recorded.candidates if len(c.attempts) > 1]
+    among = [c for c in recorded.candidates if c.iteration == fixed.iteration]
+    table = load_task(recorded.task).table
+    context = DesignContext(
+        sentence="",
+        table=table,
+        action=load_task(recorded.task).action,
+        control_dt_s=0.01,
+        episode_steps=1,
+        count=len(among),
+        seed=0,
+        iteration=fixed.iteration,
+    )
+    refused = [Refused("c", place, "", ()) for place in range(len(among))]
+    sources = [None if x is None else x.source for x in designer.repair(context, refused)]
+    assert sources == [c.attempts[1].source if c is fixed else None for c in among]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{", "is no transcript: Invalid JSON"), ("{}", "is no transcript: run: Field required")],
+)
+def test_a_damaged_transcript_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "damaged.json"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=says):
+        read_transcript(file, tmp_path)
 
 
 def test_a_run_that_proposed_nothing_is_not_replayed(tmp_path: Path) -> None:
