@@ -106,6 +106,11 @@ def _best_so_far(record: ShowRecord, member: int | None) -> Choice:
         if each.fitness is not None and _trained(each.members)
     ]
     if not scored:
+        arms = ", ".join(each.arm for each in record.arms if _trained(each.members))
+        if arms:
+            raise NoPolicyError(
+                f"no candidate of run '{record.run}' has a policy; choose with --arm: {arms}"
+            )
         raise NoPolicyError(f"run '{record.run}' has no policy yet")
     sign = 1.0 if record.fitness[0].direction == "higher" else -1.0
     chosen = record.selection.candidate if record.selection is not None else None

@@ -10,6 +10,7 @@ The last line is the fitness: the mean over the episodes.
 from __future__ import annotations
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ from rewardgen_envs.engines.mujoco_data import MujocoDataEngine
 from rewardgen_envs.errors import UsageError
 from rewardgen_envs.registry import load_task
 from rewardgen_envs.simulation import Simulation
-from rewardgen_envs.task import Task
+from rewardgen_envs.task import BoxAction, Task
 
 if TYPE_CHECKING:
     from rewardgen.rungs.own_fitness import OwnFitness
@@ -48,6 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         act = load_policy(about)
     except (UsageError, ImportError) as error:
         return _complain(str(error))
+    shown, taken = _numbers(task)
+    takes, gives = len(about["observation"]), about["action_size"]
+    if (shown, taken) != (takes, gives):
+        return _complain(
+            f"the policy takes {takes} numbers and gives {gives}, '{task.name}' shows {shown} and "
+            f"takes {taken}: the policy is of task '{about['task']}'"
+        )
     if (task.version, task.scene_sha256) != (about["task_version"], about["scene_sha256"]):
         _complain(
             f"task '{task.name}' is not what it was when the policy was evaluated: its version or "
@@ -69,15 +77,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _numbers(task: Task) -> tuple[int, int]:
+    """Return how many numbers a policy of the task takes and gives, or has to choose from."""
+    action = task.action
+    return task.observation_size, action.size if isinstance(action, BoxAction) else action.count
+
+
 def play(task: Task, act: Act, eval_seed: int, *, render: bool = False) -> float:
     """Return the fitness of one episode; one that diverges counts as in the evaluation."""
-    data = mujoco.MjData(task.model)
-    engine = MujocoDataEngine(task.model, data)
+    # a copy: domain randomization changes it, and the task's own says what is scaled
+    model = copy.copy(task.model)
+    data = mujoco.MjData(model)
+    engine = MujocoDataEngine(model, data)
     simulation = Simulation(task, [stream(eval_seed)], 1, engine=engine)
     own = own_fitness(task)
     if own is not None:
         own.start(simulation)
-    with _viewer(task, data, render) as show:
+    with _viewer(task, model, data, render) as show:
         while True:
             state = simulation.state
             action = act(simulation.observation())
@@ -160,14 +176,16 @@ def _comparison(found: float, reported: float) -> str:
 
 
 @contextmanager
-def _viewer(task: Task, data: mujoco.MjData, render: bool) -> Generator[Callable[[], None]]:
+def _viewer(
+    task: Task, model: mujoco.MjModel, data: mujoco.MjData, render: bool
+) -> Generator[Callable[[], None]]:
     """Yield what shows the present state, at the pace of real time; nothing without ``render``."""
     if not render:
         yield lambda: None
         return
     from mujoco import viewer
 
-    with viewer.launch_passive(task.model, data) as window:
+    with viewer.launch_passive(model, data) as window:
 
         def show() -> None:
             window.sync()

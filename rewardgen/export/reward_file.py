@@ -3,6 +3,7 @@
 The code stays as it was written, for people to read and compare. Names that the file adds give
 way to names of the code. Two kinds of lines are turned into comments, as the host leaves them out
 too: ``from __future__`` (which stands at the top of the file) and ``@torch.jit.script`` and such.
+Where another statement shares the line, ``pass`` takes the place of the import.
 """
 
 from __future__ import annotations
@@ -257,21 +258,23 @@ def _vocabulary(tree: ast.Module, function: str) -> str:
 
 
 def _body(code: RewardCode, tree: ast.Module) -> str:
-    lines = code.source.strip("\n").split("\n")
-    offset = len(code.source) - len(code.source.lstrip("\n"))
-    for first, last in _left_out(tree):
-        for number in range(first - 1 - offset, last - offset):
-            lines[number] = f"# {lines[number]}"
-    return "\n".join(lines)
+    lines = [line.encode() for line in code.source.split("\n")]
+    # the last first: what a statement leaves of its line moves what stands behind it
+    for node in sorted(_left_out(tree), key=lambda n: (n.lineno, n.col_offset), reverse=True):
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+        if isinstance(node, ast.stmt) and (before.strip() or after.split(b"#")[0].strip()):
+            lines[first : last + 1] = [before + b"pass" + after]
+        else:
+            lines[first : last + 1] = [b"# " + line for line in lines[first : last + 1]]
+    return b"\n".join(lines).decode().strip("\n")
 
 
-def _left_out(tree: ast.Module) -> Iterator[tuple[int, int]]:
-    """Yield first and last line of what the reward host leaves out as well."""
+def _left_out(tree: ast.Module) -> Iterator[ast.stmt | ast.expr]:
+    """Yield what the reward host leaves out as well: imports, and decorators."""
     decorators = Decorators(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-            yield node.lineno, node.end_lineno or node.lineno
+            yield node
         if isinstance(node, ast.FunctionDef):
-            for decorator in node.decorator_list:
-                if decorators.drops(decorator):
-                    yield decorator.lineno, decorator.end_lineno or decorator.lineno
+            yield from (d for d in node.decorator_list if decorators.drops(d))

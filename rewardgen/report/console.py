@@ -83,7 +83,9 @@ def list_text(record: ListRecord) -> str:
         started = entry.started[:16].replace("T", " ")
         table.add_row(escape(entry.run), _state(entry.state), escape(entry.task or "-"), started)
     problems = [
-        Text(f"{entry.run}: {entry.reason}", style="red") for entry in record.runs if entry.reason
+        Text(printable(f"{entry.run}: {entry.reason}"), style="red")
+        for entry in record.runs
+        if entry.reason
     ]
     return as_text(table, *problems)
 
@@ -282,11 +284,15 @@ def _metric(record: ShowRecord) -> str:
 def _facts(record: ShowRecord) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     state = Text.assemble(
-        (record.state, _COLOURS.get(record.state, "")), f" {record.reason}" if record.reason else ""
+        (record.state, _COLOURS.get(record.state, "")),
+        f" {printable(record.reason)}" if record.reason else "",
     )
     rows: list[tuple[str, str | Text]] = [
         ("run", Text(record.run, style="bold")),
-        ("task", Text(f"{record.task}, version {record.task_version}: {record.description}")),
+        (
+            "task",
+            Text(printable(f"{record.task}, version {record.task_version}: {record.description}")),
+        ),
         ("state", state),
         *([] if record.designer is None else [("designer", Text(record.designer))]),
         ("seed", str(record.seed)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rewardgen.report.text import printable
 from rewardgen.store.feedback_notes import leave_note
 from rewardgen.store.payloads import RunStarted
 from rewardgen.store.run_directory import find_run, read_run
@@ -52,7 +53,7 @@ def give_feedback(
             f"no prompt follows in '{name}': refine its winner with 'rewardgen generate "
             "--start FILE --feedback TEXT', or start a run with --start FILE"
         )
-    leave_note(snapshot.path, text.strip(), candidate)
+    leave_note(snapshot.path, printable(text.strip()), candidate)
     return following
 
 

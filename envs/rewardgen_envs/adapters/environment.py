@@ -141,7 +141,7 @@ class EnvironmentFeatures:
     def _drawn(self) -> dict[str, Tensor]:
         given: Mapping[str, Any] = {}
         if self._variables is not None:
-            given = self._variables(self._env)
+            given = self._variables(self._env) or {}
         drawn: dict[str, Tensor] = {}
         for variable in self._task.variables:
             values = np.asarray(given.get(variable.name, np.nan), dtype=np.float64)

@@ -76,6 +76,13 @@ def test_any_arm_candidate_and_member(finished: ShowRecord) -> None:
     assert "no file" in sparse.notes[0]
 
 
+def test_where_only_references_were_trained_they_are_named(finished: ShowRecord) -> None:
+    arms = tuple(arm for arm in finished.arms if arm.arm != "winner")
+    record = finished.model_copy(update={"arms": arms, "candidates": (), "winner": None})
+    with pytest.raises(NoPolicyError, match="choose with --arm: human, sparse"):
+        chosen(record)
+
+
 def test_a_policy_that_failed_is_passed_over(finished: ShowRecord) -> None:
     record = members_changed(finished, "winner", failure="the reward is nan")
     assert chosen(record).member == 1

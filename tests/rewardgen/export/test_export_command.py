@@ -204,6 +204,9 @@ def test_play_says_that_the_task_has_changed_or_is_gone(winner: Path, tmp_path: 
     done = play_it(out, "--episodes=1", "--task=cartpole/balance")
     assert done.returncode == 0
     assert "is not what it was when the policy was evaluated" in done.stderr
+    other = play_it(out, "--episodes=1", "--task=half-cheetah/run")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "the policy takes 5 numbers and gives 1, 'half-cheetah/run' shows 17" in other.stderr
     assert float(done.stdout.splitlines()[-1]) == pytest.approx(
         about["evaluation"]["fitness"][0], rel=0.05
     )
@@ -430,6 +433,20 @@ def test_a_run_with_a_fitness_of_ones_own(tmp_path: Path) -> None:
     reported = float(np.mean(result.policy.evaluation.fitness))
     assert reported != 0.0
     assert last_line(tmp_path / "out") == pytest.approx(reported, rel=0.05)
+
+
+def test_play_draws_the_scales_of_every_episode_from_the_scene_as_it_is(tmp_path: Path) -> None:
+    """The scales of one episode must not multiply those of the one before."""
+    flags = ["--seeds=1", "--env-steps=4000", "--eval-episodes=4", "--name=it"]
+    arguments = ["--reward=human", *flags, f"--runs-dir={tmp_path}"]
+    done = call(command("train", "--task=half-cheetah/run@mass=0.4,motor=0.4", *arguments))
+    assert done.returncode == 0, done.stderr
+    result = api.export("it", tmp_path / "out", runs_dir=tmp_path)
+    assert result.policy is not None
+    reported = result.policy.evaluation.fitness
+    played = play_it(tmp_path / "out").stdout.splitlines()[: len(reported)]
+    found = [float(line.partition(": ")[2].partition(",")[0]) for line in played]
+    assert found == pytest.approx(reported, rel=0.05)
 
 
 @pytest.mark.slow

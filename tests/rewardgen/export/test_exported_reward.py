@@ -182,6 +182,25 @@ def test_future_imports_and_script_decorators_become_comments(robot: Task, tmp_p
     assert_equal(both(code, robot, tmp_path))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from __future__ import annotations; import math as m",
+        "'é'; from __future__ import annotations; import math as m",
+        "from __future__ import (  # why\n    annotations,\n); import math as m  # for pi",
+        "from __future__ import annotations; from __future__ import division; import math as m",
+    ],
+)
+def test_what_shares_a_line_with_a_future_import_stays(
+    line: str, robot: Task, tmp_path: Path
+) -> None:
+    code = parse_reward(
+        f"\n{line}\n{HEAD}    x = next_state.height * m.pi\n    return x, {{'x': x}}\n"
+    )
+    assert "pass; import math as m" in exported(code, robot).text
+    assert_equal(both(code, robot, tmp_path))
+
+
 def test_code_that_changes_features_in_place_changes_its_own_copies(
     robot: Task, tmp_path: Path
 ) -> None:

@@ -282,9 +282,10 @@ def test_variables_of_a_task_are_given_by_the_user() -> None:
     reward = wrapped.step(np.zeros(8, dtype=np.float32))[1]
     x, y = env.unwrapped.data.qpos[:2]
     assert reward == pytest.approx(-np.hypot(3.0 - x, 4.0 - y), rel=1e-5)
-    bad = RewardWrapper(env, "ant/goal", code, variables=lambda _: {"goals": goals[0]})
-    with pytest.raises(UnsuitableEnvironmentError, match=r"'goals' of shape \(5, 2\)"):
-        bad.reset(seed=0)
+    for given in ({"goals": goals[0]}, {}, None):
+        bad = RewardWrapper(env, "ant/goal", code, variables=lambda _, g=given: g)
+        with pytest.raises(UnsuitableEnvironmentError, match=r"'goals' of shape \(5, 2\)"):
+            bad.reset(seed=0)
 
 
 def test_a_step_that_diverged_pays_nothing() -> None:

@@ -194,7 +194,8 @@ def test_text_of_others_cannot_command_the_terminal(example_record: ShowRecord) 
     one = example_record.candidates[0].model_copy(
         update={"source": hostile, "reason": hostile, "note": hostile}
     )
-    record = example_record.model_copy(update={"candidates": (one,), "notes": (hostile,)})
+    texts = {"notes": (hostile,), "reason": hostile, "description": hostile}
+    record = example_record.model_copy(update={"candidates": (one,), **texts})
     for text in (candidate_text(one, hostile), show_text(record)):
         assert "\x1b" not in text
         assert "[bold]all gone[/bold]" in text

@@ -21,7 +21,7 @@ from rewardgen.report.text import cell, fence, printable
 from rewardgen.report.write import write_report
 from rewardgen.store.artifacts import ARTIFACTS_NAME
 from rewardgen.store.errors import StoreCorruptError
-from rewardgen.store.records import LlmUsage, MemberRecord, ShowRecord
+from rewardgen.store.records import HumanFeedbackRecord, LlmUsage, MemberRecord, ShowRecord
 from rewardgen.store.run_directory import RunSnapshot
 from rewardgen.store.show import show_record
 
@@ -138,6 +138,10 @@ def test_hostile_text_stays_text(example_record: ShowRecord, example_run: RunSna
         update={
             "candidates": candidates,
             "notes": (hostile,),
+            "human_feedback": (
+                HumanFeedbackRecord(iteration=0, candidate="c1-2", text=hostile),
+                HumanFeedbackRecord(iteration=1, candidate=None, text="Lower the weight."),
+            ),
             "description": hostile,
             "reason": hostile,
             "command": ("rewardgen", "run", hostile),
@@ -154,7 +158,11 @@ def test_hostile_text_stays_text(example_record: ShowRecord, example_run: RunSna
     rows = report.markdown.split("## The search")[1].splitlines()
     table = [line for line in rows if line.startswith("| 0.0")]
     assert len(table) == 1
-    assert "<script" not in table[0].replace("\\<", "")
+    sources = report.markdown.split("## The winning reward")[0].replace("\\<", "")
+    assert "<script" not in sources + table[0].replace("\\<", "")
+    for text in (" ".join(page.text), report.markdown):
+        assert "Said by a person about c1-2, read from iteration 1 on: " in text
+        assert "Said by a person, read from iteration 2 on: Lower the weight." in text
 
 
 @pytest.mark.parametrize("iterations", [0, 1])

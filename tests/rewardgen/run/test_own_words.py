@@ -153,7 +153,7 @@ def test_a_person_with_a_chat_window(tmp_path: Path) -> None:
     done = call(given)
     assert done.returncode == 130, done.stderr
     said = call(
-        command("feedback", "chat", "hold still", "--candidate=c1-1", f"--runs-dir={tmp_path}")
+        command("feedback", "chat", "hold still\x1b", "--candidate=c1-1", f"--runs-dir={tmp_path}")
     )
     assert said.returncode == 0, said.stderr
     assert "iteration 2" in said.stdout
@@ -163,7 +163,9 @@ def test_a_person_with_a_chat_window(tmp_path: Path) -> None:
     assert "hold still" not in prompts[0]
     assert "- About c1-1: hold still" in prompts[1]
     record = shown(tmp_path, "chat")
-    assert record["human_feedback"] == [{"iteration": 1, "candidate": "c1-1", "text": "hold still"}]
+    assert record["human_feedback"] == [
+        {"iteration": 1, "candidate": "c1-1", "text": "hold still\ufffd"}
+    ]
     late = call(command("feedback", "chat", "more", f"--runs-dir={tmp_path}"))
     assert (late.returncode, "no prompt follows" in late.stderr) == (2, True)
 
