@@ -411,6 +411,10 @@ def _validated(kind: type[_Config], values: dict[str, Any], where: str) -> _Conf
         raise ConfigError(f"{where}: {explain(error, kind)}") from error
 
 
+# where people put a key by mistake
+_UNQUOTED = {"base_url", "api_key_env"}
+
+
 def explain(
     error: ValidationError, kind: type[BaseModel], spelling: Callable[[str], str] = str
 ) -> str:
@@ -432,7 +436,7 @@ def explain(
             problems.append(key + unknown_choice(problem["input"], choices))
         else:
             says = problem["msg"].removeprefix("Value error, ")
-            got = f", got {problem['input']!r}" if place else ""
+            got = f", got {problem['input']!r}" if place and field not in _UNQUOTED else ""
             problems.append(f"{key}{says}{got}")
     return "; ".join(problems)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
+from rewardgen.report.text import printable
 from rewardgen.store.records import ShowRecord, TrialRecord
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print an error to stderr."""
-    print(f"rewardgen: {text}", file=sys.stderr, flush=True)
+    print(printable(f"rewardgen: {text}"), file=sys.stderr, flush=True)
 
 
 def say_record(record: BaseModel) -> None:

@@ -61,6 +61,7 @@ class Caller:
         parameters: what is sent beside the messages; shared by all calls.
         ledger: keeps the cap; shared by all calls.
         gate: holds calls back; shared by all calls.
+        refused: makes durable that the endpoint refused a parameter.
         clock: seconds, never going back.
         sleep: waits for some seconds.
         say: tells people.
@@ -75,6 +76,7 @@ class Caller:
         ledger: Ledger,
         gate: Gate,
         *,
+        refused: Callable[[str], Awaitable[None]],
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
         say: Callable[[str], None],
@@ -85,6 +87,7 @@ class Caller:
         self._parameters = parameters
         self._ledger = ledger
         self._gate = gate
+        self._refused = refused
         self._clock = clock
         self._sleep = sleep
         self._say = say
@@ -190,7 +193,6 @@ class Caller:
             estimated=completion.counts is None or call.lost_usd > 0.0,
             latency_s=latency_s,
             attempts=call.attempts,
-            dropped=self._parameters.dropped,
         )
 
     def _at_most_usd(self, request: Request, parameters: Mapping[str, float | int]) -> float:
@@ -210,10 +212,15 @@ class Caller:
         raise explain(
             self._settings,
             RequestRefusedError(
-                "it takes no limit on the length of replies, so that --max-cost-usd cannot be "
-                "kept: start a new run without it, or ask another endpoint"
+                f"it took no limit on the length of replies{self._why()}, so that --max-cost-usd "
+                "cannot be kept. If the limit was too high, start a new run with a lower "
+                "--max-completion-tokens; if it takes none, without the cap or at another endpoint"
             ),
         )
+
+    def _why(self) -> str:
+        reasons = "; ".join(self._parameters.reasons)
+        return f" ({reasons})" if reasons else ""
 
     async def _get_over(self, call: Call, fault: Fault) -> None:
         """Do what lets a call be repeated.
@@ -223,10 +230,11 @@ class Caller:
         """
         match fault:
             case Unsupported(parameter, reason):
-                instead = self._parameters.drop(parameter)
+                instead = self._parameters.drop(parameter, reason)
                 if instead is not None:
                     url = self._settings.url
                     self._say(f"{url} does not take {parameter}: {instead} ({reason})")
+                    await self._refused(parameter)
             case Passing():
                 if not self._stopping:
                     await self._pause(call, fault)

@@ -135,6 +135,7 @@ class Endpoint:
                 self._parameters,
                 self._ledger,
                 self._gate,
+                refused=lambda name: on_caller(partial(self._notebook.drop, name)),
                 clock=self._clock,
                 sleep=self._sleep,
                 say=self._say,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rewardgen.llm.faults import Passing, read_complaint
+from rewardgen.llm.faults import Passing, excerpt, read_complaint
 from rewardgen.llm.messages import Finish
 
 _FINISHES: Mapping[str, Finish] = {
@@ -20,6 +20,9 @@ _FINISHES: Mapping[str, Finish] = {
     "refusal": "refusal",
 }
 _LONGEST_EXCERPT = 200
+# no context is so long: a count beyond it is none
+_MOST_TOKENS = 100_000_000
+_Count = Annotated[int, Field(le=_MOST_TOKENS)]
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,16 @@ class _Choice(_Body):
 
 
 class _PromptDetails(_Body):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: _Count | None = None
+    cache_write_tokens: _Count | None = None
 
 
 class _Usage(_Body):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
+    total_tokens: _Count | None = None
     prompt_tokens_details: _PromptDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    prompt_cache_hit_tokens: _Count | None = None  # DeepSeek
 
 
 class _Completion(_Body):
@@ -113,7 +116,7 @@ def read_completion(body: bytes) -> Completion | Passing:
     return Completion(
         text=text or refusal,
         finish=finish,
-        model=content.model,
+        model=None if content.model is None else excerpt(content.model),
         counts=_counts(content.usage),
     )
 

@@ -45,6 +45,8 @@ _NO_MODEL = re.compile(
     r"model.{0,120}?(not exist|not found|unknown)|(invalid|unknown|not a valid) model",
     re.IGNORECASE | re.DOTALL,
 )
+# what some endpoints repeat of the request beside their complaint (FastAPI: ``input``)
+_ECHOES = {"input", "request"}
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -85,11 +87,19 @@ Fault = Passing | Unsupported | EndpointError
 
 @dataclass(frozen=True)
 class Complaint:
-    """What an endpoint says about a call that it refuses."""
+    """What an endpoint says about a call that it refuses.
+
+    Attributes:
+        message: its words, for people.
+        codes: its codes and types.
+        parameter: the parameter that it names in a field of its own.
+        whole: everything that it says.
+    """
 
     message: str
     codes: frozenset[str]
     parameter: str | None
+    whole: str
 
 
 def judge_refusal(
@@ -127,45 +137,47 @@ def judge_refusal(
     if status == 404:
         return ModelNotFoundError(says)
     if status in (400, 413, 422):
-        return _judge_request(complaint, body, says, sent)
+        return _judge_request(complaint, says, sent)
     return RequestRefusedError(f"the request is refused ({says})")
 
 
 def read_complaint(body: str) -> Complaint:
     """Return what a response's body says, in whichever form."""
     try:
-        content = _first(json.loads(body))
+        content = _first(_without_echoes(json.loads(body)))
+        whole = json.dumps(content, ensure_ascii=False)
     except (ValueError, RecursionError):
-        return Complaint(_excerpt(_MARKUP.sub(" ", body[:_LONGEST_PAGE])), frozenset(), None)
+        return Complaint(excerpt(_MARKUP.sub(" ", body[:_LONGEST_PAGE])), frozenset(), None, body)
     fields = _mapping(content)
     inner = fields.get("error", fields)
     if isinstance(inner, str):
-        return Complaint(_excerpt(inner), frozenset(), None)
+        return Complaint(excerpt(inner), frozenset(), None, whole)
     error = _mapping(inner)
     message = error.get("message") or error.get("detail") or fields.get("message") or content
     text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
     named = (error.get("code"), error.get("type"))
     parameter = error.get("param")
     return Complaint(
-        message=_excerpt(text),
+        message=excerpt(text),
         codes=frozenset(name for name in named if isinstance(name, str)),
         parameter=parameter if isinstance(parameter, str) else None,
+        whole=whole,
     )
 
 
-def _judge_request(
-    complaint: Complaint, body: str, says: str, sent: Mapping[str, float | int]
-) -> Fault:
+def _judge_request(complaint: Complaint, says: str, sent: Mapping[str, float | int]) -> Fault:
+    whole = _WHOLE_CONTEXT.search(complaint.message)
+    limit = max((int(v) for name, v in sent.items() if name.startswith("max_")), default=0)
+    # vLLM names the limit also where a shorter prompt would leave room for it
+    prompt_too_long = whole is not None and limit < int(whole.group(1))
     if not complaint.codes & _CONTEXT_CODES:
-        named = _named(complaint, body, sent)
-        if named is not None:
+        named = _named(complaint, sent)
+        if named is not None and not (prompt_too_long and named.startswith("max_")):
             return Unsupported(named, says)
         if _NO_MODEL.search(complaint.message):
             return ModelNotFoundError(says)
         if not _CONTEXT_WORDS.search(complaint.message):
             return RequestRefusedError(f"the request is refused ({says})")
-    whole = _WHOLE_CONTEXT.search(complaint.message)
-    limit = max((int(v) for name, v in sent.items() if name.startswith("max_")), default=0)
     if whole is not None and limit >= int(whole.group(1)):
         return RequestRefusedError(
             f"replies of {limit} tokens do not fit: the whole context of this model is "
@@ -179,7 +191,7 @@ def _judge_request(
     )
 
 
-def _named(complaint: Complaint, body: str, sent: Collection[str]) -> str | None:
+def _named(complaint: Complaint, sent: Collection[str]) -> str | None:
     """Return the parameter that is complained about: as a field, or the first in the text.
 
     Only what was sent counts: "use 'max_completion_tokens' instead of 'max_tokens'" names both.
@@ -189,7 +201,7 @@ def _named(complaint: Complaint, body: str, sent: Collection[str]) -> str | None
     places = {
         name: found.start()
         for name in sent
-        if (found := re.search(rf"(?<!\w){re.escape(name)}(?!\w)", body)) is not None
+        if (found := re.search(rf"(?<!\w){re.escape(name)}(?!\w)", complaint.whole)) is not None
     }
     return min(places, key=lambda name: places[name], default=None)
 
@@ -204,6 +216,18 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _excerpt(text: str) -> str:
-    line = " ".join(text.split())
+def _without_echoes(value: object) -> object:
+    """Return what an endpoint says without what it repeats of the request."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        return {k: _without_echoes(v) for k, v in fields.items() if k not in _ECHOES}
+    if isinstance(value, list):
+        return [_without_echoes(entry) for entry in cast("list[object]", value)]
+    return value
+
+
+def excerpt(text: str) -> str:
+    """Return text of an endpoint as one line that commands no terminal, cut if it is long."""
+    words = " ".join(text.split())
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
     return line if len(line) <= _LONGEST_EXCERPT else line[:_LONGEST_EXCERPT].rstrip() + " …"

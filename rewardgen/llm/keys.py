@@ -30,9 +30,21 @@ class EndpointKey:
 
     def redact(self, text: str) -> str:
         """Return a text with the key blanked out."""
+        for form in self._forms():
+            text = text.replace(form, "[key]")
+        return text
+
+    def redact_bytes(self, body: bytes) -> bytes:
+        """Return the body of a response with the key blanked out."""
+        for form in self._forms():
+            body = body.replace(form.encode(), b"[key]")
+        return body
+
+    def _forms(self) -> set[str]:
+        """Return the key as it may stand in a response: in JSON a slash may be escaped."""
         if len(self._value) < _SHORTEST_SECRET:
-            return text
-        return text.replace(self._value, "[key]")
+            return set()
+        return {self._value, self._value.replace("/", "\\/")}
 
 
 def read_key(settings: EndpointSettings) -> EndpointKey:

@@ -72,10 +72,10 @@ class Reply(BaseModel):
         latency_s: seconds from sending the request to the whole reply.
         attempts: how often it was sent.
         cached: whether an earlier command paid for it.
-        dropped: parameters that the endpoint had refused by then.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # files of earlier versions have more fields, and were paid for
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     key: str
     text: str
@@ -90,4 +90,3 @@ class Reply(BaseModel):
     latency_s: float
     attempts: int = 1
     cached: bool = False
-    dropped: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,10 @@ class Notebook(Protocol):
 
     def find(self, key: str) -> Reply | None:
         """Return the reply kept under a key."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Take note that the endpoint refused a parameter."""
         ...
 
     def keep(self, key: str, request: Request, reply: Reply) -> None:
@@ -66,6 +71,9 @@ class FileCache:
         """Nothing: the files are of many commands, and of any endpoint."""
         return ()
 
+    def drop(self, name: str) -> None:
+        """Keep nothing of it: another command may ask another endpoint."""
+
     @property
     def spent_usd(self) -> float:
         """What was paid for the replies kept through this object."""
@@ -86,14 +94,28 @@ class FileCache:
             StoreFullError: the disk is full.
             StoreError: the file cannot be written.
         """
-        with clear_errors(self._directory):
-            if not self._directory.is_dir():
-                self._directory.mkdir(parents=True, exist_ok=True)
-                sync_directory(self._directory.parent)
+        self._make_directory()
         data = _Entry(request=request, reply=reply).model_dump_json(indent=1).encode()
         write_file(self._path(key), data)
         self._spent_usd += reply.cost_usd or 0.0
         self._estimated += reply.estimated
+
+    def check(self) -> None:
+        """Make sure that replies can be kept, before one is paid for.
+
+        Raises:
+            StoreFullError: the disk is full.
+            StoreError: the folder cannot be made or written to.
+        """
+        self._make_directory()
+        with clear_errors(self._directory), tempfile.TemporaryFile(dir=self._directory):
+            pass
+
+    def _make_directory(self) -> None:
+        with clear_errors(self._directory):
+            if not self._directory.is_dir():
+                self._directory.mkdir(parents=True, exist_ok=True)
+                sync_directory(self._directory.parent)
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{key}.json"

@@ -24,6 +24,7 @@ class Parameters:
         if settings.temperature is not None:
             self._current[TEMPERATURE] = settings.temperature
         self._dropped: list[str] = []
+        self._reasons: list[str] = []
 
     @property
     def current(self) -> Mapping[str, float | int]:
@@ -35,8 +36,17 @@ class Parameters:
         """What is no longer sent, in the order of refusal."""
         return tuple(self._dropped)
 
-    def drop(self, name: str) -> str | None:
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why this process was refused parameters, each reason once."""
+        return tuple(dict.fromkeys(self._reasons))
+
+    def drop(self, name: str, reason: str | None = None) -> str | None:
         """Stop sending a parameter.
+
+        Args:
+            name: the parameter.
+            reason: the endpoint's words, None if an earlier process heard them.
 
         Returns:
             What is done instead, in words; None if it is not sent any more anyway.
@@ -45,6 +55,8 @@ class Parameters:
             return None
         value = self._current.pop(name)
         self._dropped.append(name)
+        if reason is not None:
+            self._reasons.append(reason)
         if name != NEW_LIMIT:
             return "going on without it"
         self._current[OLD_LIMIT] = value

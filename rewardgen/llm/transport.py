@@ -23,7 +23,14 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from rewardgen.llm.completions import Completion, read_completion
 from rewardgen.llm.errors import EndpointError
-from rewardgen.llm.faults import TRIES_WHEN_SLOW, Fault, Passing, Unsupported, judge_refusal
+from rewardgen.llm.faults import (
+    TRIES_WHEN_SLOW,
+    Fault,
+    Passing,
+    Unsupported,
+    excerpt,
+    judge_refusal,
+)
 from rewardgen.llm.keys import EndpointKey
 from rewardgen.llm.messages import Message
 from rewardgen.llm.parameters import NEW_LIMIT, OLD_LIMIT, TEMPERATURE
@@ -88,12 +95,12 @@ class Transport:
             return self._too_slow()
         except APIStatusError as error:
             answer = error.response
-            return judge_refusal(
-                answer.status_code, answer.headers, answer.text, parameters, self._now()
-            )
+            # before anything is cut off, which might leave most of a key
+            said = self._key.redact(answer.text)
+            return judge_refusal(answer.status_code, answer.headers, said, parameters, self._now())
         except APIConnectionError as error:
             return self._judge_connection(error)
-        return read_completion(response.http_response.content)
+        return read_completion(self._key.redact_bytes(response.http_response.content))
 
     async def models(self) -> list[str]:
         """Return the models that the endpoint says it has; none if it does not say."""
@@ -105,7 +112,7 @@ class Transport:
             names = [entry["id"] for entry in entries if isinstance(entry["id"], str)]
         except (TimeoutError, OpenAIError, ValueError, LookupError, TypeError):
             return []
-        return [self._key.redact(name) for name in names]
+        return [excerpt(self._key.redact(name)) for name in names]
 
     async def __aenter__(self) -> Self:
         return self

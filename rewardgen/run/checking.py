@@ -136,6 +136,7 @@ def _opinion(
     context = task_context(DesignConfig(task=task.name), task, count=1, seed=_SEED)
     source = result.code.source
     letter = critic_letter(context, 0, 0, source, result.findings, wrapper)
+    replies.check()
     asked = Endpoint(endpoint, seed=_SEED, notebook=replies, say=say)
     (answer,) = ModelCorrespondent(asked, endpoint, _SEED, replies, say).ask([letter])
     return opinion_findings(answer, source)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -207,7 +208,7 @@ def designer_of(config: RunConfig, session: Session, recorded: Transcript | None
             folder = directory.path / _MANUAL
             return WritingDesigner("manual", Mailbox(folder, session.display.note, _wait(session)))
         case "llm":
-            return _model_designer(config, RunNotebook(directory), _noted(session))
+            return _model_designer(config, RunNotebook(directory), _noted(session), _sleep(session))
 
 
 def designer_alone(config: GenerateConfig, replies: FileCache, say: Say) -> Designer:
@@ -233,14 +234,30 @@ def cache_of(config: DesignConfig) -> FileCache:
 
 
 def _model_designer(
-    config: DesignConfig, notebook: RunNotebook | FileCache, say: Say
+    config: DesignConfig,
+    notebook: RunNotebook | FileCache,
+    say: Say,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> WritingDesigner:
+    """Return a designer that asks a model.
+
+    Raises:
+        StoreError: its replies could not be kept.
+    """
     settings = config.endpoint
     assert settings is not None, "the configuration names designer llm"
     from rewardgen.llm.client import Endpoint  # loads the SDK, which takes two seconds
 
-    cache = None if isinstance(notebook, FileCache) else cache_of(config)
-    endpoint = Endpoint(settings, seed=config.seed, notebook=notebook, say=say, cache=cache)
+    files = notebook if isinstance(notebook, FileCache) else cache_of(config)
+    files.check()
+    endpoint = Endpoint(
+        settings,
+        seed=config.seed,
+        notebook=notebook,
+        say=say,
+        cache=None if files is notebook else files,
+        sleep=sleep,
+    )
     return WritingDesigner(
         "llm", ModelCorrespondent(endpoint, settings, config.seed, notebook, say)
     )
@@ -254,6 +271,18 @@ def _wait(session: Session) -> Callable[[], None]:
         time.sleep(POLL_S)
 
     return wait
+
+
+def _sleep(session: Session) -> Callable[[float], Awaitable[None]]:
+    """Return how an endpoint waits: no longer than the run may take."""
+
+    async def sleep(seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0.0:
+            pause_if_late(session.deadline)
+            await asyncio.sleep(min(left, POLL_S))
+
+    return sleep
 
 
 def _noted(session: Session) -> Say:

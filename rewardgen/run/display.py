@@ -15,6 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rewardgen.report.text import printable
+
 _PLAIN_INTERVAL_S = 10.0
 
 
@@ -75,7 +77,7 @@ class PlainDisplay:
 
     def note(self, text: str) -> None:
         """Print a remark."""
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 class LiveDisplay:
@@ -116,7 +118,7 @@ class LiveDisplay:
 
     def note(self, text: str) -> None:
         """Print a remark above the table."""
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
     def _redraw(self) -> None:
         parts: list[Table | Text | ProgressBar] = []

@@ -38,8 +38,7 @@ class RunNotebook:
     @property
     def dropped(self) -> tuple[str, ...]:
         """Parameters that the endpoint refused in this run."""
-        found = [reply.dropped for reply in self.directory.state.replies.values()]
-        return max(found, key=len, default=())
+        return tuple(self.directory.state.refused_parameters)
 
     def find(self, key: str) -> Reply | None:
         """Return the reply recorded under a key."""
@@ -47,6 +46,10 @@ class RunNotebook:
         if recorded is None:
             return None
         return Reply.model_validate_json(self.directory.artifacts.read_text(recorded.reply))
+
+    def drop(self, name: str) -> None:
+        """Record that the endpoint refused a parameter."""
+        self.directory.append(p.ParameterRefused(parameter=name))
 
     def keep(self, key: str, request: Request, reply: Reply) -> None:
         """Record a reply."""
@@ -73,7 +76,6 @@ class RunNotebook:
                 cost_usd=reply.cost_usd,
                 cached=reply.cached,
                 attempts=reply.attempts,
-                dropped=() if reply.cached else reply.dropped,
                 estimated=reply.estimated,
             )
         )

@@ -24,7 +24,7 @@ from rewardgen.store.fold import Event
 from rewardgen.store.payloads import EVENT_NAMES, PAYLOADS, Payload
 
 DATABASE_NAME = "run.sqlite"
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 _APPLICATION_ID = 0x52474C47
 _BUSY_TIMEOUT_S = 30.0
 _NO_DIGEST = b""

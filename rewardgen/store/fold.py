@@ -144,6 +144,11 @@ def _reply_received(state: RunState, payload: p.ReplyReceived) -> None:
     state.replies[payload.key] = payload
 
 
+def _parameter_refused(state: RunState, payload: p.ParameterRefused) -> None:
+    if payload.parameter not in state.refused_parameters:
+        state.refused_parameters.append(payload.parameter)
+
+
 def _candidate_checked(state: RunState, payload: p.CandidateChecked) -> None:
     candidate = state.candidates[payload.candidate]
     candidate.check = payload
@@ -247,6 +252,7 @@ FOLDS: dict[type[p.Payload], Callable[[RunState, Any], None]] = {
     p.CandidateProposed: _candidate_proposed,
     p.FeedbackGiven: _feedback_given,
     p.ReplyReceived: _reply_received,
+    p.ParameterRefused: _parameter_refused,
     p.CandidateChecked: _candidate_checked,
     p.CandidateSettled: _candidate_settled,
     p.FeedbackStored: _feedback_stored,

@@ -178,7 +178,6 @@ class ReplyReceived(Payload):
         cost_usd: what it cost; None if the model has no price.
         cached: whether it was known from an earlier run, and cost nothing.
         attempts: how often it was asked for.
-        dropped: parameters that the endpoint had refused by then; they are not sent again.
         estimated: whether tokens or cost are an upper estimate, as the endpoint did not say.
     """
 
@@ -192,8 +191,13 @@ class ReplyReceived(Payload):
     cost_usd: FiniteFloat | None
     cached: bool = False
     attempts: Annotated[int, Field(ge=1)] = 1
-    dropped: tuple[str, ...] = ()
     estimated: bool = False
+
+
+class ParameterRefused(Payload):
+    """An endpoint does not take a parameter, which the run does not send again."""
+
+    parameter: str
 
 
 class CandidateChecked(Payload):
@@ -363,6 +367,7 @@ PAYLOADS: dict[str, type[Payload]] = {
     "candidate_proposed": CandidateProposed,
     "feedback_given": FeedbackGiven,
     "reply_received": ReplyReceived,
+    "parameter_refused": ParameterRefused,
     "candidate_checked": CandidateChecked,
     "candidate_settled": CandidateSettled,
     "feedback_stored": FeedbackStored,

@@ -129,6 +129,7 @@ class RunState:
         jobs: jobs outside of rungs, by id.
         human_feedback: what people said, oldest first.
         replies: answers of language models, by what was asked.
+        refused_parameters: what the endpoint does not take, in the order of refusal.
         winner: the choice of the search, None before it.
         videos: member source → artifact.
         notes: remarks, oldest first.
@@ -152,6 +153,7 @@ class RunState:
     jobs: dict[str, JobFinished] = field(default_factory=dict[str, JobFinished])
     human_feedback: list[FeedbackGiven] = field(default_factory=list[FeedbackGiven])
     replies: dict[str, ReplyReceived] = field(default_factory=dict[str, ReplyReceived])
+    refused_parameters: list[str] = field(default_factory=list[str])
     winner: WinnerSelected | None = None
     videos: dict[str, str] = field(default_factory=dict[str, str])
     artifacts: dict[str, Artifact] = field(default_factory=dict[str, Artifact])

@@ -140,6 +140,34 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_asked(
         assert "/proc cannot be written to (" in capsys.readouterr().err
 
 
+def test_nothing_is_paid_for_that_cannot_be_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".replies").write_text("a file")
+    with ScriptedEndpoint([completion(REPLY)]) as endpoint:
+        assert generate(tmp_path, *with_model(endpoint.url)) == 1
+        assert not endpoint.received
+    assert f"cannot write {tmp_path / 'runs' / '.replies'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--base-url=http://me:sk-PASSWORD@host/v1",
+        "--base-url=http://host/v1?api_key=sk-PASSWORD",
+        "--api-key-env=sk-PASSWORD",
+    ],
+)
+def test_a_key_in_the_wrong_place_is_not_repeated(
+    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate(tmp_path, *MODEL, flag) == 2
+    errors = capsys.readouterr().err
+    assert flag.partition("=")[0].removeprefix("--").replace("-", "_") in errors
+    assert "PASSWORD" not in errors
+
+
 def test_earlier_files_are_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -78,6 +78,10 @@ def test_text_and_finish(choice: dict[str, Any], text: str, finish: str) -> None
         ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
         ({"prompt_tokens": "many"}, None),
         ("none of your business", None),
+        # no context is so long
+        ({"prompt_tokens": 10**30, "completion_tokens": 5}, None),
+        ({"prompt_tokens": 10, "completion_tokens": 10**400}, None),
+        ({**COUNTED, "total_tokens": 10**9}, None),
     ],
 )
 def test_token_counts(usage: object, counts: TokenCounts | None) -> None:

@@ -20,6 +20,7 @@ from rewardgen.llm.errors import (
     QuotaError,
     RequestRefusedError,
 )
+from rewardgen.llm.keys import EndpointKey
 from rewardgen.llm.notebook import FileCache
 from rewardgen.llm.settings import EndpointSettings
 from rewardgen_envs.errors import UsageError
@@ -379,6 +380,31 @@ def test_after_an_error_what_is_in_flight_is_still_kept(tmp_path: Path) -> None:
     kept = asking.notebook.find(asked[0].key(asking.settings, 7))
     assert kept is not None
     assert kept.text == "good"
+
+
+@pytest.mark.parametrize("width", [600, 8_000, 200])
+@pytest.mark.parametrize("status", [200, 401])
+@pytest.mark.parametrize("page", ["{}", '{{"error": {{"message": "{}"}}}}', "<p>{}</p>"])
+def test_no_part_of_a_key_is_left_where_a_text_is_cut(
+    page: str, status: int, width: int, tmp_path: Path
+) -> None:
+    """Excerpts end somewhere: a key that an endpoint shows there would be cut, not blanked out."""
+    bodies = [page.format("x " * ((width - cut) // 2) + KEY) for cut in range(0, len(KEY) + 4, 2)]
+    answers = [Answer(status=status, body=body.encode()) for body in bodies]
+    said: list[str] = []
+    with ScriptedEndpoint(answers) as server:
+        for _ in range(1 if status == 200 else len(answers)):
+            with pytest.raises(EndpointError) as caught:
+                Asking(server.url, tmp_path, said=said).ask()
+            said.append(str(caught.value))
+    assert len(server.received) >= 10
+    assert not [text for text in said if KEY[:6] in text]
+
+
+def test_a_key_with_slashes_is_found_as_json_may_write_it() -> None:
+    key = EndpointKey("ab/cd/efgh")
+    assert key.redact(r'"ab\/cd\/efgh" ab/cd/efgh') == '"[key]" [key]'
+    assert key.redact_bytes(rb'"ab\/cd\/efgh" ab/cd/efgh') == b'"[key]" [key]'
 
 
 def test_the_key_never_shows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -136,3 +136,19 @@ def test_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> 
     (request,) = requests(1)
     with pytest.raises(StoreError, match="cannot write"):
         FileCache(tmp_path / "file").keep("ab" * 32, request, _reply("ab" * 32))
+    with pytest.raises(StoreError, match="cannot write"):
+        FileCache(tmp_path / "file").check()
+    FileCache(tmp_path / "new" / "folder").check()
+    assert list((tmp_path / "new").rglob("*")) == [tmp_path / "new" / "folder"]
+
+
+def test_files_of_earlier_versions_are_paid_for(tmp_path: Path) -> None:
+    """They say in every reply which parameters had been refused by then."""
+    (request,) = requests(1)
+    cache, key = FileCache(tmp_path), "ab" * 32
+    cache.keep(key, request, _reply(key))
+    path = tmp_path / f"{key}.json"
+    entry = json.loads(path.read_text())
+    entry["reply"]["dropped"] = ["temperature"]
+    path.write_text(json.dumps(entry))
+    assert cache.find(key) == _reply(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rewardgen.llm.errors import ContextLengthError, ModelNotFoundError, RequestRefusedError
-from rewardgen.llm.faults import Unsupported, judge_refusal, read_complaint
+from rewardgen.llm.faults import Passing, Unsupported, judge_refusal, read_complaint
 
 SENT = {"max_completion_tokens": 1000}
 
@@ -64,6 +64,48 @@ def test_limit_that_is_named_is_a_refused_parameter() -> None:
     )
     assert isinstance(fault, Unsupported)
     assert fault.parameter == "max_completion_tokens"
+
+
+def test_limit_that_a_shorter_prompt_leaves_room_for_is_kept() -> None:
+    """vLLM names the limit although it is the prompt that is too long."""
+    fault = _judge(
+        '{"error": {"message": "\'max_tokens\' or \'max_completion_tokens\' is too large: 1000. '
+        "This model's maximum context length is 4096 tokens and your request has 3500 input tokens "
+        '(1000 > 4096 - 3500).", "type": "BadRequestError", "param": null, "code": 400}}'
+    )
+    assert isinstance(fault, ContextLengthError)
+
+
+def test_what_is_repeated_of_the_request_is_no_complaint() -> None:
+    """FastAPI shows the whole input where a field is missing, elsewhere or in it."""
+    body = (
+        '{"detail": [{"type": "missing", "loc": ["header", "x-team"], "msg": "Field required", '
+        '"input": {"max_completion_tokens": 1000, "messages": [{"content": "the prompt"}]}}]}'
+    )
+    fault = _judge(body, 422)
+    assert isinstance(fault, RequestRefusedError)
+    assert "Field required" in str(fault) and "the prompt" not in str(fault)
+    named = _judge(body.replace('"header", "x-team"', '"body", "max_completion_tokens"'), 422)
+    assert isinstance(named, Unsupported)
+
+
+def test_a_gateway_names_the_parameter_in_what_it_passes_on() -> None:
+    """OpenRouter puts the provider's own words beside a message that says nothing."""
+    fault = _judge(
+        '{"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": '
+        '"{\\"error\\": \\"Unsupported parameter: max_completion_tokens\\"}"}}}'
+    )
+    assert isinstance(fault, Unsupported)
+
+
+@pytest.mark.parametrize("status", [401, 404, 400, 503])
+@pytest.mark.parametrize("page", ["{}", '{{"error": {{"message": "{}"}}}}'])
+def test_words_of_an_endpoint_cannot_command_the_terminal(status: int, page: str) -> None:
+    words = "\x1b[31mred \x1b]0;title\x07 \u202e"
+    fault = _judge(page.format(words), status)
+    said = fault.reason if isinstance(fault, Passing) else str(fault)
+    assert "[31mred" in said or "title" in said
+    assert all(c.isprintable() for c in said)
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,15 @@ def test_a_reply_is_kept_as_it_came(tmp_path: Path, estimated: bool) -> None:
         estimated=estimated,
         latency_s=1.0,
         attempts=2,
-        dropped=("seed",),
     )
     with RunDirectory.create(tmp_path / "run") as directory:
         ExampleRun(directory).start()
         notebook = RunNotebook(directory, {key: "c1-1"})
         notebook.keep(key, request, reply)
         assert notebook.find(key) == reply
-        assert (notebook.spent_usd, notebook.dropped) == (0.5, ("seed",))
+        notebook.drop("seed")
+        notebook.drop("temperature")
+        assert (notebook.spent_usd, notebook.dropped) == (0.5, ("seed", "temperature"))
         assert notebook.find("b" * 64) is None
     recorded = read_run(tmp_path / "run").state.replies[key]
     assert (recorded.label, recorded.attempts) == ("c1-1", 2)
