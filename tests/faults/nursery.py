@@ -107,6 +107,7 @@ def _run(request: dict[str, Any]) -> int:
 def _sleep_at_once() -> None:
     """Let an endpoint's pauses take no time, on a clock that they move."""
     from rewardgen.llm.client import Endpoint
+    from rewardgen.run import designers
 
     slept_s = 0.0
 
@@ -118,6 +119,7 @@ def _sleep_at_once() -> None:
     defaults = Endpoint.__init__.__kwdefaults__
     assert defaults is not None
     defaults |= {"sleep": sleep, "clock": lambda: time.monotonic() + slept_s}
+    vars(designers)["_sleep"] = lambda session: sleep  # a run has its own, for its deadline
 
 
 def _pretend(versions: dict[str, str]) -> None:
