@@ -209,18 +209,16 @@ class Caller:
             return self._price.at_most_usd(most_tokens(request.messages), length)
         if self._settings.max_cost_usd is None:
             return 0.0
+        reasons = self._parameters.why_no_limit
+        why = f" ({reasons})" if reasons else ""
         raise explain(
             self._settings,
             RequestRefusedError(
-                f"it took no limit on the length of replies{self._why()}, so that --max-cost-usd "
+                f"it took no limit on the length of replies{why}, so that --max-cost-usd "
                 "cannot be kept. If the limit was too high, start a new run with a lower "
                 "--max-completion-tokens; if it takes none, without the cap or at another endpoint"
             ),
         )
-
-    def _why(self) -> str:
-        reasons = "; ".join(self._parameters.reasons)
-        return f" ({reasons})" if reasons else ""
 
     async def _get_over(self, call: Call, fault: Fault) -> None:
         """Do what lets a call be repeated.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rewardgen.llm.messages import Reply, Request
-from rewardgen.store.atomic import clear_errors, sync_directory, write_file
+from rewardgen.store.atomic import clear_errors, sync_directory, temporary_file, write_file
 
 
 class Notebook(Protocol):
@@ -108,7 +107,7 @@ class FileCache:
             StoreError: the folder cannot be made or written to.
         """
         self._make_directory()
-        with clear_errors(self._directory), tempfile.TemporaryFile(dir=self._directory):
+        with clear_errors(self._directory), temporary_file(self._directory):
             pass
 
     def _make_directory(self) -> None:

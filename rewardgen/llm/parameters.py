@@ -24,7 +24,7 @@ class Parameters:
         if settings.temperature is not None:
             self._current[TEMPERATURE] = settings.temperature
         self._dropped: list[str] = []
-        self._reasons: list[str] = []
+        self._reasons: dict[str, str] = {}
 
     @property
     def current(self) -> Mapping[str, float | int]:
@@ -37,9 +37,10 @@ class Parameters:
         return tuple(self._dropped)
 
     @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why this process was refused parameters, each reason once."""
-        return tuple(dict.fromkeys(self._reasons))
+    def why_no_limit(self) -> str:
+        """Why this process was refused limits on the length of replies, empty if unknown."""
+        reasons = (self._reasons[name] for name in (NEW_LIMIT, OLD_LIMIT) if name in self._reasons)
+        return "; ".join(dict.fromkeys(reasons))
 
     def drop(self, name: str, reason: str | None = None) -> str | None:
         """Stop sending a parameter.
@@ -56,7 +57,7 @@ class Parameters:
         value = self._current.pop(name)
         self._dropped.append(name)
         if reason is not None:
-            self._reasons.append(reason)
+            self._reasons[name] = reason
         if name != NEW_LIMIT:
             return "going on without it"
         self._current[OLD_LIMIT] = value

@@ -23,7 +23,7 @@ from rewardgen.run.context import task_context
 from rewardgen.run.screening import Screening
 from rewardgen.rungs.executor import LocalExecutor
 from rewardgen.rungs.jobs import SurveyJob
-from rewardgen.store.atomic import clear_errors, write_file
+from rewardgen.store.atomic import clear_errors, temporary_file, write_file
 from rewardgen.store.payloads import CandidateChecked
 from rewardgen.store.records import GeneratedReward
 from rewardgen.store.seeds import Purpose, derive_seed
@@ -46,7 +46,7 @@ def check_output(config: GenerateConfig) -> None:
     if not there.is_dir():
         raise UsageError(f"{there} is a file; choose a folder with --out")
     try:
-        with tempfile.TemporaryFile(dir=there):
+        with temporary_file(there):
             pass
     except OSError as error:
         why = f"cannot be written to ({error.strerror})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rewardgen.llm.errors import ContextLengthError, ModelNotFoundError, RequestRefusedError
@@ -102,7 +104,8 @@ def test_a_gateway_names_the_parameter_in_what_it_passes_on() -> None:
 @pytest.mark.parametrize("page", ["{}", '{{"error": {{"message": "{}"}}}}'])
 def test_words_of_an_endpoint_cannot_command_the_terminal(status: int, page: str) -> None:
     words = "\x1b[31mred \x1b]0;title\x07 \u202e"
-    fault = _judge(page.format(words), status)
+    quoted = json.dumps(words)[1:-1] if page.startswith("{{") else words
+    fault = _judge(page.format(quoted), status)
     said = fault.reason if isinstance(fault, Passing) else str(fault)
     assert "[31mred" in said or "title" in said
     assert all(c.isprintable() for c in said)

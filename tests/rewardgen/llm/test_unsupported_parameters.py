@@ -185,17 +185,20 @@ def test_request_that_stays_wrong_is_an_error(tmp_path: Path) -> None:
 
 def test_without_any_limit_of_the_length_no_cap_can_be_kept(tmp_path: Path) -> None:
     def answer(received: Received) -> Answer:
+        if "temperature" in received.body:
+            return refusal(400, "too hot", param="temperature")
         for name in ("max_completion_tokens", "max_tokens"):
             if name in received.body:
                 return refusal(400, "unknown", param=name)
         return completion()
 
     with ScriptedEndpoint(answer) as server:
-        asking = Asking(server.url, tmp_path, max_cost_usd=100.0)
+        asking = Asking(server.url, tmp_path, max_cost_usd=100.0, temperature=0.2)
         with pytest.raises(RequestRefusedError, match="no limit on the length of replies") as said:
             asking.ask()
         assert "(HTTP 400: unknown)" in str(said.value)
+        assert "too hot" not in str(said.value)
         assert "a lower --max-completion-tokens" in str(said.value)
-        assert len(server.received) == 2
+        assert len(server.received) == 3
         free = Asking(server.url, tmp_path, max_cost_usd=100.0, usd_per_mtok=(0.0, 0.0))
         free.ask()
